@@ -1,0 +1,71 @@
+# Two commands on a new machine: `make demo` and `make test`. Both need Python 3.11 or newer with venv, and nothing
+# else: they install into .venv, with its own pip, once, and again only when pyproject.toml has changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# -qq: setuptools warns of every editable installation, and pip of every index that lacks a package; errors are still shown.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# what was installed: the program with its embedded PostgreSQL, and that with the tools of the developers
+DEMO := $(VENV)/.demo-installed
+DEV := $(VENV)/.dev-installed
+
+# The installation names this folder. After the folder was moved or copied it is made again.
+ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/.place
+endif
+
+.PHONY: help demo test check format screenshots clean
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+demo: $(DEMO) ## the console on an embedded PostgreSQL with live traffic (ARGS="--reset")
+	@if [ -t 0 ] && [ -t 1 ]; then \
+		exec $(BIN)/changeover demo $(ARGS); \
+	else \
+		echo "No terminal here, so nobody to ask: running changeover demo --reset --plain --yes, which applies without asking."; \
+		exec $(BIN)/changeover demo --reset --plain --yes $(ARGS); \
+	fi
+
+test: $(DEV) ## all tests, on real PostgreSQL servers (ARGS="-k sandbox")
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV) ## format, lint, types, import directions
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python
+	@$(BIN)/lint-imports
+
+format: $(DEV) ## format the code and mend what the linter can mend
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+screenshots: $(DEV) ## screenshots/*.svg, from the running demo
+	@$(BIN)/python screenshots/take.py
+
+clean: ## remove the environment and what was built
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.place:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "changeover needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1 | tail -n 1)." >&2; \
+		echo "Name another one, for example: make $(or $(firstword $(MAKECMDGOALS)),demo) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "$(CURDIR)" > $@
+
+$(DEMO): pyproject.toml $(VENV)/.place
+	@echo "Installing changeover into $(VENV) ..."
+	@$(PIP) install --editable '.[sandbox]'
+	@touch $@
+
+# Groups of dependencies need pip 25.1, and the pip that came with Python may be older.
+$(DEV): pyproject.toml $(VENV)/.place
+	@echo "Installing changeover and its development tools into $(VENV) ..."
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(PIP) install --editable '.[sandbox]' --group dev
+	@touch $(DEMO) $@
