@@ -1,0 +1,68 @@
+"""The engine: no Textual, no printing, no click.
+
+The path of the data, one line per module::
+
+    settings -> target -> connect -> catalog ┐
+                         folder -> script ───┼-> plan (pre-check, hazards) -> approve -> run -> history
+                                             │                                  └ watch (second connection)
+                                             └ history                            every event -> session log
+
+    what is said
+      errors             the tree of expected failures; each has summary, advice, SQLSTATE and place
+      events             one frozen dataclass per fact; Event, Emit, fan_out
+      view               the run screen as a function of the events
+      codec              values of the engine to JSON and back
+      documents          what --json prints; its JSON Schemas are in schemas/
+    which database
+      settings           changeover.toml + environment + flags -> one frozen Settings
+      settings_file      reads changeover.toml; knows the line of every value
+      directories        where configuration, logs and demo data of this user live
+      target             which database, as whom, how protected
+      conninfo           connection URLs and key=value strings, as strictly as libpq reads them
+      services           the service file
+      pgpass             the password file
+      saved_targets      named targets that the set-up saved for this user
+      setup              guided first-time set-up: what is offered, what is asked, what is written
+      secret             a value that never shows itself
+    the server
+      connect            opens connections with retry; importer of asyncpg
+      diagnose           what went wrong on the way, and whether time can mend it
+      sql/               the engine's queries, one per file
+      quoting            text of ours inside SQL of ours
+      catalog            one snapshot of what the database has
+      locks              lock modes and their strength
+    the files
+      folders/           one module per migration folder format
+      migration          a migration as its folder holds it
+      script             SQL text -> statements, by PostgreSQL's own parser
+      directives         `-- changeover: ...` comments
+      text, tree, commands, names, typenames    what the parser's trees and PostgreSQL's names look like
+    what will happen
+      effects            a statement -> what it needs, makes, changes, drops (effects_*: by kind of statement)
+      touches            the types of that
+      history/           one module per history table format: read, record
+      status             folder x history -> the state of every migration
+      precheck           effects x catalog -> rows of the pre-check table, and what becomes of each statement
+      hazards/           one rule per named danger
+      plan, planning     everything above -> Plan with its digest; Plan.approve makes the only Approval
+      survey             one look at a target: all of it in one snapshot
+    what happens
+      requests           what goes to a runner
+      runner             the process that a run lives in
+      guard, keys        one run at a time
+      run                order, attempts, outcome
+      work               what the parts of a run share; how an attempt ends
+      transaction        one attempt inside one transaction
+      steps              a migration outside a transaction
+      telling            what an attempt says while it runs
+      watch              who blocks us, who waits behind us; the lock budget
+      settle             what became of a transaction whose end was not heard
+      tasks              awaiting to the end in spite of cancellation
+      briefs             a plan as a run shows it
+      audience, channel  the viewers of a runner, and the socket between
+      attach             follows a run: events in, commands out
+      session_log        the session folder: JSON lines of events
+    the embedded PostgreSQL
+      sandbox            starts and stops it (postgres_binaries, postmaster, account: its parts)
+      demo               the donation platform under live traffic
+"""

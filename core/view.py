@@ -1,0 +1,428 @@
+"""The run screen as a function of the events: a pure reducer that reads no clock.
+
+The same reducer shows a live run, replays a past session and follows a run that somebody else started. Faces render
+`(view, now)`; the times in a view are those that the session log stamped, in seconds since the epoch. One module for
+the view and its reducer, past 400 lines: a field and the events that move it are read together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import reduce as fold
+from typing import Final, TypeAlias
+
+from .errors import Fault
+from .events import (
+    Approved,
+    AttemptFailed,
+    AttemptStarted,
+    Backend,
+    Connected,
+    ConnectionsClosed,
+    Event,
+    LocksSeen,
+    MigrationApplied,
+    MigrationBrief,
+    MigrationCommitting,
+    MigrationEnded,
+    MigrationRolledBack,
+    MigrationStarted,
+    NoticeRaised,
+    PlanConfirmed,
+    Planned,
+    PreChecked,
+    Result,
+    RunFinished,
+    RunKeyTaken,
+    RunStarted,
+    ServerFacts,
+    SessionClosed,
+    SessionOpened,
+    Settled,
+    StatementFailed,
+    StatementFinished,
+    StatementStarted,
+    StatementState,
+    StopAsked,
+    StopConfirmed,
+    WaitCut,
+)
+
+# Notices kept for the screen; all of them are in the session log.
+NOTICES_KEPT: Final = 200
+# Statement progress is kept in rows of this many, so that one event copies a row and not the whole migration.
+ROW: Final = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamped:
+    """An event with the time at which the session log took it, in seconds since the epoch, and its number there."""
+
+    seq: int
+    at: float
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """A connection attempt as the connect screen shows it."""
+
+    number: int
+    of: int
+    address: str
+    started_at: float
+    deadline: float
+    fault: Fault | None = None
+    elapsed: float | None = None
+    # when the next attempt begins, None where there is none or this one is under way
+    next_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far one statement is."""
+
+    state: StatementState = StatementState.WAITING
+    tag: str = ""
+    elapsed: float = 0.0
+    reason: str = ""
+    fault: Fault | None = None
+    notices: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationView:
+    """How far one migration is."""
+
+    brief: MigrationBrief
+    rows: tuple[tuple[Progress, ...], ...]
+    attempt: int = 0
+    of: int = 0
+    backend: int | None = None
+    started_at: float | None = None
+    # number of the statement under way, None between statements
+    current: int | None = None
+    current_since: float | None = None
+    # statements that are done, skipped or deferred in this attempt
+    finished: int = 0
+    committing: bool = False
+    xid: str | None = None
+    # when the next attempt begins, while one is awaited
+    retry_at: float | None = None
+    result: Result | None = None
+    elapsed: float = 0.0
+    fault: Fault | None = None
+    # whom the last attempt gave way to
+    blockers: tuple[Backend, ...] = ()
+    deferred: tuple[int, ...] = ()
+
+    def progress(self, number: int) -> Progress:
+        """Return how far the statement with this number (from 1) is."""
+        row, column = divmod(self.index(number), ROW)
+        return self.rows[row][column]
+
+    def index(self, number: int) -> int:
+        """Return where the statement with this number stands in the brief; `ValueError` where it is not in it."""
+        # The numbers of a migration are 1, 2, 3 ...; those of a deferred entry are some of them.
+        statements = self.brief.statements
+        if 0 < number <= len(statements) and statements[number - 1].number == number:
+            return number - 1
+        return [brief.number for brief in statements].index(number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeView:
+    """A notice of the server, kept for the screen."""
+
+    at: float
+    version: str
+    number: int
+    severity: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """Everything that a face shows of a session."""
+
+    session: str = ""
+    opened_at: float | None = None
+    target: str = ""
+    by: str = ""
+    how: str = ""
+    digest: str = ""
+    on_hangup: str = ""
+    server: ServerFacts | None = None
+    attempts: tuple[AttemptView, ...] = ()
+    run: str = ""
+    pid: int | None = None
+    started_at: float | None = None
+    # connecting, looking, waiting for the run key, running, waiting, committing, stopping, finished
+    phase: str = "connecting"
+    migrations: tuple[MigrationView, ...] = ()
+    # index in `migrations`
+    current: int | None = None
+    locks: LocksSeen | None = None
+    notices: tuple[NoticeView, ...] = ()
+    notice_count: int = 0
+    stop: StopAsked | None = None
+    stop_confirmed: bool = False
+    connections_closed: int | None = None
+    result: Result | None = None
+    exit_code: int | None = None
+    elapsed: float | None = None
+    fault: Fault | None = None
+    left_behind: tuple[str, ...] = ()
+    last_at: float | None = None
+
+    @property
+    def statements_total(self) -> int:
+        """Statements of the whole run."""
+        return sum(len(migration.brief.statements) for migration in self.migrations)
+
+    @property
+    def statements_finished(self) -> int:
+        """Statements of the whole run that are done, skipped or deferred."""
+        return sum(migration.finished for migration in self.migrations)
+
+    @property
+    def current_migration(self) -> MigrationView | None:
+        """The migration in hand."""
+        return None if self.current is None else self.migrations[self.current]
+
+
+def reduce(view: RunView, stamped: Stamped) -> RunView:
+    """Return the view after one more event."""
+    view = replace(view, last_at=stamped.at)
+    event, at = stamped.event, stamped.at
+    match event:
+        case SessionOpened():
+            return replace(view, session=event.session, opened_at=at, target=event.target)
+        case AttemptStarted() | AttemptFailed() | WaitCut() | Connected():
+            return _connecting(view, event, at)
+        case PreChecked() | Planned():
+            return replace(view, phase="looking")
+        case Approved():
+            return replace(view, by=event.by, how=event.how, digest=event.digest)
+        case RunStarted() | RunKeyTaken() | PlanConfirmed() | StopAsked() | StopConfirmed():
+            return _running(view, event, at)
+        case RunFinished() | ConnectionsClosed() | SessionClosed():
+            return _ending(view, event)
+        case NoticeRaised():
+            return _noticed(view, event, at)
+        case LocksSeen():
+            return replace(view, locks=event)
+        case _:
+            return _of_migration(view, event, at)
+
+
+def view_of(events: list[Stamped]) -> RunView:
+    """Return the view after all of `events`."""
+    return fold(reduce, events, RunView())
+
+
+def _connecting(view: RunView, event: AttemptStarted | AttemptFailed | WaitCut | Connected, at: float) -> RunView:
+    match event:
+        case AttemptStarted():
+            attempt = AttemptView(
+                number=event.number,
+                of=event.of,
+                address=event.address,
+                started_at=at,
+                deadline=event.deadline,
+            )
+            earlier = () if event.number == 1 else view.attempts
+            return replace(view, attempts=(*earlier, attempt))
+        case AttemptFailed():
+            if not view.attempts:
+                return view
+            next_at = None if event.wait is None else at + event.wait
+            failed = replace(view.attempts[-1], fault=event.fault, elapsed=event.elapsed, next_at=next_at)
+            return replace(view, attempts=(*view.attempts[:-1], failed))
+        case WaitCut():
+            if not view.attempts:
+                return view
+            return replace(view, attempts=(*view.attempts[:-1], replace(view.attempts[-1], next_at=None)))
+        case Connected():
+            if not view.attempts:
+                return replace(view, server=event.server)
+            last = replace(view.attempts[-1], elapsed=event.elapsed, fault=None, next_at=None)
+            return replace(view, server=event.server, attempts=(*view.attempts[:-1], last))
+
+
+def _running(
+    view: RunView, event: RunStarted | RunKeyTaken | PlanConfirmed | StopAsked | StopConfirmed, at: float
+) -> RunView:
+    match event:
+        case RunStarted():
+            return replace(
+                view,
+                run=event.run,
+                digest=event.digest,
+                by=event.by,
+                how=event.how,
+                pid=event.pid,
+                on_hangup=event.on_hangup,
+                started_at=at,
+                phase="waiting for the run key",
+            )
+        case RunKeyTaken():
+            return replace(view, phase="looking")
+        case PlanConfirmed():
+            migrations = tuple(
+                MigrationView(brief=brief, rows=_blank(len(brief.statements))) for brief in event.migrations
+            )
+            return replace(view, server=event.server, migrations=migrations, phase="running")
+        case StopAsked():
+            return replace(view, stop=event, phase="stopping" if event.when == "now" else view.phase)
+        case StopConfirmed():
+            return replace(view, stop_confirmed=True)
+
+
+def _ending(view: RunView, event: RunFinished | ConnectionsClosed | SessionClosed) -> RunView:
+    match event:
+        case RunFinished():
+            return replace(
+                view,
+                phase="finished",
+                result=event.result,
+                exit_code=event.exit_code,
+                elapsed=event.elapsed,
+                fault=event.fault,
+                left_behind=event.left_behind,
+                locks=None,
+            )
+        case ConnectionsClosed():
+            return replace(view, connections_closed=(view.connections_closed or 0) + event.count)
+        case SessionClosed():
+            exit_code = event.exit_code if view.exit_code is None else view.exit_code
+            return replace(view, phase="finished", exit_code=exit_code)
+
+
+def _noticed(view: RunView, event: NoticeRaised, at: float) -> RunView:
+    notice = NoticeView(
+        at=at, version=event.version, number=event.number, severity=event.severity, message=event.message
+    )
+    view = replace(view, notices=(*view.notices, notice)[-NOTICES_KEPT:], notice_count=view.notice_count + 1)
+    return _change(view, event.version, lambda it: _noted(it, event.number))
+
+
+def _noted(migration: MigrationView, number: int) -> MigrationView:
+    if number == 0:
+        return migration
+    before = migration.progress(number)
+    return _put(migration, number, replace(before, notices=before.notices + 1))
+
+
+_OfMigration: TypeAlias = (
+    MigrationStarted
+    | StatementStarted
+    | StatementFinished
+    | StatementFailed
+    | MigrationCommitting
+    | MigrationApplied
+    | MigrationRolledBack
+    | MigrationEnded
+    | Settled
+)
+
+
+def _of_migration(view: RunView, event: _OfMigration, at: float) -> RunView:
+    change = _change(view, event.version, lambda migration: _moved(migration, event, at))
+    match event:
+        case MigrationStarted():
+            current = next((i for i, it in enumerate(view.migrations) if it.brief.version == event.version), None)
+            return replace(change, current=current, phase=_unless_stopping(view, "running"))
+        case StatementStarted():
+            return replace(change, locks=None)
+        case MigrationCommitting():
+            return replace(change, phase="committing", locks=None)
+        case MigrationRolledBack():
+            waits = event.wait is not None
+            return replace(change, phase=_unless_stopping(view, "waiting") if waits else view.phase, locks=None)
+        case MigrationApplied() | MigrationEnded():
+            return replace(change, phase=_unless_stopping(view, "running"), locks=None)
+        case StatementFinished() | StatementFailed() | Settled():
+            return change
+
+
+def _unless_stopping(view: RunView, phase: str) -> str:
+    return view.phase if view.phase == "stopping" else phase
+
+
+def _moved(migration: MigrationView, event: _OfMigration, at: float) -> MigrationView:
+    match event:
+        case MigrationStarted():
+            return replace(
+                migration,
+                rows=_blank(len(migration.brief.statements)),
+                attempt=event.attempt,
+                of=event.of,
+                backend=event.backend,
+                started_at=migration.started_at or at,
+                current=None,
+                finished=0,
+                retry_at=None,
+                committing=False,
+                fault=None,
+            )
+        case StatementStarted():
+            running = replace(migration, current=event.number, current_since=at)
+            return _put(running, event.number, Progress(state=StatementState.RUNNING))
+        case StatementFinished():
+            ended = replace(migration, current=None, current_since=None, finished=migration.finished + 1)
+            before = migration.progress(event.number)
+            now = replace(before, state=event.state, tag=event.tag, elapsed=event.elapsed, reason=event.reason)
+            return _put(ended, event.number, now)
+        case StatementFailed():
+            before = migration.progress(event.number)
+            failed = replace(before, state=StatementState.FAILED, elapsed=event.elapsed, fault=event.fault)
+            return _put(replace(migration, current_since=None, fault=event.fault), event.number, failed)
+        case MigrationCommitting():
+            return replace(migration, committing=True, current=None, xid=event.xid)
+        case MigrationRolledBack():
+            retry_at = None if event.wait is None else at + event.wait
+            return replace(migration, current=None, fault=event.fault, retry_at=retry_at, blockers=event.blockers)
+        case MigrationApplied() | MigrationEnded() | Settled():
+            return _concluded(migration, event)
+
+
+def _concluded(migration: MigrationView, event: MigrationApplied | MigrationEnded | Settled) -> MigrationView:
+    over = replace(migration, committing=False, current=None, current_since=None, retry_at=None)
+    match event:
+        case MigrationApplied():
+            return replace(
+                over,
+                result=Result.APPLIED,
+                attempt=event.attempts,
+                elapsed=event.elapsed,
+                xid=event.xid,
+                deferred=event.deferred,
+                fault=None,
+            )
+        case MigrationEnded():
+            return replace(over, result=event.result, attempt=event.attempts, elapsed=event.elapsed, fault=event.fault)
+        case Settled():
+            return over
+
+
+def _change(view: RunView, version: str, change: Callable[[MigrationView], MigrationView]) -> RunView:
+    """Return the view with one migration changed; events of a migration that is not in the view change nothing."""
+    return replace(
+        view,
+        migrations=tuple(change(it) if it.brief.version == version else it for it in view.migrations),
+    )
+
+
+def _blank(count: int) -> tuple[tuple[Progress, ...], ...]:
+    blank = Progress()
+    return tuple((blank,) * min(ROW, count - start) for start in range(0, count, ROW))
+
+
+def _put(migration: MigrationView, number: int, progress: Progress) -> MigrationView:
+    index = migration.index(number)
+    row, column = divmod(index, ROW)
+    cells = migration.rows[row]
+    changed = (*cells[:column], progress, *cells[column + 1 :])
+    return replace(migration, rows=(*migration.rows[:row], changed, *migration.rows[row + 1 :]))
