@@ -1,0 +1,70 @@
+"""What the readers of effects share: one statement being read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
+
+from . import tree
+from .errors import Place
+from .locks import LockMode
+from .names import Parts
+from .touches import Act, Gather, Ref, Touch
+from .typenames import TypeUse, is_grammars
+from .typenames import type_of as _type_of
+
+
+class Facts(TypedDict, total=False):
+    """The optional fields of a `Touch`."""
+
+    guarded: bool
+    replace: bool
+    cascade: bool
+    type: TypeUse | None
+    not_null: bool | None
+    columns: tuple[str, ...] | None
+    unique: bool
+    constraint: str
+    other: Parts | None
+    valid: bool
+    proves: tuple[str, ...]
+    renamed: str | None
+    moved: str | None
+    detail: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """A statement being read; places are worked out from the byte offsets of its tree."""
+
+    place_of: Callable[[int], Place]
+    gather: Gather = field(default_factory=Gather)
+    # a bare name may be a variable of the block: only what is plainly a column is one
+    in_block: bool = False
+
+    def touch(self, act: Act, ref: Ref, node: Any = None, **facts: Unpack[Facts]) -> None:
+        """Add an act on an object; the place is that of `node`."""
+        place = self.place_of(tree.location(node))
+        self.gather.add(Touch(act=act, ref=ref, place=place, **facts))
+
+    def relation(self, act: Act, node: Any, *, kind: str = "table", **facts: Unpack[Facts]) -> Parts:
+        """Add an act on the relation in a RangeVar and return its name."""
+        name = tree.parts(node)
+        self.touch(act, Ref(kind=kind, name=name), node, **facts)
+        return name
+
+    def member(self, act: Act, kind: str, name: Parts, member: str, node: Any = None, **facts: Unpack[Facts]) -> None:
+        """Add an act on a column, constraint or trigger of a relation."""
+        self.touch(act, Ref(kind=kind, name=name, member=member), node, **facts)
+
+    def type(self, node: Any) -> TypeUse | None:
+        """Need the type in a TypeName node, where it is not one of the grammar's, and return it."""
+        found = _type_of(node)
+        if found is not None and not found.system and not is_grammars(found.name):
+            self.touch(Act.NEED, Ref(kind="type", name=found.name), node)
+        return found
+
+    def lock(self, name: Parts, mode: LockMode) -> None:
+        """Claim a lock on a relation."""
+        self.gather.lock(name, mode)

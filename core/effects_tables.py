@@ -1,0 +1,383 @@
+"""Effects of CREATE TABLE, ALTER TABLE and CREATE INDEX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from postgast import pg_query_pb2 as pb
+
+from . import tree
+from .effects_constraints import constraint
+from .effects_reading import Reading
+from .locks import LockMode
+from .names import Parts
+from .touches import Act, Ref, Test, Work, WorkKind
+from .typenames import TypeUse
+
+_WEAK: Final = {
+    pb.AT_SetStatistics: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_SetOptions: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_ResetOptions: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_ValidateConstraint: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_SetRelOptions: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_ResetRelOptions: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_ClusterOn: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_DropCluster: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_AttachPartition: LockMode.SHARE_UPDATE_EXCLUSIVE,
+    pb.AT_EnableTrig: LockMode.SHARE_ROW_EXCLUSIVE,
+    pb.AT_EnableAlwaysTrig: LockMode.SHARE_ROW_EXCLUSIVE,
+    pb.AT_EnableReplicaTrig: LockMode.SHARE_ROW_EXCLUSIVE,
+    pb.AT_DisableTrig: LockMode.SHARE_ROW_EXCLUSIVE,
+    pb.AT_EnableTrigAll: LockMode.SHARE_ROW_EXCLUSIVE,
+    pb.AT_DisableTrigAll: LockMode.SHARE_ROW_EXCLUSIVE,
+    pb.AT_EnableTrigUser: LockMode.SHARE_ROW_EXCLUSIVE,
+    pb.AT_DisableTrigUser: LockMode.SHARE_ROW_EXCLUSIVE,
+}
+
+# Subcommands with an IF [NOT] EXISTS of their own, which may leave them nothing to do.
+_GUARDABLE: Final = frozenset({pb.AT_AddColumn, pb.AT_DropColumn, pb.AT_DropConstraint, pb.AT_AlterColumnType})
+
+_OF_COLUMN: Final = frozenset({
+    pb.AT_ColumnDefault, pb.AT_DropNotNull, pb.AT_SetStatistics, pb.AT_SetOptions, pb.AT_ResetOptions,
+    pb.AT_SetStorage, pb.AT_SetCompression, pb.AT_AddIdentity, pb.AT_SetIdentity, pb.AT_DropIdentity,
+    pb.AT_DropExpression, pb.AT_SetExpression,
+})  # fmt: skip
+
+
+def create_table(reading: Reading, node: pb.CreateStmt) -> None:
+    """CREATE TABLE, also PARTITION OF and INHERITS."""
+    schema_of(reading, node.relation)
+    parents = [item.range_var for item in node.inh_relations]
+    for parent in parents:
+        mode = LockMode.ACCESS_EXCLUSIVE if node.HasField("partbound") else LockMode.SHARE_UPDATE_EXCLUSIVE
+        reading.lock(reading.relation(Act.NEED, parent), mode)
+    detail = "partition" if node.HasField("partbound") else "inherits" if parents else ""
+    if node.HasField("of_typename"):
+        reading.type(node.of_typename)
+        detail = "typed"
+    name = reading.relation(
+        Act.MAKE,
+        node.relation,
+        guarded=node.if_not_exists,
+        detail=detail,
+        other=tree.parts(parents[0]) if parents else None,
+    )
+    later: list[tuple[Any, tuple[str, ...] | None]] = []
+    for item in node.table_elts:
+        match tree.kind(item):
+            case "column_def":
+                column = item.column_def
+                _column(reading, name, column, guarded=node.if_not_exists)
+                later.extend((c.constraint, (column.colname,)) for c in column.constraints)
+            case "constraint":
+                later.append((item.constraint, None))
+            case "table_like_clause":
+                like = item.table_like_clause.relation
+                reading.lock(reading.relation(Act.NEED, like), LockMode.ACCESS_SHARE)
+                reading.touch(
+                    Act.CHANGE, Ref(kind="table", name=name), node.relation, detail="like", other=tree.parts(like)
+                )
+    start = len(reading.gather.touches)
+    for item, columns in later:
+        constraint(reading, name, item, columns=columns, fresh=True)
+    if node.if_not_exists:
+        _guard_from(reading, start, Test(ref=Ref(kind="table", name=name), holds=False))
+
+
+def schema_of(reading: Reading, relation: Any) -> None:
+    """Need the schema that a new relation goes into, where it is named."""
+    if relation.schemaname and relation.schemaname != "pg_temp":
+        reading.touch(Act.NEED, Ref(kind="schema", name=(relation.schemaname,)), relation)
+
+
+def _is_not_null(column: Any, use: TypeUse | None) -> bool:
+    implied = {pb.CONSTR_NOTNULL, pb.CONSTR_PRIMARY, pb.CONSTR_IDENTITY}
+    return bool(use and use.serial) or any(c.constraint.contype in implied for c in column.constraints)
+
+
+def _column(reading: Reading, table: Parts, column: Any, *, guarded: bool) -> TypeUse | None:
+    use = reading.type(column.type_name)
+    reading.member(
+        Act.MAKE, "column", table, column.colname, column, guarded=guarded, type=use, not_null=_is_not_null(column, use)
+    )
+    return use
+
+
+def alter_table(reading: Reading, node: pb.AlterTableStmt) -> None:
+    """ALTER TABLE and its subcommands; also ALTER INDEX, VIEW, SEQUENCE with the same tree."""
+    kind = {
+        pb.OBJECT_INDEX: "index",
+        pb.OBJECT_VIEW: "view",
+        pb.OBJECT_SEQUENCE: "sequence",
+        pb.OBJECT_TYPE: "type",
+    }.get(node.objtype, "table")
+    name = reading.relation(Act.CHANGE, node.relation, kind=kind, guarded=node.missing_ok)
+    start = len(reading.gather.touches)
+    for item in node.cmds:
+        command = item.alter_table_cmd
+        if kind == "type":
+            _attribute(reading, command)
+            continue
+        foreign = (
+            command.subtype == pb.AT_AddConstraint and _definition(command).constraint.contype == pb.CONSTR_FOREIGN
+        )
+        if not foreign:
+            mode = _WEAK.get(command.subtype, LockMode.ACCESS_EXCLUSIVE)
+            if command.subtype == pb.AT_DetachPartition and _definition(command).partition_cmd.concurrent:
+                mode = LockMode.SHARE_UPDATE_EXCLUSIVE
+            reading.lock(name, mode)
+        if command.subtype not in _GUARDABLE:
+            reading.touch(Act.CHANGE, Ref(kind=kind, name=name), node.relation, detail="alter")
+        handler = _SUBCOMMANDS.get(command.subtype)
+        if handler is not None:
+            handler(reading, name, command, node.relation)
+        elif command.subtype in _OF_COLUMN:
+            reading.member(Act.CHANGE, "column", name, command.name, node.relation)
+    if node.missing_ok:
+        _guard_from(reading, start, Test(ref=Ref(kind=kind, name=name)))
+
+
+def _guard_from(reading: Reading, start: int, test: Test) -> None:
+    """Let what was added since `start` happen only where `test` holds before the statement."""
+    touches = reading.gather.touches
+    touches[start:] = [replace(touch, tests=(*touch.tests, test)) for touch in touches[start:]]
+
+
+def _definition(command: Any) -> Any:
+    return getattr(command, "def")
+
+
+def _attribute(reading: Reading, command: Any) -> None:
+    definition = _definition(command)
+    if tree.kind(definition) == "column_def" and definition.column_def.HasField("type_name"):
+        reading.type(definition.column_def.type_name)
+
+
+def _add_column(reading: Reading, table: Parts, command: Any, _node: Any) -> None:
+    column = _definition(command).column_def
+    use = _column(reading, table, column, guarded=command.missing_ok)
+    place = reading.place_of(tree.location(column))
+    constraints = [item.constraint for item in column.constraints]
+    kinds = {c.contype for c in constraints}
+    default = next((c.raw_expr for c in constraints if c.contype == pb.CONSTR_DEFAULT), None)
+    stored = any(c.contype == pb.CONSTR_GENERATED and c.generated_kind != "v" for c in constraints)
+    gather = reading.gather
+    if (use and use.serial) or pb.CONSTR_IDENTITY in kinds or stored:
+        gather.work(Work(kind=WorkKind.REWRITE, relation=table, place=place, column=column.colname))
+    elif default is not None:
+        functions = _functions(default)
+        if functions:
+            gather.work(
+                Work(
+                    kind=WorkKind.REWRITE,
+                    relation=table,
+                    place=place,
+                    rule="default",
+                    functions=functions,
+                    column=column.colname,
+                )
+            )
+    elif pb.CONSTR_NOTNULL in kinds:
+        gather.work(Work(kind=WorkKind.SCAN, relation=table, place=place))
+    if use is not None and not use.system:
+        gather.work(
+            Work(kind=WorkKind.REWRITE, relation=table, place=place, rule="domain", type=use, column=column.colname)
+        )
+    start = len(gather.touches)
+    for item in constraints:
+        constraint(reading, table, item, columns=(column.colname,))
+        if item.contype == pb.CONSTR_FOREIGN and default is not None:
+            gather.work(Work(kind=WorkKind.SCAN, relation=table, place=place))
+    if command.missing_ok:
+        _guard_from(reading, start, Test(ref=Ref(kind="column", name=table, member=column.colname), holds=False))
+
+
+def _functions(node: Any) -> tuple[Parts, ...]:
+    return tuple(tree.strings(found.funcname) for found in tree.walk(node) if isinstance(found, pb.FuncCall))
+
+
+def _drop_column(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(
+        Act.DROP,
+        "column",
+        table,
+        command.name,
+        node,
+        guarded=command.missing_ok,
+        cascade=command.behavior == pb.DROP_CASCADE,
+    )
+
+
+def _column_type(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    definition = _definition(command).column_def
+    use = reading.type(definition.type_name)
+    detail = "using" if definition.HasField("raw_default") else ""
+    reading.member(Act.CHANGE, "column", table, command.name, node, type=use, detail=detail)
+    reading.gather.work(
+        Work(
+            kind=WorkKind.REWRITE,
+            relation=table,
+            place=reading.place_of(tree.location(node)),
+            rule="type",
+            column=command.name,
+            type=use,
+            using=definition.HasField("raw_default"),
+        )
+    )
+
+
+def _set_not_null(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(Act.CHANGE, "column", table, command.name, node, not_null=True)
+    place = reading.place_of(tree.location(node))
+    reading.gather.work(Work(kind=WorkKind.SCAN, relation=table, place=place, rule="not null", column=command.name))
+
+
+def _drop_not_null(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(Act.CHANGE, "column", table, command.name, node, not_null=False)
+
+
+def _set_expression(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(Act.CHANGE, "column", table, command.name, node)
+    reading.gather.work(
+        Work(kind=WorkKind.REWRITE, relation=table, place=reading.place_of(tree.location(node)), column=command.name)
+    )
+
+
+def _add_constraint(reading: Reading, table: Parts, command: Any, _node: Any) -> None:
+    constraint(reading, table, _definition(command).constraint)
+
+
+def _drop_constraint(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(Act.DROP, "constraint", table, command.name, node, guarded=command.missing_ok)
+
+
+def _alter_constraint(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    definition = _definition(command)
+    name = command.name
+    if not name and tree.kind(definition) == "at_alter_constraint":
+        name = definition.at_alter_constraint.conname
+    if not name and tree.kind(definition) == "constraint":
+        name = definition.constraint.conname
+    if name:
+        reading.member(Act.CHANGE, "constraint", table, name, node)
+
+
+def _validate(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(Act.CHANGE, "constraint", table, command.name, node, detail="validate")
+    reading.gather.work(
+        Work(
+            kind=WorkKind.SCAN,
+            relation=table,
+            place=reading.place_of(tree.location(node)),
+            rule="validate",
+            constraint=command.name,
+        )
+    )
+
+
+def _attach(reading: Reading, _table: Parts, command: Any, _node: Any) -> None:
+    child = _definition(command).partition_cmd.name
+    if command.subtype == pb.AT_AttachPartition and tree.parts(child) != ("",):
+        place = reading.place_of(tree.location(child))
+        name = reading.relation(Act.CHANGE, child)
+        reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
+        reading.gather.work(Work(kind=WorkKind.SCAN, relation=name, place=place))
+
+
+def _detach(reading: Reading, _table: Parts, command: Any, _node: Any) -> None:
+    child = _definition(command).partition_cmd.name
+    reading.lock(reading.relation(Act.CHANGE, child), LockMode.ACCESS_EXCLUSIVE)
+
+
+def _whole(reading: Reading, table: Parts, _command: Any, node: Any) -> None:
+    place = reading.place_of(tree.location(node))
+    reading.gather.work(Work(kind=WorkKind.REWRITE, relation=table, place=place))
+
+
+def _owner(reading: Reading, _table: Parts, command: Any, node: Any) -> None:
+    role(reading, command.newowner, node)
+
+
+def role(reading: Reading, spec: Any, node: Any = None) -> None:
+    """Need a role that is named; PUBLIC, CURRENT_USER and SESSION_USER are always there."""
+    if spec.roletype == pb.ROLESPEC_CSTRING and spec.rolename:
+        reading.touch(Act.NEED, Ref(kind="role", name=(spec.rolename,)), node if node is not None else spec)
+
+
+def _trigger(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(Act.CHANGE, "trigger", table, command.name, node)
+
+
+_SUBCOMMANDS: Final[dict[int, Callable[[Reading, Parts, Any, Any], None]]] = {
+    pb.AT_AddColumn: _add_column,
+    pb.AT_DropColumn: _drop_column,
+    pb.AT_AlterColumnType: _column_type,
+    pb.AT_SetNotNull: _set_not_null,
+    pb.AT_DropNotNull: _drop_not_null,
+    pb.AT_SetExpression: _set_expression,
+    pb.AT_AddConstraint: _add_constraint,
+    pb.AT_DropConstraint: _drop_constraint,
+    pb.AT_AlterConstraint: _alter_constraint,
+    pb.AT_ValidateConstraint: _validate,
+    pb.AT_AttachPartition: _attach,
+    pb.AT_DetachPartition: _detach,
+    pb.AT_DetachPartitionFinalize: _detach,
+    pb.AT_SetLogged: _whole,
+    pb.AT_SetUnLogged: _whole,
+    pb.AT_SetAccessMethod: _whole,
+    pb.AT_SetTableSpace: _whole,
+    pb.AT_ChangeOwner: _owner,
+    pb.AT_EnableTrig: _trigger,
+    pb.AT_EnableAlwaysTrig: _trigger,
+    pb.AT_EnableReplicaTrig: _trigger,
+    pb.AT_DisableTrig: _trigger,
+}
+
+
+def create_index(reading: Reading, node: pb.IndexStmt) -> None:
+    """CREATE INDEX; an index is in the schema of its table."""
+    table = reading.relation(Act.NEED, node.relation)
+    mode = LockMode.SHARE_UPDATE_EXCLUSIVE if node.concurrent else LockMode.SHARE
+    reading.lock(table, mode)
+    keys = [item.index_elem for item in node.index_params]
+    for key in [*keys, *(item.index_elem for item in node.index_including_params)]:
+        if key.name:
+            reading.member(Act.NEED, "column", table, key.name, node.relation)
+    for expression in (*(key.expr for key in keys), node.where_clause):
+        for found in tree.walk(expression):
+            name = tree.column_names(found) if isinstance(found, pb.ColumnRef) else None
+            if name is not None and len(name) == 1:
+                reading.member(Act.NEED, "column", table, name[0], found)
+    plain = tuple(key.name for key in keys) if all(key.name for key in keys) else None
+    index = node.idxname or "_".join((table[-1], *(key.name or "expr" for key in keys), "idx"))
+    reading.touch(
+        Act.MAKE,
+        Ref(kind="index", name=(*table[:-1], index)),
+        node.relation,
+        guarded=node.if_not_exists,
+        replace=not node.idxname,
+        columns=plain,
+        unique=node.unique,
+        other=table,
+        detail="partial" if node.HasField("where_clause") else "",
+    )
+    only = not node.relation.inh
+    if not only:
+        reading.gather.work(
+            Work(
+                kind=WorkKind.BUILD,
+                relation=table,
+                place=reading.place_of(tree.location(node.relation)),
+                index=index,
+                concurrent=node.concurrent,
+            )
+        )
+
+
+HANDLERS: Final[dict[str, Callable[[Reading, Any], None]]] = {
+    "create_stmt": create_table,
+    "alter_table_stmt": alter_table,
+    "index_stmt": create_index,
+}

@@ -1,0 +1,1 @@
+"""Migration folders: one module per format."""

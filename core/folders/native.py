@@ -1,0 +1,131 @@
+"""The native folder: `0001_name.sql`, and beside it `0001_name.revert.sql` and `0001_name.verify.sql`."""
+
+from __future__ import annotations
+
+import re
+import stat
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from ..errors import FolderError, NumberingError, Place
+from ..migration import Checksums, Folder, Migration
+from ..script import parse
+from ..text import Text
+
+_NAME: Final = re.compile(r"(?P<number>[0-9]+)_(?P<name>[^.]+)(?:\.(?P<side>revert|verify))?\.sql")
+_PATTERN: Final = "0001_name.sql, 0001_name.revert.sql or 0001_name.verify.sql"
+
+
+def read(path: Path) -> Folder:
+    """Return the migrations of a folder in the order of their numbers; every file is read once.
+
+    Files that do not end in `.sql`, and hidden ones, are left alone. Raises `FolderError` where there is no such folder
+    or nothing in it, `NumberingError` for two files with one number, and `ScriptError` for a file that cannot be run.
+    """
+    main: dict[int, re.Match[str]] = {}
+    sides: dict[tuple[int, str], re.Match[str]] = {}
+    for file in _files(path):
+        match = _match(file)
+        number, side = int(match["number"]), match["side"]
+        twin = main.get(number) if side is None else sides.get((number, side))
+        if twin is not None:
+            raise NumberingError(
+                f"{twin.string} and {match.string} have the same number.",
+                advice="Give one of them the next free number; neither has run yet if both are new.",
+                place=Place(file=match.string, line=1),
+            )
+        if side is None:
+            main[number] = match
+        else:
+            sides[number, side] = match
+    _refuse_orphans(main, sides)
+    if not main:
+        raise FolderError(
+            f"There is no migration in {path}.", advice="Write the first one as 0001_name.sql in that folder."
+        )
+    return Folder(
+        path=path,
+        format="native",
+        migrations=tuple(_migration(path, main[number], number, sides) for number in sorted(main)),
+    )
+
+
+def checksums(content: bytes) -> Checksums:
+    """Return the SHA-256 of a file's bytes, and of its text with every line end turned into LF."""
+    normalised = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return Checksums(exact=sha256(content).hexdigest(), normalised=sha256(normalised).hexdigest())
+
+
+def _files(path: Path) -> list[str]:
+    try:
+        if not path.is_dir():
+            there = "is a file, not a folder" if path.exists() else "does not exist"
+            raise FolderError(
+                f"The migrations folder {path} {there}.",
+                advice="Name the folder with --migrations DIR, or as `migrations` in changeover.toml.",
+            )
+        return sorted(
+            entry.name for entry in path.iterdir() if entry.name.endswith(".sql") and not entry.name.startswith(".")
+        )
+    except OSError as error:
+        raise FolderError(
+            f"The migrations folder {path} cannot be read: {error.strerror}.",
+            advice="Look at its owner and rights.",
+        ) from error
+
+
+def _match(file: str) -> re.Match[str]:
+    match = _NAME.fullmatch(file)
+    if match is None:
+        raise NumberingError(
+            f"{file} is not named as a migration.",
+            advice=f"Name it as {_PATTERN}, or move it out of the folder.",
+            place=Place(file=file, line=1),
+        )
+    return match
+
+
+def _refuse_orphans(main: dict[int, re.Match[str]], sides: dict[tuple[int, str], re.Match[str]]) -> None:
+    for (number, side), match in sides.items():
+        owner = main.get(number)
+        if owner is None or owner["name"] != match["name"] or owner["number"] != match["number"]:
+            raise NumberingError(
+                f"{match.string} has no migration: there is no {match['number']}_{match['name']}.sql.",
+                advice=f"A {side} script stands beside the migration of the same number and name.",
+                place=Place(file=match.string, line=1),
+            )
+
+
+def _migration(path: Path, match: re.Match[str], number: int, sides: dict[tuple[int, str], re.Match[str]]) -> Migration:
+    content = _content(path, match.string)
+    return Migration(
+        version=match["number"],
+        name=match["name"],
+        file=match.string,
+        content=content,
+        checksums=checksums(content),
+        script=parse(content, file=match.string),
+        revert=_side(path, sides.get((number, "revert"))),
+        verify=_side(path, sides.get((number, "verify"))),
+    )
+
+
+def _side(path: Path, match: re.Match[str] | None) -> str | None:
+    if match is None:
+        return None
+    content = _content(path, match.string)
+    # it must be runnable on the day on which it is needed
+    parse(content, file=match.string)
+    return Text.read(content, file=match.string).sql
+
+
+def _content(path: Path, file: str) -> bytes:
+    try:
+        if not stat.S_ISREG((path / file).stat().st_mode):
+            raise FolderError(f"{file} is not a regular file.", advice="Migrations are read from regular files only.")
+        return (path / file).read_bytes()
+    except OSError as error:
+        raise FolderError(
+            f"{file} cannot be read: {error.strerror}.", advice="Look at its owner and rights."
+        ) from error

@@ -1,0 +1,61 @@
+"""History tables: what a database remembers of its migrations. One module per format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..migration import Checksums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedMigration:
+    """A migration in force, as the history table has it."""
+
+    version: str
+    name: str
+    checksums: Checksums
+    applied_at: datetime
+    operator: str
+    duration_ms: int
+    run: str
+    # numbers of the statements that were deferred
+    deferred: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """A statement of a migration outside a transaction, as the attempt that ran it recorded it."""
+
+    number: int
+    # of the statement's text
+    sha256: str
+    # running or done
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """The latest attempt at a migration that is not in force."""
+
+    version: str
+    # running, failed, partial
+    state: str
+    run: str
+    started_at: datetime
+    operator: str
+    error: str | None = None
+    sqlstate: str | None = None
+    steps: tuple[StepRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a history table says, read in the pre-check's snapshot."""
+
+    format: str
+    # qualified name of the table; it may not exist yet
+    table: str
+    exists: bool
+    applied: tuple[AppliedMigration, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()

@@ -1,0 +1,122 @@
+"""Folder x history -> the state of every migration. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .history import AppliedMigration, AttemptRecord, History
+from .migration import Folder, Migration
+
+
+class State(StrEnum):
+    """Where a migration stands.
+
+    CHANGED: the file is not the one that was applied. LINE_ENDINGS: it is, but for its line ends. DEFERRED: in
+    force, with a conditional step still to do. FAILED: the last attempt was rolled back; it is pending, and may have
+    been edited since. PARTIAL: an attempt outside a transaction stopped half-way. IN_DOUBT: an attempt began and its
+    end is not known. MISSING_FILE: in force, and its file is gone. UNKNOWN: a file or row that cannot be read.
+    """
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    CHANGED = "changed"
+    LINE_ENDINGS = "line_endings"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    PARTIAL = "partial"
+    IN_DOUBT = "in_doubt"
+    MISSING_FILE = "missing_file"
+    UNKNOWN = "unknown"
+
+
+PENDING_STATES = frozenset({State.PENDING, State.FAILED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationStatus:
+    """One line of `changeover status`."""
+
+    version: str
+    name: str
+    file: str | None
+    state: State
+    applied_at: datetime | None = None
+    operator: str | None = None
+    duration_ms: int | None = None
+    checksum: str | None = None
+    # what a person needs to know beside the state
+    note: str = ""
+
+
+def statuses(folder: Folder, history: History) -> tuple[MigrationStatus, ...]:
+    """Return one status for each migration of the folder, in its order, then the rows whose file is gone."""
+    applied = {row.version: row for row in history.applied}
+    attempts = {row.version: row for row in history.attempts}
+    here = [
+        _of_file(migration, applied.get(migration.version), attempts.get(migration.version))
+        for migration in folder.migrations
+    ]
+    files = {migration.version for migration in folder.migrations}
+    gone = [_of_row(row) for row in history.applied if row.version not in files]
+    return (*here, *gone)
+
+
+def _of_file(migration: Migration, row: AppliedMigration | None, attempt: AttemptRecord | None) -> MigrationStatus:
+    if row is None:
+        state, note = _unapplied(attempt)
+        return MigrationStatus(
+            version=migration.version,
+            name=migration.name,
+            file=migration.file,
+            state=state,
+            operator=attempt.operator if attempt else None,
+            checksum=migration.checksums.exact,
+            note=note,
+        )
+    if row.checksums.exact == migration.checksums.exact:
+        state, note = State.APPLIED, ""
+    elif row.checksums.normalised == migration.checksums.normalised:
+        state, note = State.LINE_ENDINGS, "only the line endings differ from what was applied"
+    else:
+        state, note = State.CHANGED, "the file was edited after it was applied"
+    if state is not State.CHANGED and row.deferred:
+        numbers = ", ".join(str(number) for number in row.deferred)
+        state, note = State.DEFERRED, f"statement {numbers} waits for its condition"
+    return MigrationStatus(
+        version=migration.version,
+        name=migration.name,
+        file=migration.file,
+        state=state,
+        applied_at=row.applied_at,
+        operator=row.operator,
+        duration_ms=row.duration_ms,
+        checksum=row.checksums.exact,
+        note=note,
+    )
+
+
+def _unapplied(attempt: AttemptRecord | None) -> tuple[State, str]:
+    if attempt is None:
+        return State.PENDING, ""
+    if attempt.state == "failed":
+        return State.FAILED, f"the last attempt was rolled back: {attempt.error or 'no message'}"
+    done = sum(step.state == "done" for step in attempt.steps)
+    if attempt.state == "partial" or done:
+        return State.PARTIAL, f"{done} of {len(attempt.steps)} steps outside a transaction are done"
+    return State.IN_DOUBT, "an attempt began and its end is not recorded"
+
+
+def _of_row(row: AppliedMigration) -> MigrationStatus:
+    return MigrationStatus(
+        version=row.version,
+        name=row.name,
+        file=None,
+        state=State.MISSING_FILE,
+        applied_at=row.applied_at,
+        operator=row.operator,
+        duration_ms=row.duration_ms,
+        checksum=row.checksums.exact,
+        note="it is in force, and its file is not in the folder",
+    )

@@ -1,0 +1,80 @@
+"""One look at a target: everything that a face shows before a run, read in one snapshot, and the plan made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import catalog as catalogs
+from .catalog import Catalog
+from .connect import Connection
+from .errors import FolderError
+from .events import ServerFacts
+from .folders import native as native_folder
+from .history import History
+from .history import native as native_history
+from .migration import Folder
+from .plan import Plan
+from .planning import make_plan
+from .settings import Settings
+from .status import MigrationStatus, statuses
+
+# Reading must never wait behind a migration's lock, or hold anybody up.
+_PATIENCE = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '60s'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was found."""
+
+    server: ServerFacts
+    folder: Folder
+    history: History
+    catalog: Catalog
+    statuses: tuple[MigrationStatus, ...]
+    plan: Plan
+
+
+def read_folder(settings: Settings) -> Folder:
+    """Return the migrations folder of the settings; raises `FolderError` or `ScriptError`."""
+    if settings.migrations is None:
+        raise FolderError(
+            "There is no migrations folder here.",
+            advice="Name it with --migrations DIR, or as `migrations` in changeover.toml.",
+        )
+    return native_folder.read(settings.migrations)
+
+
+async def look(
+    connection: Connection, settings: Settings, *, to: str | None = None, folder: Folder | None = None
+) -> Survey:
+    """Read folder, catalog and history and make the plan; nothing is written, no lock stronger than ACCESS SHARE.
+
+    One REPEATABLE READ READ ONLY transaction of fixed queries over the extended protocol, so that nothing in it can
+    leave the transaction. See https://www.postgresql.org/docs/18/sql-set-transaction.html.
+    """
+    folder = folder or read_folder(settings)
+    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        await connection.execute(_PATIENCE)
+        history = await native_history.read(connection, settings.schema)
+        catalog = await catalogs.read(connection)
+    finally:
+        if not connection.is_closed:
+            await connection.execute("ROLLBACK")
+    plan = make_plan(
+        folder=folder,
+        history=history,
+        catalog=catalog,
+        limits=settings.limits,
+        allowed_hazards=settings.allowed_hazards,
+        out_of_order=settings.out_of_order,
+        to=to,
+    )
+    return Survey(
+        server=connection.facts,
+        folder=folder,
+        history=history,
+        catalog=catalog,
+        statuses=statuses(folder, history),
+        plan=plan,
+    )

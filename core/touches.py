@@ -1,0 +1,178 @@
+"""What a statement does, object by object and in order; the words that `effects`, `world` and `precheck` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .errors import Place
+from .locks import LockMode
+from .names import Parts, written
+from .typenames import TypeUse
+
+
+class Act(StrEnum):
+    """What is done to an object."""
+
+    NEED = "needs"
+    MAKE = "makes"
+    CHANGE = "changes"
+    DROP = "drops"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """An object as a statement names it.
+
+    `kind` is table, view, materialized view, index, sequence, column, constraint, trigger, type, schema, function,
+    extension or role. A `table` is whatever can stand where a table can. `member` names a column, constraint,
+    trigger, policy or rule of the relation `name`.
+    """
+
+    kind: str
+    name: Parts
+    member: str | None = None
+
+    def __str__(self) -> str:
+        return written(self.name if self.member is None else (*self.name, self.member))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """A guard on the catalog: whether `ref` exists; `holds` is the answer that lets the guarded part run."""
+
+    __test__ = False  # pytest: this is no test class
+
+    ref: Ref
+    holds: bool = True
+    # the guard did not say in which schema
+    anywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
+    """One act on one object. What is not said by the statement is None or empty."""
+
+    act: Act
+    ref: Ref
+    place: Place
+    # IF EXISTS on what is needed or dropped, IF NOT EXISTS on what is made
+    guarded: bool = False
+    # OR REPLACE
+    replace: bool = False
+    # CASCADE
+    cascade: bool = False
+    type: TypeUse | None = None
+    not_null: bool | None = None
+    # of an index or constraint; None where they are expressions
+    columns: tuple[str, ...] | None = None
+    # of an index
+    unique: bool = False
+    # p, u, f, c, x, n as pg_constraint.contype
+    constraint: str = ""
+    # the relation of an index, the referenced table of a foreign key
+    other: Parts | None = None
+    valid: bool = True
+    # of a CHECK: columns that it says are never null
+    proves: tuple[str, ...] = ()
+    # the new name, in the same schema
+    renamed: str | None = None
+    # ALTER ... SET SCHEMA
+    moved: str | None = None
+    # guards that must hold for this to happen
+    tests: tuple[Test, ...] = ()
+    # of a table in CREATE TABLE: whether it is a partition, a view's kind, ...
+    detail: str = ""
+
+
+class WorkKind(StrEnum):
+    """Work on rows that are there."""
+
+    REWRITE = "rewrite"
+    SCAN = "scan"
+    BUILD = "build"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Work that a statement does on a relation's rows, where the catalog does not show it to be needless.
+
+    `rule` says what decides: always, type (the old type), default (the functions' volatility), not null (whether it is
+    proven), domain (whether the type is a domain with constraints), validate (whether it is valid already).
+    """
+
+    kind: WorkKind
+    relation: Parts
+    place: Place
+    rule: str = "always"
+    column: str | None = None
+    type: TypeUse | None = None
+    functions: tuple[Parts, ...] = ()
+    # of a build: the index, without its schema (it is the table's)
+    index: str = ""
+    constraint: str = ""
+    # CONCURRENTLY: writes go on
+    concurrent: bool = False
+    # USING something: the server cannot see that the values stay
+    using: bool = False
+    tests: tuple[Test, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A lock on a relation as it is named."""
+
+    relation: Parts
+    mode: LockMode
+    tests: tuple[Test, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """Everything that is known of a statement without a database, in the order in which it happens."""
+
+    touches: tuple[Touch, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    works: tuple[Work, ...] = ()
+    # why running it is the only way to know all of it; empty where it is known
+    unknowable: str = ""
+    # DO: the conditions around all that it does, where nothing but messages stands outside of them
+    guard: tuple[Test, ...] = ()
+
+    def of(self, act: Act) -> tuple[Touch, ...]:
+        """Return the touches of one kind."""
+        return tuple(touch for touch in self.touches if touch.act is act)
+
+
+@dataclass(slots=True, kw_only=True)
+class Gather:
+    """Collects the effects of one statement."""
+
+    touches: list[Touch] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    works: list[Work] = field(default_factory=list)
+    unknowable: str = ""
+    guard: tuple[Test, ...] = ()
+
+    def lock(self, relation: Parts, mode: LockMode) -> None:
+        """Claim a lock."""
+        self.claims.append(Claim(relation=relation, mode=mode))
+
+    def add(self, touch: Touch) -> None:
+        """Add a touch; the same one twice is one (a table named twice in a query)."""
+        if not self.touches or touch != self.touches[-1]:
+            self.touches.append(touch)
+
+    def work(self, work: Work) -> None:
+        """Add work on rows."""
+        self.works.append(work)
+
+    def done(self) -> Effects:
+        """Return what was collected."""
+        return Effects(
+            touches=tuple(self.touches),
+            claims=tuple(self.claims),
+            works=tuple(self.works),
+            unknowable=self.unknowable,
+            guard=self.guard,
+        )
