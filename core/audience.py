@@ -1,0 +1,134 @@
+"""The viewers of a runner: everyone gets every event from the first one on, and nobody can delay the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from .channel import is_own_user, short_path
+from .codec import MalformedLine, decode, event_line
+from .requests import Command
+from .session_log import Journal, read_file
+from .view import Stamped
+
+log = logging.getLogger(__name__)
+
+# A viewer that is this many events behind is dropped; it comes back and catches up from the file.
+_BACKLOG: Final = 4096
+# A viewer that comes back within this time was never gone; seconds.
+_GRACE: Final = 5.0
+# Without any viewer for this long after the start, the run counts as left alone; seconds.
+_FIRST_VIEWER: Final = 30.0
+
+
+class Audience:
+    """Serves the events of one journal on a socket, and takes commands from it."""
+
+    def __init__(self, journal: Journal, *, obey: Callable[[Command], None], left_alone: Callable[[], None]) -> None:
+        self._journal = journal
+        self._obey = obey
+        self._left_alone = left_alone
+        self._viewers: set[asyncio.Queue[Stamped | None]] = set()
+        self._server: asyncio.Server | None = None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def open(self, folder: Path, name: str) -> None:
+        """Begin to listen on the socket `name` in `folder`."""
+        with short_path(folder, name) as path:
+            self._server = await asyncio.start_unix_server(self._accept, path)
+            (folder / name).chmod(0o600)
+        self._expect_viewer(_FIRST_VIEWER)
+
+    def tell(self, stamped: Stamped) -> None:
+        """Queue an event for every viewer; who is too far behind is dropped."""
+        for viewer in tuple(self._viewers):
+            try:
+                viewer.put_nowait(stamped)
+            except asyncio.QueueFull:
+                self._viewers.discard(viewer)
+                _end(viewer)
+
+    async def close(self) -> None:
+        """Let the viewers have the last events, then close the socket."""
+        if self._waiting:
+            self._waiting.cancel()
+        for viewer in tuple(self._viewers):
+            with contextlib.suppress(asyncio.QueueFull):
+                viewer.put_nowait(None)
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=2.0)
+        if self._server is not None:
+            self._server.close()
+
+    def _expect_viewer(self, seconds: float) -> None:
+        self._waiting = asyncio.get_running_loop().call_later(seconds, self._nobody_came)
+
+    def _nobody_came(self) -> None:
+        if not self._viewers:
+            self._left_alone()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = writer.get_extra_info("socket")
+        if not is_own_user(link):
+            log.warning("a viewer of another user was turned away")
+            writer.close()
+            return
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        viewer: asyncio.Queue[Stamped | None] = asyncio.Queue(_BACKLOG)
+        try:
+            first = decode(await asyncio.wait_for(reader.readline(), 10), Command)
+            self._viewers.add(viewer)
+            if self._waiting:
+                self._waiting.cancel()
+            commands = asyncio.create_task(self._listen(reader, viewer), name="commands of a viewer")
+            try:
+                await self._serve(writer, viewer, first.after)
+            finally:
+                commands.cancel()
+        except (OSError, MalformedLine, TimeoutError, ValueError) as error:
+            log.info("a viewer left: %s", error)
+        finally:
+            self._viewers.discard(viewer)
+            writer.close()
+            if not self._viewers:
+                self._expect_viewer(_GRACE)
+
+    async def _serve(self, writer: asyncio.StreamWriter, viewer: asyncio.Queue[Stamped | None], after: int) -> None:
+        """Send what the file has behind `after`, then what arrives."""
+        await self._journal.flush()
+        for stamped in await asyncio.to_thread(lambda: [it for it, _ in read_file(self._journal.path)]):
+            if stamped.seq > after:
+                after = stamped.seq
+                writer.write(event_line(stamped))
+        await writer.drain()
+        while (stamped_or_end := await viewer.get()) is not None:
+            if stamped_or_end.seq > after:
+                after = stamped_or_end.seq
+                writer.write(event_line(stamped_or_end))
+                await writer.drain()
+
+    async def _listen(self, reader: asyncio.StreamReader, viewer: asyncio.Queue[Stamped | None]) -> None:
+        """Take commands until the viewer hangs up."""
+        try:
+            while line := await reader.readline():
+                self._obey(decode(line, Command))
+        except (OSError, MalformedLine, ValueError) as error:
+            log.warning("a viewer was dropped for what it sent: %s", error)
+        self._viewers.discard(viewer)
+        _end(viewer)
+
+
+def _end(viewer: asyncio.Queue[Stamped | None]) -> None:
+    """Make the server of this viewer come to its end, also where its queue is full."""
+    with contextlib.suppress(asyncio.QueueEmpty):
+        if viewer.full():
+            viewer.get_nowait()
+    viewer.put_nowait(None)

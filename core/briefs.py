@@ -1,0 +1,54 @@
+"""A plan as a run shows it, and as the log keeps it: statements cut to a readable length, passwords masked."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .events import MigrationBrief, StatementBrief
+from .plan import Plan
+from .secret import MASK
+
+# Characters of a statement that events carry; the file has the rest.
+_SHOWN: Final = 4000
+# CREATE ROLE ... PASSWORD '...', also as E'' and $$ $$; see https://www.postgresql.org/docs/18/sql-createrole.html.
+_PASSWORD: Final = re.compile(
+    r"""(\bPASSWORD\s+)(?:E?'(?:[^'\\]|''|\\.)*'|\$([^$]*)\$.*?\$\2\$)""", re.IGNORECASE | re.DOTALL
+)
+
+
+def briefs_of(plan: Plan) -> tuple[MigrationBrief, ...]:
+    """Return what events say about the migrations of a plan."""
+    return tuple(
+        MigrationBrief(
+            version=planned.migration.version,
+            name=planned.migration.name,
+            file=planned.migration.file,
+            entry=planned.entry,
+            transactional=planned.transactional,
+            statements=tuple(
+                StatementBrief(
+                    number=statement.number,
+                    line=statement.line,
+                    column=statement.column,
+                    kind=statement.kind,
+                    sql=shown(statement.sql),
+                    decision=statement.decision.value,
+                    reason=statement.reason,
+                )
+                for statement in planned.statements
+            ),
+        )
+        for planned in plan.migrations
+    )
+
+
+def masked(sql: str) -> str:
+    """Return the text of a statement with its PASSWORD literals masked."""
+    return _PASSWORD.sub(rf"\1'{MASK}'", sql)
+
+
+def shown(sql: str) -> str:
+    """Return the text of a statement for a screen or a log."""
+    text = masked(sql)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ... ({len(text)} characters)"

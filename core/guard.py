@@ -1,0 +1,84 @@
+"""The run key: one run at a time on a database, held by a connection that does nothing else."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from .connect import Connection, Connector
+from .errors import ConnectionLost, LockHeld, ServerError
+from .events import Emit, RunKeyTaken
+from .keys import attempt_to_take
+from .sql import query
+
+log = logging.getLogger(__name__)
+
+
+class Guard:
+    """A connection, idle in a READ COMMITTED transaction, that holds the run key.
+
+    It speaks only the simple protocol: after a query by parameters its `backend_xmin` would stay set, and our own
+    CREATE INDEX CONCURRENTLY would wait for it for ever.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def backend(self) -> int:
+        """The server process of the guard."""
+        return self._connection.backend
+
+    async def stands(self) -> bool:
+        """Whether the guard still holds the key; once lost, it is not taken again in this run."""
+        try:
+            return await self._connection.execute("SELECT 1", timeout=5) == "SELECT 1" and (
+                self._connection.in_transaction
+            )
+        except ServerError:
+            return False
+
+
+@asynccontextmanager
+async def hold(connect: Connector, key: int, emit: Emit) -> AsyncIterator[Guard]:
+    """Hold the run key for the length of the block; raises `LockHeld` naming who has it."""
+    began = time.monotonic()
+    connection = await connect("guard")
+    try:
+        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        await connection.execute(_endurance(connection))
+        if await connection.execute(attempt_to_take(key)) != "SELECT 1":
+            await connection.execute("ROLLBACK")
+            raise held(await connection.fetch(query("key_holder"), key))
+        emit(RunKeyTaken(waited=time.monotonic() - began))
+        yield Guard(connection)
+    finally:
+        try:
+            await connection.close()
+        except ConnectionLost:
+            log.info("the guard connection was gone before it was closed")
+
+
+def held(holders: Sequence[Mapping[str, Any]]) -> LockHeld:
+    """Return the error that names who holds a key."""
+    if not holders:
+        return LockHeld("Another run held the run key a moment ago.", advice="Try again.")
+    holder = holders[0]
+    where = holder["address"] or "this server's own host"
+    since = f", since {holder['since']:%Y-%m-%d %H:%M:%S %Z} ({holder['age']:.0f} s)" if holder["since"] else ""
+    return LockHeld(
+        f"Another run holds the run key: {holder['application']} as {holder['user']} from {where}, "
+        f"backend {holder['pid']}{since}.",
+        advice="Wait until it ends, and look with `changeover status` what it did.",
+    )
+
+
+def _endurance(connection: Connection) -> str:
+    """Return the settings that let a guard sit idle for as long as the run takes, whatever the role is set to."""
+    settings = ["SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL statement_timeout = 0"]
+    if connection.facts.version_num >= 170000:
+        settings.append("SET LOCAL transaction_timeout = 0")
+    return "; ".join(settings)

@@ -1,0 +1,35 @@
+"""The two advisory keys of a database: the run key and the fate key.
+
+Both are taken at transaction level and polled, never waited for inside the server: a waiter holds a snapshot, and
+CREATE INDEX CONCURRENTLY waits for it; a session-level key leaks through a pooler.
+See https://www.postgresql.org/docs/18/explicit-locking.html#ADVISORY-LOCKS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Signed 64-bit keys, derived from the schema of the history: two histories in one database do not meet."""
+
+    # held by the guard connection from before the digest check to the end of the run
+    run: int
+    # held by each migration's transaction; who settles a doubt takes only this one
+    fate: int
+
+
+def keys_of(schema: str) -> Keys:
+    """Return the keys that guard the history in `schema`."""
+    return Keys(run=_key(f"changeover run {schema}"), fate=_key(f"changeover fate {schema}"))
+
+
+def attempt_to_take(key: int) -> str:
+    """Return a query with one row, and the key held to the end of the transaction, where it was free."""
+    return f"SELECT 1 WHERE pg_catalog.pg_try_advisory_xact_lock({key})"
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big", signed=True)

@@ -1,0 +1,46 @@
+"""What goes to a runner: the request that starts it, through a pipe, and the commands of its viewers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .plan import Approval
+from .settings import Settings
+from .target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """An approved run. The runner makes the plan anew from it, and runs only what has the approved digest."""
+
+    target: Target
+    settings: Settings
+    approval: Approval
+    to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """A request with the place where its run is recorded."""
+
+    request: RunRequest
+    folder: Path
+    session: str
+    # the file of events, the socket and the diagnostics are run-1.jsonl, run-1.sock and run-1.log
+    name: str
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A line from a viewer.
+
+    `follow` is the first one: events behind `after` are wanted. `stop` says `when`: now, after-statement or
+    after-migration. `try-now` ends a pause between two attempts.
+    """
+
+    command: str
+    after: int = 0
+    when: str = ""
+    by: str = ""

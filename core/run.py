@@ -1,0 +1,320 @@
+"""Executes an approved plan: one migration after another, tried again where it gave way, settled where it is in doubt.
+
+    outcome = await run(plan, approval, ...)
+
+The result is the return value, and facts are pushed to `emit`. "Stop now" is cancellation of the task: the migration
+in hand is rolled back, the server confirms it, and `run` returns. A COMMIT that was sent is always heard out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import Final
+
+from . import steps, transaction
+from .connect import Connector
+from .errors import ChangeoverError, ExitCode, Fault, Refused, ServerError, UsageError, fault_of
+from .events import (
+    Emit,
+    MigrationApplied,
+    MigrationEnded,
+    MigrationRolledBack,
+    MigrationStarted,
+    Result,
+    StopConfirmed,
+)
+from .guard import Guard
+from .history import native as history
+from .history.native import Authorship
+from .keys import Keys
+from .plan import Approval, Plan, PlannedMigration
+from .session_log import Journal
+from .settle import settle
+from .tasks import to_completion, was_cancelled
+from .watch import Watch
+from .work import Applied, Diverged, Ending, Failed, GaveWay, HalfDone, Interrupted, Lost, Stop, Work
+
+log = logging.getLogger(__name__)
+
+EXIT_CODES: Final = {
+    Result.APPLIED: ExitCode.DONE,
+    Result.NOTHING_TO_DO: ExitCode.DONE,
+    Result.ROLLED_BACK: ExitCode.ROLLED_BACK,
+    Result.STOPPED: ExitCode.STOPPED,
+    Result.PARTIAL: ExitCode.NEEDS_ATTENTION,
+    Result.IN_DOUBT: ExitCode.NEEDS_ATTENTION,
+    Result.REFUSED: ExitCode.REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    result: Result
+    exit_code: ExitCode
+    applied: int = 0
+    fault: Fault | None = None
+    left_behind: tuple[str, ...] = ()
+
+
+async def run(
+    plan: Plan,
+    approval: Approval,
+    *,
+    schema: str,
+    keys: Keys,
+    guard: Guard,
+    by: Authorship,
+    connect: Connector,
+    journal: Journal,
+    emit: Emit,
+    stop: Stop,
+) -> Outcome:
+    """Run the plan, which must be the approved one, under the guard that holds the run key.
+
+    Raises `ChangeoverError` only before anything ran.
+    """
+    plan.approve(digest=approval.digest, by=approval.by, how=approval.how)
+    if not plan.ready:
+        raise Refused(plan.refusals[0].summary, advice=plan.refusals[0].advice)
+    if not plan.migrations:
+        return Outcome(result=Result.NOTHING_TO_DO, exit_code=ExitCode.DONE)
+    if not await journal.seal():
+        raise UsageError(
+            "The session log cannot be written, so the run does not start.",
+            advice=f"Look at the disk of {journal.path.parent}.",
+        )
+    watch = Watch(await connect("watch"), emit)
+    await watch.prepare()
+    if not plan.history.exists:
+        await _create_history(connect, schema)
+    work = Work(
+        schema=schema,
+        keys=keys,
+        limits=plan.limits,
+        by=by,
+        connect=connect,
+        watch=watch,
+        emit=emit,
+        stop=stop,
+        in_force={row.version: (row.checksums.exact, row.deferred) for row in plan.history.applied},
+    )
+    return await _all(work, plan, guard, journal)
+
+
+async def _all(work: Work, plan: Plan, guard: Guard, journal: Journal) -> Outcome:
+    for applied, planned in enumerate(plan.migrations):
+        if was_cancelled() or work.stop.after_migration or work.stop.after_statement:
+            return _outcome(Result.STOPPED, applied, None)
+        if reason := await _unfit(guard, journal):
+            return _outcome(Result.STOPPED, applied, reason)
+        outcome = await _one(work, planned, applied)
+        if outcome is not None:
+            return outcome
+    return _outcome(Result.APPLIED, len(plan.migrations), None)
+
+
+async def _unfit(guard: Guard, journal: Journal) -> Fault | None:
+    """Return why no further migration may begin."""
+    if not await to_completion(guard.stands()):
+        return Fault(
+            id="guard-lost",
+            summary="The guard connection was lost, so another run could begin.",
+            advice="Nothing further was started; apply again for the rest.",
+        )
+    if journal.failure is not None:
+        return Fault(
+            id="log-lost",
+            summary=f"The session log cannot be written any more: {journal.failure.strerror}.",
+            advice="Nothing further was started; make room and apply again for the rest.",
+        )
+    return None
+
+
+async def _one(work: Work, planned: PlannedMigration, applied: int) -> Outcome | None:
+    """Run one migration with all its attempts; return how the run ends by it, or None where it was applied."""
+    turn = _Turn(work=work, planned=planned, applied=applied, began=time.monotonic())
+    attempts = work.limits.lock_attempts
+    while True:
+        turn.number += 1
+        try:
+            ending = await _attempt(turn)
+        except asyncio.CancelledError:
+            return turn.end(Result.STOPPED, None)
+        except ChangeoverError as error:
+            # The connection of this attempt could not be opened: nothing of the migration ran.
+            refused = turn.end(Result.REFUSED, fault_of(error))
+            return replace(refused, exit_code=error.exit_code)
+        if not isinstance(ending, GaveWay) or turn.number >= attempts:
+            return await to_completion(_conclude(turn, ending))
+        if not await _pause(turn, ending):
+            return turn.end(Result.STOPPED if was_cancelled() else Result.ROLLED_BACK, ending.fault)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Turn:
+    """One migration's turn in a run."""
+
+    work: Work
+    planned: PlannedMigration
+    # migrations applied before it
+    applied: int
+    began: float
+    # of the attempt under way, from 1
+    number: int = 0
+
+    @property
+    def version(self) -> str:
+        return self.planned.migration.version
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    def end(self, result: Result, fault: Fault | None, left_behind: tuple[str, ...] = ()) -> Outcome:
+        """Say that the migration ended without being applied, and return how the run ends by it."""
+        self.work.emit(
+            MigrationEnded(
+                version=self.version,
+                result=result,
+                attempts=self.number,
+                elapsed=self.elapsed,
+                fault=fault,
+                left_behind=left_behind,
+            )
+        )
+        return _outcome(result, self.applied, fault, left_behind)
+
+    def in_force(self, xid: str | None, deferred: tuple[int, ...]) -> None:
+        """Say that the migration is applied, and expect its row from now on."""
+        self.work.in_force[self.version] = (self.planned.migration.checksums.exact, deferred)
+        self.work.emit(
+            MigrationApplied(
+                version=self.version,
+                entry=self.planned.entry,
+                attempts=self.number,
+                elapsed=self.elapsed,
+                xid=xid,
+                deferred=deferred,
+            )
+        )
+
+    def rolled_back(self, ending: GaveWay | Failed | Diverged, wait: float | None) -> None:
+        """Say that the server acknowledged the rollback of this attempt."""
+        self.work.emit(
+            MigrationRolledBack(
+                version=self.version,
+                attempt=self.number,
+                fault=ending.fault,
+                blockers=ending.blockers if isinstance(ending, GaveWay) else (),
+                wait=wait,
+            )
+        )
+
+
+async def _attempt(turn: _Turn) -> Ending:
+    work, planned = turn.work, turn.planned
+    connection = await work.connect("migration")
+    work.emit(
+        MigrationStarted(
+            version=turn.version,
+            entry=planned.entry,
+            attempt=turn.number,
+            of=work.limits.lock_attempts,
+            backend=connection.backend,
+        )
+    )
+    if planned.transactional:
+        return await transaction.attempt(work, planned, connection)
+    return await steps.attempt(work, planned, connection)
+
+
+async def _pause(turn: _Turn, ending: GaveWay) -> bool:
+    """Wait before the next attempt; return whether there is to be one."""
+    first, last = turn.work.limits.lock_pause
+    wait = min(first * 2 ** (turn.number - 1), last) * random.uniform(0.8, 1.2)
+    turn.rolled_back(ending, wait)
+    try:
+        return not await turn.work.stop.pause.wait(wait)
+    except asyncio.CancelledError:
+        return False
+
+
+async def _conclude(turn: _Turn, ending: Ending) -> Outcome | None:
+    match ending:
+        case Applied():
+            turn.in_force(ending.xid, ending.deferred)
+            return None
+        case GaveWay() | Failed() | Diverged():
+            turn.rolled_back(ending, None)
+            await _record_failure(turn, ending.fault)
+            return turn.end(Result.REFUSED if isinstance(ending, Diverged) else Result.ROLLED_BACK, ending.fault)
+        case Interrupted():
+            turn.work.emit(StopConfirmed(backend=ending.backend, elapsed=turn.elapsed))
+            return turn.end(Result.STOPPED, None)
+        case HalfDone():
+            clean = ending.stopped and not ending.left_behind
+            return turn.end(Result.STOPPED if clean else Result.PARTIAL, ending.fault, ending.left_behind)
+        case Lost():
+            return await _settled(turn, ending)
+
+
+async def _settled(turn: _Turn, ending: Lost) -> Outcome | None:
+    work = turn.work
+    found = await settle(
+        work.connect, schema=work.schema, keys=work.keys, version=turn.version, run=work.by.run, emit=work.emit
+    )
+    if found is None:
+        return turn.end(Result.IN_DOUBT, ending.fault)
+    if found:
+        turn.in_force(ending.xid, ending.deferred)
+        return None
+    await _record_failure(turn, ending.fault)
+    return turn.end(Result.STOPPED if was_cancelled() else Result.ROLLED_BACK, ending.fault)
+
+
+def _outcome(result: Result, applied: int, fault: Fault | None, left_behind: tuple[str, ...] = ()) -> Outcome:
+    return Outcome(result=result, exit_code=EXIT_CODES[result], applied=applied, fault=fault, left_behind=left_behind)
+
+
+async def _record_failure(turn: _Turn, fault: Fault) -> None:
+    """Write the failed attempt into the attempt log, in a transaction of its own; a loss of it is only logged."""
+    row = history.record_attempt(
+        turn.work.schema,
+        turn.version,
+        turn.work.by,
+        entry=turn.planned.entry,
+        state="failed",
+        sqlstate=fault.sqlstate,
+        error=fault.summary,
+    )
+    try:
+        connection = await turn.work.connect("migration")
+        try:
+            await connection.execute(row)
+        finally:
+            await connection.close()
+    except ChangeoverError as error:
+        log.warning("the failed attempt could not be recorded: %s", error)
+
+
+async def _create_history(connect: Connector, schema: str) -> None:
+    connection = await connect("migration")
+    try:
+        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        await connection.execute("SET LOCAL lock_timeout = '2s'")
+        await connection.execute(history.creation(schema))
+        await connection.execute("COMMIT")
+    except ServerError as error:
+        raise Refused(
+            f"The history tables could not be made in schema {schema}: {error.summary}",
+            advice="GRANT CREATE ON DATABASE to this role, or have an owner make the schema for it.",
+            report=error.report,
+        ) from None
+    finally:
+        await connection.close()

@@ -1,0 +1,261 @@
+"""One attempt at a migration inside one transaction, its history row in it.
+
+The connection speaks only the simple protocol here, and answers are read from command tags: a query by parameters
+would keep a snapshot, and a stall in the middle of it is ended by no time-out.
+See https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-SIMPLE-QUERY.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+from .connect import Connection
+from .errors import ConnectionLost, Fault, PlanChanged, ServerError, fault_of
+from .events import MigrationCommitting
+from .history import native as history
+from .keys import attempt_to_take
+from .plan import PlannedMigration, PlannedStatement
+from .precheck import Decision
+from .tasks import to_completion, was_cancelled
+from .telling import Telling
+from .watch import LockBudget
+from .work import Applied, Diverged, Ending, Failed, GaveWay, HalfDone, Interrupted, Lost, Work
+
+# Lock time-out and deadlock: the transaction was rolled back and may succeed when tried again.
+_GIVES_WAY: Final = frozenset({"55P03", "40P01"})
+_CANCELLED: Final = "57014"
+# How long a rollback may take to be acknowledged, and a stopped backend to come to rest; seconds.
+_ROLLBACK: Final = 15.0
+_XID_KEPT: Final = (
+    "SELECT pg_catalog.set_config('changeover.xid', pg_catalog.pg_current_xact_id()::pg_catalog.text, true)"
+)
+_XID_SAME: Final = (
+    "SELECT 1 WHERE pg_catalog.current_setting('changeover.xid', true) "
+    "OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.text"
+)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of the transaction, also after it was lost."""
+
+    tell: Telling
+    xid: str | None = None
+    deferred: tuple[int, ...] = ()
+
+
+class _Stopping(Exception):
+    """The operator asked to stop after the statement that has just ended."""
+
+
+class _Escaped(Exception):
+    """The file ended our transaction on the way: what it did before may be committed."""
+
+
+async def attempt(work: Work, planned: PlannedMigration, connection: Connection) -> Ending:
+    """Run a migration in one transaction on a fresh connection, which is closed at the end; never raises."""
+    progress = _Progress(tell=Telling(work.emit, planned))
+    budget = LockBudget(work.limits.lock_timeout)
+    connection.on_notice(progress.tell.notice)
+    try:
+        async with _watched(work, planned, connection, budget):
+            return await _through(work, planned, connection, budget, progress)
+    except (asyncio.CancelledError, _Stopping):
+        return await to_completion(_interrupted(work, connection, progress))
+    except _Escaped:
+        return await to_completion(_escaped(planned, connection, progress))
+    except PlanChanged as error:
+        diverged = Diverged(fault=progress.tell.fail(error))
+        return await to_completion(_rolled_back(connection, diverged, progress))
+    except ConnectionLost as error:
+        connection.terminate()
+        return Lost(fault=progress.tell.fail(error), xid=progress.xid, deferred=progress.deferred)
+    except ServerError as error:
+        if error.sqlstate == _CANCELLED and budget.cancelled:
+            error.summary = f"canceling statement: its waits for locks add up to more than {budget.total:g} s"
+        fault = progress.tell.fail(error)
+        gives_way = error.sqlstate in _GIVES_WAY or budget.cancelled
+        last = work.watch.last
+        ending: Ending = (
+            GaveWay(fault=fault, blockers=last.blockers if last else ()) if gives_way else Failed(fault=fault)
+        )
+        return await to_completion(_rolled_back(connection, ending, progress))
+    finally:
+        await to_completion(connection.close())
+
+
+@contextlib.asynccontextmanager
+async def _watched(
+    work: Work, planned: PlannedMigration, connection: Connection, budget: LockBudget
+) -> AsyncIterator[None]:
+    work.watch.last = None
+    watching = asyncio.create_task(
+        work.watch.follow(planned.migration.version, connection.backend, budget), name="watch"
+    )
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+async def _through(
+    work: Work, planned: PlannedMigration, connection: Connection, budget: LockBudget, progress: _Progress
+) -> Ending:
+    began = time.monotonic()
+    await begin(work, connection)
+    await _as_approved(work, connection)
+    await connection.execute(_XID_KEPT)
+    progress.xid = await work.watch.transaction_id(connection.backend)
+    limit = 0.0
+    for statement in planned.statements:
+        if work.stop.after_statement:
+            raise _Stopping
+        progress.tell.start(statement)
+        await check_proof(connection, statement)
+        if not is_sent(statement):
+            progress.tell.finish("")
+            continue
+        if abs(limit - budget.left) > 0.001 or statement.kind in {"SET", "RESET"}:
+            limit = budget.left
+            await connection.execute(f"SET LOCAL lock_timeout = '{max(round(limit * 1000), 1)}ms'")
+        tag = await connection.execute(statement.sql, timeout=None)
+        if not connection.in_transaction:
+            raise _Escaped
+        progress.tell.finish(tag)
+    progress.tell.statement = None
+    progress.deferred = tuple(it.number for it in planned.statements if it.decision is Decision.DEFER)
+    await _record(work, planned, connection, progress, duration_ms=round((time.monotonic() - began) * 1000))
+    return await _commit(work, planned, connection, progress)
+
+
+async def begin(work: Work, connection: Connection) -> None:
+    """Open the transaction, with our limits in place of the role's, and take the fate key."""
+    await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+    await connection.execute(limits(work, connection, scope="SET LOCAL"))
+    for _ in range(50):
+        if await connection.execute(attempt_to_take(work.keys.fate)) == "SELECT 1":
+            return
+        await asyncio.sleep(0.1)
+    raise ServerError(
+        "The fate key of this database is held: an earlier attempt has not ended on the server.",
+        advice="Its backend ends by itself when the server notices that its client is gone; try again in a minute.",
+    )
+
+
+async def check_proof(connection: Connection, statement: PlannedStatement) -> None:
+    """Ask again what the plan decided on; raises `PlanChanged` where the answer is another one now."""
+    if statement.proof is None or await connection.execute(statement.proof) == "SELECT 1":
+        return
+    words = {Decision.RUN: "its condition does not hold any more", Decision.SKIP: "what it makes is not there any more"}
+    raise PlanChanged(
+        f"Statement {statement.number} is not what was approved: "
+        f"{words.get(statement.decision, 'its condition holds now')}.",
+        advice="Look at the plan again: something else changed the schema meanwhile.",
+    )
+
+
+def is_sent(statement: PlannedStatement) -> bool:
+    """Whether the statement goes to the server: it runs, or it is a block that defers by a guard of its own."""
+    return statement.decision is Decision.RUN or statement.guards_itself
+
+
+def limits(work: Work, connection: Connection, *, scope: str) -> str:
+    """Return the settings of a migration's transaction (SET LOCAL) or connection (SET), in place of the role's.
+
+    They free the locks when this process or its host is gone. See
+    https://www.postgresql.org/docs/18/runtime-config-client.html and
+    https://www.postgresql.org/docs/18/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS.
+    """
+    settings = {
+        "statement_timeout": f"{round(work.limits.statement_timeout * 1000)}ms",
+        "idle_in_transaction_session_timeout": "60s",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    }
+    if connection.facts.version_num >= 140000:
+        settings["client_connection_check_interval"] = "1s"
+    if connection.facts.version_num >= 170000:
+        settings["transaction_timeout"] = "0"
+    return "; ".join(f"{scope} {name} = '{value}'" for name, value in settings.items())
+
+
+async def _as_approved(work: Work, connection: Connection) -> None:
+    expected = history.fingerprint([(version, *row) for version, row in work.in_force.items()])
+    if await connection.execute(history.fingerprint_check(work.schema, expected)) != "SELECT 1":
+        raise PlanChanged(
+            "The history is not the approved one plus what this run has done.",
+            advice="Somebody else wrote to it meanwhile: look with `changeover status`.",
+        )
+
+
+async def _record(
+    work: Work, planned: PlannedMigration, connection: Connection, progress: _Progress, *, duration_ms: int
+) -> None:
+    migration = planned.migration
+    if planned.entry == "deferred":
+        done = {it.number for it in planned.statements if it.decision is not Decision.DEFER}
+        still = tuple(number for number in work.in_force[migration.version][1] if number not in done)
+        progress.deferred = still
+        row = history.record_deferred(work.schema, migration.version, work.by, still=still)
+    else:
+        row = history.record_applied(
+            work.schema, migration, work.by, duration_ms=duration_ms, deferred=progress.deferred
+        )
+    log = history.record_attempt(
+        work.schema, migration.version, work.by, entry=planned.entry, state="applied", with_xid=True
+    )
+    # A file may have changed the role; the history belongs to the one that connected.
+    await connection.execute(f"RESET ROLE; {row}; {log}")
+
+
+async def _commit(work: Work, planned: PlannedMigration, connection: Connection, progress: _Progress) -> Ending:
+    if await connection.execute(_XID_SAME) != "SELECT 1":
+        raise _Escaped
+    await connection.execute("SET LOCAL synchronous_commit = on")
+    if was_cancelled():
+        raise asyncio.CancelledError
+    work.emit(MigrationCommitting(version=planned.migration.version, xid=progress.xid))
+    tag = await to_completion(connection.execute("COMMIT", timeout=None))
+    if tag != "COMMIT":
+        # On a failed transaction the server answers COMMIT with ROLLBACK and no error.
+        raise ServerError(f"COMMIT was answered with {tag}: nothing of the migration is there.")
+    return Applied(xid=progress.xid, deferred=progress.deferred)
+
+
+async def _rolled_back(connection: Connection, ending: Ending, progress: _Progress) -> Ending:
+    """Return `ending` once the server has acknowledged the rollback; else what became of it is not known here."""
+    try:
+        if connection.in_transaction:
+            await connection.execute("ROLLBACK", timeout=_ROLLBACK)
+    except ServerError as error:
+        connection.terminate()
+        return Lost(fault=fault_of(error), xid=progress.xid, deferred=progress.deferred)
+    return ending
+
+
+async def _escaped(planned: PlannedMigration, connection: Connection, progress: _Progress) -> Ending:
+    statement = progress.tell.statement or planned.statements[-1]
+    fault = Fault(
+        id="escaped",
+        summary="The file ended our transaction on the way: what it did up to there may be committed.",
+        advice="Look at what is there; take transaction control out of the file, also out of what it calls.",
+        file=planned.migration.file,
+        line=statement.line,
+    )
+    await _rolled_back(connection, Failed(fault=fault), progress)
+    return HalfDone(fault=fault, left_behind=(f"whatever statements 1 to {statement.number} made",), stopped=False)
+
+
+async def _interrupted(work: Work, connection: Connection, progress: _Progress) -> Ending:
+    ending = await _rolled_back(connection, Interrupted(backend=connection.backend), progress)
+    await connection.close()
+    if await work.watch.at_rest(connection.backend, within=_ROLLBACK):
+        return ending
+    fault = Fault(id="connection-lost", summary="The server has not confirmed that the migration stopped.")
+    return Lost(fault=fault, xid=progress.xid)

@@ -1,0 +1,115 @@
+"""What the parts of a run share: connections, the plan's identity, the operator's wishes; how an attempt ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .connect import Connector, WaitCutter
+from .errors import ChangeoverError, Fault, Place, fault_of
+from .events import Backend, Emit
+from .history.native import Authorship
+from .keys import Keys
+from .plan import Limits, PlannedMigration, PlannedStatement
+from .watch import Watch
+
+
+class Stop:
+    """What the operator asked of a run, read between its steps. "Now" is not here: that is task cancellation."""
+
+    def __init__(self) -> None:
+        self.after_statement = False
+        self.after_migration = False
+        # ends the pause before the next attempt
+        self.pause = WaitCutter()
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """A run in progress."""
+
+    schema: str
+    keys: Keys
+    limits: Limits
+    by: Authorship
+    connect: Connector
+    watch: Watch
+    emit: Emit
+    stop: Stop
+    # version, exact checksum and deferred numbers of each migration in force: the approved ones plus our own
+    in_force: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """COMMIT was answered with COMMIT."""
+
+    xid: str | None
+    deferred: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveWay:
+    """Rolled back, acknowledged, because of a lock or a deadlock: may be tried again."""
+
+    fault: Fault
+    blockers: tuple[Backend, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Rolled back, acknowledged, for good."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diverged:
+    """Rolled back before it did what was not approved: a skip, a condition or the history is not as planned."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """Rolled back because the operator asked; the watch saw the backend at rest."""
+
+    backend: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """The connection was lost after BEGIN: the server has to be asked what became of it."""
+
+    fault: Fault
+    xid: str | None = None
+    deferred: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfDone:
+    """Outside a transaction, and some of it is done or left something behind."""
+
+    fault: Fault | None
+    left_behind: tuple[str, ...]
+    stopped: bool
+
+
+Ending: TypeAlias = Applied | GaveWay | Failed | Diverged | Interrupted | Lost | HalfDone
+
+
+def place_of(planned: PlannedMigration, statement: PlannedStatement, position: int | None) -> Place:
+    """Return where in the file an error is; `position` counts characters of the statement from 1."""
+    file = planned.migration.file
+    if position is None:
+        return Place(file=file, line=statement.line, column=statement.column)
+    before = statement.sql[: position - 1]
+    lines = before.count("\n")
+    column = len(before) - before.rfind("\n") if lines else statement.column + len(before)
+    return Place(file=file, line=statement.line + lines, column=column)
+
+
+def fault_at(error: ChangeoverError, planned: PlannedMigration, statement: PlannedStatement) -> Fault:
+    """Return the fault of a statement, with the place of the error or else of the statement."""
+    error.place = place_of(planned, statement, error.report.position if error.report else None)
+    return fault_of(error)
