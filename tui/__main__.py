@@ -1,0 +1,5 @@
+"""`python -m changeover.tui`: the same as the command."""
+
+from .cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,86 @@
+"""How the plain face comes to an approval: a flag that says so, or an answer at a terminal; never by silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.errors import ApprovalNeeded, Declined
+from ..core.plan import Approval
+from ..core.session_log import who
+from ..core.survey import Survey
+from ..core.target import Target
+from . import prompt
+from .format import count, visible
+
+# A prefix of the digest as short as what is shown on a screen is enough to say which plan was read.
+_DIGEST_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What the command line says beforehand: --yes, --approve DIGEST, --confirm-database NAME."""
+
+    yes: bool = False
+    digest: str | None = None
+    database: str | None = None
+
+
+def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool) -> Approval:
+    """Return the approval of the survey's plan.
+
+    Raises ApprovalNeeded where nothing was said and nobody can be asked, Declined where the answer is no, PlanChanged
+    where another plan was approved.
+    """
+    plan, by = survey.plan, _person()
+    if consent.digest is not None:
+        said = consent.digest.strip().lower()
+        whole = plan.digest if len(said) >= _DIGEST_SHOWN and plan.digest.startswith(said) else said
+        return plan.approve(digest=whole, by=by, how="--approve")
+    if consent.database is not None:
+        if consent.database != survey.server.database:
+            raise ApprovalNeeded(
+                f"--confirm-database names {consent.database}, and this is {survey.server.database}.",
+                advice="Nothing was run. Check the target, then name the database as the server does.",
+            )
+        return plan.approve(digest=plan.digest, by=by, how="--confirm-database")
+    if consent.yes and not target.protected:
+        return plan.approve(digest=plan.digest, by=by, how="--yes")
+    if not can_ask:
+        raise _nobody_to_ask(target, survey)
+    return plan.approve(digest=plan.digest, by=by, how=_asked(survey, target))
+
+
+def _nobody_to_ask(target: Target, survey: Survey) -> ApprovalNeeded:
+    summary = f"{count(len(survey.plan.migrations), 'migration')} on {target} would run, and nobody can be asked here."
+    if not target.protected:
+        return ApprovalNeeded(summary, advice="Say --yes, or --approve DIGEST of the plan that you have read.")
+    digest, database = survey.plan.digest, survey.server.database
+    return ApprovalNeeded(
+        f"{summary} The target is protected: --yes is not enough.",
+        advice=f"Say --approve {digest} once a person has read that plan, or --confirm-database {database}.",
+    )
+
+
+def _asked(survey: Survey, target: Target) -> str:
+    plan, server = survey.plan, survey.server
+    prompt.say("")
+    prompt.say(f"Server    {visible(target.address)}, PostgreSQL {visible(server.version)}")
+    prompt.say(
+        f"Database  {visible(server.database)}" + (f" ({visible(target.environment)})" if target.environment else "")
+    )
+    prompt.say(f"Role      {visible(server.user)}")
+    prompt.say(f"Plan      {plan.digest[:_DIGEST_SHOWN]}: {count(len(plan.migrations), 'migration')}, "
+               f"{count(plan.statement_count, 'statement')}")  # fmt: skip
+    if target.protected:
+        typed = prompt.ask("The target is protected. Type the name of the database to apply, or nothing to leave")
+        if typed != server.database:
+            raise Declined("Declined: the name of the database was not typed. Nothing was changed.")
+        return "typed database name"
+    if not prompt.confirm("Apply?"):
+        raise Declined("Declined. Nothing was changed.")
+    return "answered yes"
+
+
+def _person() -> str:
+    person = who()
+    return f"{person.sudo_user or person.os_user}@{person.host}"

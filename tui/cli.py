@@ -1,0 +1,230 @@
+"""The command line: parse, call one command, map every failure to one message and an exit code.
+
+Nothing but click is imported here: `changeover --version` must be quick, and Textual and asyncpg come with the
+commands that need them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ..core.errors import ChangeoverError, ExitCode, fault_of
+from .options import everywhere, of_plans, options_of
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code of the process; see `ExitCode`."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    json = _wants_json(words)
+    try:
+        result = root.main(words, prog_name="changeover", standalone_mode=False)
+    except ChangeoverError as error:
+        from .failures import report
+
+        return report(fault_of(error), error.exit_code, json=json)
+    except click.ClickException as error:
+        from .failures import report_usage
+
+        return report_usage(error, json=json)
+    except (click.Abort, KeyboardInterrupt):
+        from .failures import report_interrupt
+
+        return report_interrupt(json=json)
+    except BrokenPipeError:
+        # the reader of our output has gone: there is nobody to tell
+        _forget_stdout()
+        return int(ExitCode.DONE)
+    except Exception as error:  # noqa: BLE001 - the last place before Python's own traceback, which would show locals' values
+        from .failures import report_bug
+
+        return report_bug(error, json=json)
+    return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def _forget_stdout() -> None:
+    """Point stdout at nothing, so that Python's own flush at exit does not fail."""
+    import os
+
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+
+
+def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"changeover {version('changeover')}")
+        context.exit()
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings=_CONTEXT,
+    epilog="Exit codes: 0 done, 2 usage, 3 no connection, 4 refused, 5 pending, 6 rolled back, 7 stopped, "
+    "8 needs attention, 9 locked.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+@everywhere
+@click.pass_context
+def root(context: click.Context) -> int | None:
+    """Migrate PostgreSQL with your eyes open. Without a command: the console, after guided set-up if need be."""
+    if context.invoked_subcommand is not None:
+        return None
+    from .commands.console import open_console
+
+    return open_console(options_of(context))
+
+
+@root.command()
+@everywhere
+@click.pass_context
+def setup(context: click.Context) -> int:
+    """Name a database, try it, and save it as a target, step by step."""
+    from .commands.setup import run_setup
+
+    return run_setup(options_of(context))
+
+
+@root.command()
+@everywhere
+@click.pass_context
+def inspect(context: click.Context) -> int:
+    """Open the console read-only: look at everything, change nothing."""
+    from .commands.console import open_inspection
+
+    return open_inspection(options_of(context))
+
+
+@root.command()
+@everywhere
+@click.option("--exit-code", is_flag=True, help="Exit with 5 where migrations are pending.")
+@click.pass_context
+def check(context: click.Context, *, exit_code: bool) -> int:
+    """Connect, hold what the pending migrations need against the database, and print it. Changes nothing."""
+    from .commands.look import check as run_check
+
+    return run_check(options_of(context), exit_code=exit_code)
+
+
+@root.command()
+@everywhere
+@click.option("--exit-code", is_flag=True, help="Exit with 5 where migrations are pending.")
+@click.pass_context
+def status(context: click.Context, *, exit_code: bool) -> int:
+    """List every migration: applied, pending, changed, deferred, failed, unknown."""
+    from .commands.look import status as run_status
+
+    return run_status(options_of(context), exit_code=exit_code)
+
+
+@root.command()
+@everywhere
+@of_plans
+@click.option("--to", metavar="VERSION", help="Stop after this version.")
+@click.option("--sql", is_flag=True, help="Print the SQL of each statement.")
+@click.pass_context
+def plan(context: click.Context, *, to: str | None, sql: bool) -> int:
+    """Print what would run, with locks and hazards, and the digest to approve."""
+    from .commands.look import plan as run_plan
+
+    return run_plan(options_of(context), to=to, sql=sql)
+
+
+@root.command()
+@everywhere
+@of_plans
+@click.option("--to", metavar="VERSION", help="Stop after this version.")
+@click.option(
+    "--yes", is_flag=True, help="Approve what is planned, where nobody can answer. Not on a protected target."
+)
+@click.option("--approve", metavar="DIGEST", help="Approve the plan with this digest, and no other.")
+@click.option("--confirm-database", metavar="NAME", help="Approve by the name of the database.")
+@click.pass_context
+def apply(
+    context: click.Context, *, to: str | None, yes: bool, approve: str | None, confirm_database: str | None
+) -> int:
+    """Apply what is pending; asks first. Ctrl-C stops and rolls back what is in hand."""
+    from .approval import Consent
+    from .commands.apply import apply as run_apply
+
+    consent = Consent(yes=yes, digest=approve, database=confirm_database)
+    return run_apply(options_of(context), to=to, consent=consent)
+
+
+@root.command()
+@everywhere
+@click.option("--reset", is_flag=True, help="Begin again with a fresh database.")
+@click.option("--sessions", is_flag=True, help="Create the table that the deferred step waits for.")
+@click.option("--yes", is_flag=True, help="Apply without asking, where there is no terminal.")
+@click.pass_context
+def demo(context: click.Context, *, reset: bool, sessions: bool, yes: bool) -> int:
+    """Open the console on an embedded PostgreSQL with a donation platform under live traffic."""
+    from .commands.demo import run_demo
+
+    return run_demo(options_of(context), reset=reset, sessions=sessions, yes=yes)
+
+
+@root.group(invoke_without_command=True)
+@everywhere
+@click.pass_context
+def logs(context: click.Context) -> int | None:
+    """List the sessions of this user, newest first."""
+    if context.invoked_subcommand is not None:
+        return None
+    from .commands.logs import list_logs
+
+    return list_logs(options_of(context))
+
+
+@logs.command("list")
+@everywhere
+@click.pass_context
+def logs_list(context: click.Context) -> int:
+    """List the sessions of this user, newest first."""
+    from .commands.logs import list_logs
+
+    return list_logs(options_of(context))
+
+
+@logs.command("show")
+@click.argument("session")
+@everywhere
+@click.pass_context
+def logs_show(context: click.Context, session: str) -> int:
+    """Print every event of a session."""
+    from .commands.logs import show_session
+
+    return show_session(options_of(context), session)
+
+
+@logs.command("replay")
+@click.argument("session")
+@everywhere
+@click.pass_context
+def logs_replay(context: click.Context, session: str) -> int:
+    """Play a session on the run screen; without a terminal, print its lines."""
+    from .commands.logs import replay
+
+    return replay(options_of(context), session)
+
+
+@logs.command("path")
+@click.argument("session", required=False)
+@everywhere
+@click.pass_context
+def logs_path(context: click.Context, session: str | None) -> int:
+    """Print the folder of a session, or of all of them."""
+    from .commands.logs import path
+
+    return path(options_of(context), session)

@@ -1,0 +1,86 @@
+"""The bare `changeover`, and `inspect`: the screen where there is a terminal, else the overview in lines."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from ...core.document_types import text_of
+from ...core.documents import status_document
+from ...core.errors import Fault, TargetError, fault_of
+from ...core.session_log import SessionLog
+from ...core.settings import Settings, for_target
+from ...core.target import Target
+from ..opening import Mode, Opening
+from ..options import Options
+from ..output import show
+from ..sitting import closing_log, look_at, open_sitting, settings_of, target_of
+from ..tables import status_lines, target_lines, verdict_lines
+from ..terminal import run_console
+
+
+def open_console(options: Options) -> int:
+    """Open the console; the guided set-up first where no database is named, or its name cannot be read."""
+    if not options.wants_screen:
+        return _overview(options, "overview")
+    settings = settings_of(options)
+    try:
+        target = target_of(options, settings)
+    except TargetError as error:
+        if options.target is not None:
+            raise
+        return open_screen(settings, None, Mode.SETUP, command="changeover", error=fault_of(error))
+    ours = for_target(settings, target)
+    mode = Mode.INSPECT if ours.read_only else Mode.CONSOLE
+    return open_screen(ours, target, mode, command="changeover")
+
+
+def open_inspection(options: Options) -> int:
+    """Open the console on connections that can only read."""
+    options = replace(options, read_only=True)
+    if not options.wants_screen:
+        return _overview(options, "inspect")
+    settings = settings_of(options)
+    target = target_of(options, settings)
+    return open_screen(for_target(settings, target), target, Mode.INSPECT, command="changeover inspect")
+
+
+def open_screen(
+    settings: Settings,
+    target: Target | None,
+    mode: Mode,
+    *,
+    command: str,
+    error: Fault | None = None,
+    replay: str | None = None,
+) -> int:
+    """Open the full screen in a session of its own and return the exit code of the process."""
+    label = (target.name if target else None) or mode.value
+    log = SessionLog.open(command=command, target=str(target or "no target yet"), label=label)
+    opening = Opening(
+        settings=settings,
+        target=target,
+        error=error,
+        mode=mode,
+        log=log,
+        replay=replay,
+        environ=dict(os.environ),
+        start=Path.cwd(),
+    )
+    with closing_log(log, lambda: [target.password if target else None]) as ended:
+        ended.exit_code = run_console(opening)
+    return ended.exit_code
+
+
+def _overview(options: Options, command: str) -> int:
+    """Print what the first screen shows."""
+    with open_sitting(options, command) as sitting:
+        for text in target_lines(sitting.target):
+            sitting.printer.say(text)
+        survey = look_at(sitting)
+        if options.json:
+            show([text_of(status_document(survey, sitting.target))])
+        else:
+            show([*status_lines(survey), "", *verdict_lines(survey)])
+    return sitting.exit_code

@@ -1,0 +1,56 @@
+"""`check`, `status` and `plan`: connect, look, print; nothing is changed."""
+
+from __future__ import annotations
+
+from ...core.document_types import Document, text_of
+from ...core.documents import check_document, plan_document, status_document
+from ...core.errors import ExitCode
+from ...core.survey import Survey
+from ..options import Options
+from ..output import show
+from ..sitting import Sitting, look_at, open_sitting
+from ..tables import check_lines, plan_lines, status_lines, target_lines
+
+
+def check(options: Options, *, exit_code: bool) -> int:
+    """Print the pre-check; 4 where the plan cannot run, 5 where migrations are pending and `exit_code` is set."""
+    with open_sitting(options, "check") as sitting:
+        survey = _survey(sitting)
+        document = check_document(survey, sitting.target, sitting.view.attempts)
+        _print(sitting, document, check_lines(survey))
+        sitting.exit_code = _code(survey, pending=exit_code)
+    return sitting.exit_code
+
+
+def status(options: Options, *, exit_code: bool) -> int:
+    """Print every migration and its state; 5 where migrations are pending and `exit_code` is set."""
+    with open_sitting(options, "status") as sitting:
+        survey = _survey(sitting)
+        _print(sitting, status_document(survey, sitting.target), status_lines(survey))
+        sitting.exit_code = int(ExitCode.PENDING if exit_code and survey.plan.migrations else ExitCode.DONE)
+    return sitting.exit_code
+
+
+def plan(options: Options, *, to: str | None, sql: bool) -> int:
+    """Print the plan, also where it cannot run; 4 then."""
+    with open_sitting(options, "plan") as sitting:
+        survey = _survey(sitting, to=to)
+        _print(sitting, plan_document(survey, sitting.target), plan_lines(survey, sql=sql))
+        sitting.exit_code = _code(survey, pending=False)
+    return sitting.exit_code
+
+
+def _survey(sitting: Sitting, *, to: str | None = None) -> Survey:
+    for text in target_lines(sitting.target):
+        sitting.printer.say(text)
+    return look_at(sitting, to=to)
+
+
+def _print(sitting: Sitting, document: Document, lines: list[str]) -> None:
+    show([text_of(document)] if sitting.options.json else lines)
+
+
+def _code(survey: Survey, *, pending: bool) -> int:
+    if not survey.plan.ready:
+        return int(ExitCode.REFUSED)
+    return int(ExitCode.PENDING if pending and survey.plan.migrations else ExitCode.DONE)

@@ -1,0 +1,100 @@
+"""`setup`: the guided set-up, on the screen or as questions and answers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from ...core.errors import ApprovalNeeded, UsageError, fault_of
+from ...core.saved_targets import save
+from ...core.settings import Settings
+from ...core.setup import Answers, Ask, Offer, Question, answer, named_of, next_question, offers, take, target_of
+from .. import prompt
+from ..format import visible
+from ..lines import fault_words
+from ..opening import Mode
+from ..options import Options
+from ..output import show
+from ..sitting import look_at, open_sitting, settings_of
+from ..tables import status_lines, target_lines
+from .console import open_screen
+
+
+def run_setup(options: Options) -> int:
+    """Guide to a working target, save it, and end on the overview."""
+    settings = settings_of(options)
+    if options.wants_screen:
+        return open_screen(settings, None, Mode.SETUP, command="changeover setup")
+    if options.json:
+        raise UsageError("setup asks questions; it has no JSON.", advice="Use it at a terminal, or with --plain.")
+    return _questions(options, settings)
+
+
+def _questions(options: Options, settings: Settings) -> int:
+    prompt.say(
+        "This names a database, tries it, and saves it as a target. Ctrl-C leaves; nothing is saved before the end."
+    )
+    answers = _begin(settings)
+    answers = _ask_until(answers, settings, of_target=True)
+    target = target_of(answers, environ=os.environ)
+    for text in target_lines(target):
+        prompt.say(text)
+    answers = _ask_until(answers, settings, of_target=False)
+    settings = replace(settings, migrations=answers.migrations or settings.migrations)
+    with open_sitting(options, "setup", settings=settings, target=target) as sitting:
+        survey = look_at(sitting)
+        named = named_of(answers, sitting.target)
+        file = save(named, default=True)
+        prompt.say(f"Saved as target {visible(named.name)}, without its password, in {visible(str(file))}")
+        show(status_lines(survey))
+    return sitting.exit_code
+
+
+def _begin(settings: Settings) -> Answers:
+    """Return the first answers: one of what is on offer, or nothing."""
+    found = offers(settings, environ=os.environ)
+    if not found:
+        return Answers()
+    prompt.say("Found already:")
+    for number, offer in enumerate(found, start=1):
+        prompt.say(f"  {number}  {_offer_words(offer)}")
+    while True:
+        said = prompt.ask("Take which one, or 0 for another database", default="1" if found[0].target else "0")
+        if said == "0":
+            return Answers()
+        if said.isascii() and said.isdigit() and int(said) <= len(found):
+            offer = found[int(said) - 1]
+            if offer.target is not None:
+                return take(Answers(), offer)
+            prompt.say("That one cannot be used as it is.")
+        else:
+            prompt.say(f"Answer with a number from 0 to {len(found)}.")
+
+
+def _offer_words(offer: Offer) -> str:
+    label = visible(offer.label)
+    if offer.target is not None:
+        return f"{label}: {visible(str(offer.target))}"
+    return f"{label}: {fault_words(offer.fault)}" if offer.fault else label
+
+
+def _ask_until(answers: Answers, settings: Settings, *, of_target: bool) -> Answers:
+    """Ask what is open; with `of_target`, only up to the questions that name the database."""
+    later = {Ask.MIGRATIONS, Ask.NAME, Ask.ENVIRONMENT, Ask.PROTECTED}
+    while (question := next_question(answers, settings=settings)) is not None:
+        if of_target and question.ask in later:
+            break
+        answers = _answered(answers, question)
+    return answers
+
+
+def _answered(answers: Answers, question: Question) -> Answers:
+    words = f"{question.text} ({', '.join(question.words)})" if question.words else question.text
+    while True:
+        text = prompt.secret(words) if question.secret else prompt.ask(words, default=question.default)
+        try:
+            return answer(answers, question, text)
+        except ApprovalNeeded:
+            raise
+        except UsageError as error:
+            prompt.say(f"{fault_words(fault_of(error))} {visible(error.advice)}".rstrip())

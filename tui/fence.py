@@ -1,0 +1,53 @@
+"""The second fence against text that acts on a terminal, and the last words of a crash.
+
+The first fence is `format.visible`, where text enters a widget. What slips past it is caught here, segment by segment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+
+from ..core.secret import Secret, mask
+
+# C0 and C1 controls and DEL; also what reverses or hides text.
+_ACTING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+class ControlFence(LineFilter):
+    """Replaces every remaining control character of a line by a replacement sign of the same width."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the segments without anything that a terminal would obey."""
+        del background
+        if not any(_ACTING.search(segment.text) for segment in segments if not segment.control):
+            return segments
+        return [
+            segment if segment.control else Segment(_ACTING.sub("\ufffd", segment.text), segment.style)
+            for segment in segments
+        ]
+
+
+def write_traceback(error: BaseException, folder: Path, secrets: Iterable[Secret | None]) -> Path | None:
+    """Write the traceback, without local variables and with secrets masked, to a 0600 file in `folder`."""
+    text = mask("".join(traceback.format_exception(error)), secrets)
+    for number in range(1, 100):
+        path = folder / f"traceback-{number}.txt"
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            continue
+        except OSError:
+            return None
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        return path
+    return None

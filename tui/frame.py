@@ -1,0 +1,136 @@
+"""What holds for every screen: theme, filters, help, signals, and how it ends when something breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, ClassVar, Final
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
+from textual.worker import Worker, WorkerState
+
+from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
+from ..core.secret import Secret
+from .driver import HUNG_UP, TerminalDriver
+from .fence import ControlFence, write_traceback
+from .screens.help import Help
+from .screens.question import Choice, Question
+from .screens.stage import Stage
+from .theme import THEMES, theme_for
+
+# What a process ends with when a signal ends it.
+_SIGNALS: Final = {signal.SIGTERM: 143, signal.SIGHUP: HUNG_UP}
+
+
+class Frame(App[int]):
+    """An app whose return value is the exit code of the process; the console is one, with its path in it."""
+
+    TITLE = "changeover"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
+    ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as in App
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - as in App
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "help", "Help", tooltip="the keys and words of this screen"),
+        Binding("q", "quit", "Quit", tooltip="end the console"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True, system=True),
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True, system=True),
+    ]
+
+    def __init__(self, *, folder: Path) -> None:
+        """Keep `folder` for the traceback of a bug: the session's own."""
+        super().__init__(driver_class=TerminalDriver)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = theme_for(os.environ)
+        self._folder = folder
+        self._fence = ControlFence()
+        self._before: dict[signal.Signals, Any] = {}
+        # one line for stderr, once the terminal is ours no more
+        self.last_words = ""
+
+    def secrets(self) -> Iterable[Secret | None]:
+        """Return what must not stand in a traceback."""
+        return ()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return Textual's own filters, and behind them the fence.
+
+        Textual answers NO_COLOR with shades of grey unless its own ansi theme is chosen early; none is meant.
+        """
+        filters = super().get_line_filters()
+        return [*(NoColor() if isinstance(each, Monochrome) else each for each in filters), self._fence]
+
+    async def on_mount(self) -> None:
+        """End properly when we are told to: the terminal is restored, and the exit code says which signal it was."""
+        loop = asyncio.get_running_loop()
+
+        def told(number: int, _frame: FrameType | None) -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.leave, _SIGNALS[signal.Signals(number)])
+
+        with contextlib.suppress(ValueError):
+            self._before = {number: signal.signal(number, told) for number in _SIGNALS}
+
+    async def on_unmount(self) -> None:
+        """Give the signals back.
+
+        After a hang-up further ones are ignored: shell and kernel send one each, and the second would end the
+        process in the middle of closing what it has opened.
+        """
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._before and self.return_code == HUNG_UP:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def leave(self, code: int, message: str | None = None) -> None:
+        """End with this exit code."""
+        self.last_words = message or self.last_words
+        self.exit(code, return_code=code)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Have help where there is a stage to help with."""
+        del parameters
+        return isinstance(self.screen, Stage) if action == "help" else True
+
+    def action_help(self) -> None:
+        """Show the keys of the screen below."""
+        if isinstance(self.screen, Stage):
+            self.push_screen(Help(self.screen, self.screen.STAGE))
+
+    @on(Worker.StateChanged)
+    def _worker_changed(self, event: Worker.StateChanged) -> None:
+        """Show what a worker has met: an expected failure as a panel, a bug as what it is."""
+        error = event.worker.error
+        if event.state is not WorkerState.ERROR or error is None:
+            return
+        if isinstance(error, ChangeoverError):
+            self.show_fault(fault_of(error))
+        elif isinstance(error, Exception):
+            self._handle_exception(error)
+
+    def show_fault(self, fault: Fault) -> None:
+        """Show a failure over whatever is there."""
+        self.push_screen(Question("", (Choice(key="b", answer="back", label="Back"),), fault=fault))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Write the traceback, without local variables, into the session's folder; end with code 1 and one line.
+
+        Textual's own would print every local variable, passwords among them.
+        """
+        self._return_code = int(ExitCode.BUG)
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+            path = write_traceback(error, self._folder, self.secrets())
+            where = f"the traceback is in {path}" if path else "and its traceback could not be written"
+            self.last_words = f"changeover: a bug ended the console ({type(error).__name__}); {where}"
+        self._close_messages_no_wait()

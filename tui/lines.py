@@ -1,0 +1,355 @@
+"""One plain line per event, for pipes, CI and TERM=dumb; and the printer that follows a run with them.
+
+`line` is exhaustive: an event that is added to the engine fails the type check here until it has its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TextIO, TypeAlias, assert_never
+
+from ..core.errors import Fault
+from ..core.events import (
+    Approved,
+    AttemptFailed,
+    AttemptStarted,
+    Backend,
+    Connected,
+    ConnectionsClosed,
+    Event,
+    LocksSeen,
+    MigrationApplied,
+    MigrationBrief,
+    MigrationCommitting,
+    MigrationEnded,
+    MigrationRolledBack,
+    MigrationStarted,
+    NoticeRaised,
+    PlanConfirmed,
+    Planned,
+    PreChecked,
+    Result,
+    RunFinished,
+    RunKeyTaken,
+    RunStarted,
+    ServerFacts,
+    SessionClosed,
+    SessionOpened,
+    Settled,
+    StatementBrief,
+    StatementFailed,
+    StatementFinished,
+    StatementStarted,
+    StatementState,
+    StopAsked,
+    StopConfirmed,
+    WaitCut,
+)
+from ..core.view import Stamped
+from .format import age, bounded, count, countdown, duration, visible
+
+# Foreign text is cut to these many characters; a line must stay one that a log can hold.
+_SQL: Final = 160
+_TEXT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A statement, and which one it is of how many in its migration."""
+
+    index: int
+    total: int
+    brief: StatementBrief
+
+
+# (version, number of the statement) -> step; empty until the run has confirmed its plan.
+Steps: TypeAlias = Mapping[tuple[str, int], Step]
+_NO_STEPS: Final[Steps] = {}
+
+
+def steps_of(migrations: tuple[MigrationBrief, ...]) -> dict[tuple[str, int], Step]:
+    """Return where to find each statement of a run."""
+    return {
+        (migration.version, brief.number): Step(index=index, total=len(migration.statements), brief=brief)
+        for migration in migrations
+        for index, brief in enumerate(migration.statements, start=1)
+    }
+
+
+def line(event: Event, steps: Steps = _NO_STEPS) -> str | None:
+    """Return the line that says what an event says, None where there is nothing to say beside its neighbours."""
+    match event:
+        case SessionOpened() | SessionClosed() | Approved():
+            return _of_session(event)
+        case AttemptStarted() | AttemptFailed() | WaitCut() | Connected() | ConnectionsClosed():
+            return _of_connecting(event)
+        case PreChecked() | Planned():
+            return _of_looking(event)
+        case RunStarted() | RunKeyTaken() | PlanConfirmed() | StopAsked() | StopConfirmed() | RunFinished():
+            return _of_run(event)
+        case MigrationStarted() | MigrationCommitting() | MigrationApplied() | MigrationRolledBack():
+            return _of_migration(event)
+        case MigrationEnded() | Settled():
+            return _of_end(event)
+        case StatementStarted() | StatementFinished() | StatementFailed() | NoticeRaised():
+            return _of_statement(event, steps)
+        case LocksSeen():
+            return _of_locks(event)
+        case _:
+            assert_never(event)
+
+
+def server_words(server: ServerFacts) -> str:
+    """Return who is connected where, over what, to which server."""
+    role = ", standby" if server.in_recovery else ""
+    only = ", read-only" if server.read_only else ""
+    socket = server.host.startswith("/")
+    link = "socket" if socket else "TLS" if server.tls else "no TLS"
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    where = visible(f"{server.user}@{host}:{server.port}/{server.database}")
+    return f"{where}, PostgreSQL {visible(server.version)}, {link}{role}{only}"
+
+
+def fault_lines(fault: Fault) -> list[str]:
+    """Return a failure in full: what happened and where, the server's words, what to do; SQLSTATE last."""
+    place = ""
+    if fault.file:
+        place = ":".join(str(part) for part in (fault.file, fault.line, fault.column) if part is not None)
+    lines = [visible(f"{place}: {fault.summary}" if place else fault.summary)]
+    for name, text in (("detail", fault.detail), ("hint", fault.hint), ("context", fault.context)):
+        if text:
+            lines.append(f"  {name}: {bounded(text, _TEXT)}")
+    if fault.advice:
+        lines.append(f"  {visible(fault.advice)}")
+    if fault.sqlstate:
+        lines.append(f"  SQLSTATE {visible(fault.sqlstate)}")
+    return lines
+
+
+def fault_words(fault: Fault) -> str:
+    """Return a failure on one line."""
+    place = f"{fault.file}:{fault.line}:{fault.column}: " if fault.file else ""
+    state = f" (SQLSTATE {fault.sqlstate})" if fault.sqlstate else ""
+    return bounded(f"{place}{fault.summary}", _TEXT) + visible(state)
+
+
+def _of_session(event: SessionOpened | SessionClosed | Approved) -> str:
+    match event:
+        case SessionOpened():
+            who = event.who.os_user if not event.who.sudo_user else f"{event.who.os_user} for {event.who.sudo_user}"
+            return visible(
+                f"session {event.session}: {who} on {event.who.host}, changeover {event.changeover}, "
+                f"{event.command}, {event.target}"
+            )
+        case SessionClosed():
+            reason = f": {event.reason}" if event.reason else ""
+            return visible(f"session closed with exit code {event.exit_code}{reason}")
+        case Approved():
+            return visible(f"plan {event.digest[:12]} approved by {event.by} ({event.how})")
+
+
+def _of_connecting(event: AttemptStarted | AttemptFailed | WaitCut | Connected | ConnectionsClosed) -> str | None:
+    match event:
+        # A run opens a connection for each migration and more: they are worth a line where one does not come up.
+        case AttemptStarted(number=1, purpose=purpose) if purpose != "look":
+            return None
+        case Connected(attempts=1, purpose=purpose) if purpose != "look":
+            return None
+        case AttemptStarted():
+            limit = duration(event.deadline)
+            return f"connecting to {visible(event.address)}, attempt {event.number} of {event.of}, at most {limit}"
+        case AttemptFailed():
+            words = fault_words(event.fault)
+            failed = f"attempt {event.number} of {event.of} failed after {duration(event.elapsed)}: {words}"
+            if event.wait is None:
+                return failed
+            return f"{failed} attempt {event.number + 1} of {event.of}, next in {countdown(event.wait)}"
+        case WaitCut():
+            return "gave up waiting" if event.give_up else "trying now"
+        case Connected():
+            taken = f" after {count(event.attempts, 'attempt')}" if event.attempts > 1 else ""
+            where = server_words(event.server)
+            return f"connected ({visible(event.purpose)}) in {duration(event.elapsed)}{taken}: {where}"
+        case ConnectionsClosed():
+            return f"{count(event.count, 'connection')} closed"
+
+
+def _of_looking(event: PreChecked | Planned) -> str:
+    match event:
+        case PreChecked():
+            found = ", ".join(f"{number} {visible(verdict)}" for verdict, number in event.verdicts.items() if number)
+            return f"pre-check: {found or 'nothing to check'}; {'ready' if event.ready else 'NOT READY'}"
+        case Planned():
+            refused = f", refused: {fault_words(event.refusals[0])}" if event.refusals else ""
+            size = f"{count(event.migrations, 'migration')}, {count(event.statements, 'statement')}"
+            return f"plan {visible(event.digest[:12])}: {size}{refused}"
+
+
+def _of_run(event: RunStarted | RunKeyTaken | PlanConfirmed | StopAsked | StopConfirmed | RunFinished) -> str:
+    match event:
+        case RunStarted():
+            return visible(f"run {event.run} started for {event.by}, process {event.pid}")
+        case RunKeyTaken():
+            waited = f" after {duration(event.waited)}" if event.waited >= 0.1 else ""
+            return f"run key taken{waited}: no other run can begin on this database"
+        case PlanConfirmed():
+            size = count(len(event.migrations), "migration")
+            return f"plan {visible(event.digest[:12])} made again and confirmed, {size}"
+        case StopAsked():
+            return visible(f"stop asked by {event.by}: {event.when.replace('-', ' ')}")
+        case StopConfirmed():
+            taken = duration(event.elapsed)
+            return f"stop confirmed by the server after {taken}: backend {event.backend} holds nothing"
+        case RunFinished():
+            words = f": {fault_words(event.fault)}" if event.fault else ""
+            applied = count(event.applied, "migration")
+            left = f"; left behind: {visible(', '.join(event.left_behind))}" if event.left_behind else ""
+            return f"{result_words(event.result)}, {applied} applied in {duration(event.elapsed)}{words}{left}"
+
+
+def _of_migration(event: MigrationStarted | MigrationCommitting | MigrationApplied | MigrationRolledBack) -> str:
+    version = visible(event.version)
+    match event:
+        case MigrationStarted():
+            entry = " (its deferred steps)" if event.entry == "deferred" else ""
+            again = f", attempt {event.attempt} of {event.of}" if event.attempt > 1 else ""
+            return f"{version}{entry} started{again}, backend {event.backend}"
+        case MigrationCommitting():
+            return f"{version} committing" + (f", transaction {visible(event.xid)}" if event.xid else "")
+        case MigrationApplied():
+            again = f", {count(event.attempts, 'attempt')}" if event.attempts > 1 else ""
+            numbers = ", ".join(map(str, event.deferred))
+            deferred = f", statement {numbers} deferred" if event.deferred else ""
+            return f"{version} applied in {duration(event.elapsed)}{again}{deferred}"
+        case MigrationRolledBack():
+            blockers = "".join(f"; blocked by {backend_words(blocker)}" for blocker in event.blockers)
+            next_one = f"; again in {countdown(event.wait)}" if event.wait is not None else ""
+            return f"{version} rolled back (attempt {event.attempt}): {fault_words(event.fault)}{blockers}{next_one}"
+
+
+def _of_end(event: MigrationEnded | Settled) -> str:
+    version = visible(event.version)
+    match event:
+        case MigrationEnded():
+            words = f": {fault_words(event.fault)}" if event.fault else ""
+            return f"{version} {result_words(event.result)} after {count(event.attempts, 'attempt')}{words}"
+        case Settled():
+            found = "it is applied" if event.applied else "it is not applied"
+            return f"{version} settled by reading the history in {duration(event.elapsed)}: {found}"
+
+
+def _of_statement(
+    event: StatementStarted | StatementFinished | StatementFailed | NoticeRaised, steps: Steps
+) -> str | None:
+    step = steps.get((event.version, event.number))
+    where = (
+        f"{visible(event.version)} {step.index}/{step.total}" if step else f"{visible(event.version)} #{event.number}"
+    )
+    kind = f" {visible(step.brief.kind)}" if step else ""
+    match event:
+        case StatementStarted():
+            if step is None or step.brief.decision != "run":
+                return None
+            return f"{where} {bounded(' '.join(step.brief.sql.split()), _SQL)}"
+        case StatementFinished():
+            if event.state is StatementState.DONE:
+                return f"{where} done in {duration(event.elapsed)}: {bounded(event.tag, _SQL)}"
+            reason = event.reason or (step.brief.reason if step else "")
+            return f"{where}{kind} {event.state}: {bounded(reason, _TEXT)}"
+        case StatementFailed():
+            return f"{where}{kind} FAILED after {duration(event.elapsed)}: {fault_words(event.fault)}"
+        case NoticeRaised():
+            return f"{where} {visible(event.severity)}: {bounded(event.message, _TEXT)}"
+
+
+def _of_locks(event: LocksSeen) -> str:
+    parts: list[str] = []
+    if event.waiting_for or event.blockers:
+        what = f" for {visible(event.waiting_for)}" if event.waiting_for else ""
+        parts.append(f"waits{what} ({duration(event.waited)})")
+    parts += [f"blocked by {backend_words(blocker)}" for blocker in event.blockers]
+    if event.waiters:
+        parts.append(f"{count(len(event.waiters), 'connection')} waiting behind it")
+    if event.progress:
+        share = f" {event.share:.0%}" if event.share is not None else ""
+        parts.append(f"{visible(event.progress)}{share}")
+    return f"{visible(event.version)} {', '.join(parts)}"
+
+
+def backend_words(backend: Backend) -> str:
+    """Return another connection in words: pid, role, application, state and age of its transaction."""
+    who = " ".join(part for part in (backend.user, backend.application) if part)
+    state = backend.state or backend.kind or "state not visible"
+    old = f", transaction {age(backend.xact_age)} old" if backend.xact_age is not None else ""
+    return bounded(f"pid {backend.pid} ({who or 'unknown'}, {state}{old})", 200)
+
+
+def result_words(result: Result) -> str:
+    """Return how a run or migration ended, in words."""
+    return result.value.replace("_", " ")
+
+
+@dataclass(slots=True)
+class LinePrinter:
+    """Prints the line of each event it is given. What a stream cannot take is dropped: a run must not end for it."""
+
+    stream: TextIO
+    # every event, with the time of day in UTC in front; else a run's connections that just work go without saying
+    whole: bool = False
+    _in_run: bool = False
+    _steps: dict[tuple[str, int], Step] = field(default_factory=dict)
+    # the last look at locks: it is printed again only when something else is in the way
+    _locks: tuple[object, ...] = ()
+
+    def __call__(self, event: Event, at: float | None = None) -> None:
+        """Print an event that happened at `at`, in seconds since the epoch."""
+        if isinstance(event, PlanConfirmed):
+            self._steps = steps_of(event.migrations)
+        if not self.whole and self._goes_without_saying(event):
+            return
+        text = line(event, self._steps)
+        if text is None:
+            return
+        if self.whole and at is not None:
+            text = f"{datetime.fromtimestamp(at, UTC):%H:%M:%S.%f}"[:-3] + f" {text}"
+        self.say(text)
+
+    def stamped(self, stamped: Stamped) -> None:
+        """Print an event of a session log."""
+        self(stamped.event, stamped.at)
+
+    def say(self, text: str) -> None:
+        """Print a line of our own. A reader that has gone away, or an encoding without the signs, is no error."""
+        encoding = self.stream.encoding or "utf-8"
+        try:
+            self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            self.stream.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    def _goes_without_saying(self, event: Event) -> bool:
+        match event:
+            case RunStarted():
+                self._in_run = True
+            case MigrationStarted():
+                self._locks = ()
+            case AttemptStarted():
+                return self._in_run and event.number == 1
+            case Connected():
+                return self._in_run and event.attempts == 1
+            case LocksSeen():
+                return not self._is_news(event)
+            case _:
+                pass
+        return False
+
+    def _is_news(self, event: LocksSeen) -> bool:
+        if not event.blockers and not event.waiters and not event.progress:
+            return False
+        share = None if event.share is None else int(event.share * 10)
+        pids = tuple(blocker.pid for blocker in event.blockers)
+        seen = (event.version, event.waiting_for, pids, len(event.waiters) > 0, event.progress, share)
+        news, self._locks = seen != self._locks, seen
+        return news

@@ -1,0 +1,94 @@
+"""The options that every command takes, before its name or after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was said; None and empty where nothing was."""
+
+    target: str | None = None
+    migrations: Path | None = None
+    json: bool = False
+    plain: bool = False
+    retries: int | None = None
+    connect_timeout: float | None = None
+    lock_timeout: float | None = None
+    read_only: bool = False
+    # of plan and apply
+    allow: tuple[str, ...] = ()
+    out_of_order: bool = False
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person can be asked: a terminal to read from and to write to, and no program that reads along."""
+        return not self.json and sys.stdin.isatty() and sys.stderr.isatty()
+
+    @property
+    def wants_screen(self) -> bool:
+        """Whether the full screen opens, for the commands that have one."""
+        if self.json or self.plain or os.environ.get("TERM", "") in {"", "dumb"}:
+            return False
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def options_of(context: click.Context) -> Options:
+    """Return what has been said so far, on this command and those above it."""
+    context.ensure_object(Options)
+    options: Options = context.obj
+    return options
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Put a value that was really said into the options; a default of one level must not undo what another said."""
+    source = context.get_parameter_source(parameter.name or "")
+    if source is click.core.ParameterSource.COMMANDLINE and parameter.name:
+        context.obj = replace(options_of(context), **{parameter.name: value})
+    return value
+
+
+def _option(*names: str, **attributes: Any) -> Callable[[C], C]:
+    return click.option(*names, expose_value=False, callback=_keep, **attributes)
+
+
+_EVERYWHERE = (
+    _option("--target", metavar="NAME|URL", help="The database: a named target, or its URL. Else DATABASE_URL, PG*."),
+    _option("--migrations", type=click.Path(path_type=Path), metavar="DIR", help="The folder with the migrations."),
+    _option("--json", is_flag=True, help="Print one JSON document."),
+    _option("--plain", is_flag=True, help="Print lines; never open the screen."),
+    _option("--retries", type=int, metavar="N", help="Connection attempts after the first one (3)."),
+    _option("--connect-timeout", type=float, metavar="S", help="Seconds for each connection attempt (30)."),
+    _option("--lock-timeout", type=float, metavar="S", help="Seconds of waiting for locks in each attempt (2)."),
+    _option("--read-only", is_flag=True, help="Look only; nothing can be changed."),
+)
+_OF_PLANS = (
+    _option(
+        "--allow", multiple=True, metavar="HAZARD", help="Accept this hazard; may be repeated; `all` is every one."
+    ),
+    _option("--out-of-order", is_flag=True, help="Apply what is older than the newest that is applied, too."),
+)
+
+
+def everywhere(command: C) -> C:
+    """Add the options that every command takes."""
+    for option in reversed(_EVERYWHERE):
+        command = option(command)
+    return command
+
+
+def of_plans(command: C) -> C:
+    """Add the options of `plan` and `apply`."""
+    for option in reversed(_OF_PLANS):
+        command = option(command)
+    return command

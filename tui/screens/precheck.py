@@ -1,0 +1,182 @@
+"""Pre-check and plan: what the pending migrations need and make, against what the database has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+
+from ...core.plan import Plan, PlannedMigration, PlannedStatement
+from ...core.precheck import Row
+from ..format import count
+from ..widgets.banner import Standing
+from ..widgets.paper import Paper
+from ..widgets.precheck_table import PrecheckTable
+from ..widgets.sql_view import SqlView, sql_words
+from ..words import VERDICT, fault_words, joined, stacked, words
+from .stage import Stage
+
+
+class PrecheckScreen(Stage[bool]):
+    """The table, and the statement behind the chosen row. Here nothing leads to a run: it is for reading."""
+
+    STAGE: ClassVar[str] = "pre-check"
+    FOLDS: ClassVar[bool] = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "turn", "Hazards", tooltip="what stops or endangers the plan, or the chosen row again"),
+        Binding("q,escape", "back", "Back", tooltip="back to the overview"),
+    ]
+
+    def __init__(self, standing: Standing, plan: Plan, *, reading: bool = False) -> None:
+        super().__init__(standing, reading=reading)
+        self._plan = plan
+        self._about_plan = bool(plan.refusals) or any(statement.hazards for _, statement in _statements(plan))
+
+    def body(self) -> Iterable[Widget]:
+        """Heading, table, details."""
+        yield Paper(plan_words(self._plan), classes="section", id="plan")
+        yield PrecheckTable()
+        yield SqlView(id="details")
+
+    def on_mount(self) -> None:
+        """Show the table, and first what stops or endangers the plan."""
+        table = self.query_one(PrecheckTable)
+        table.follow(self._plan.rows)
+        table.focus()
+        self._show_details()
+        self._greet()
+
+    def _greet(self) -> None:
+        self.say("Read-only: from here nothing can be run.", "head")
+
+    def on_table_moved(self, event: PrecheckTable.Moved) -> None:
+        """Another row: its statement."""
+        if event.by_hand:
+            self._about_plan = False
+        self._show_details()
+
+    def _show_details(self) -> None:
+        view = self.query_one(SqlView)
+        if self._about_plan or not self._plan.rows:
+            view.show(danger_words(self._plan))
+            return
+        row = self._plan.rows[self.query_one(PrecheckTable).cursor]
+        view.show(row_words(self._plan, row))
+
+    def action_turn(self) -> None:
+        """Turn between the chosen row and the plan as a whole."""
+        self._about_plan = not self._about_plan
+        self._show_details()
+
+    def action_back(self) -> None:
+        """Back to the overview."""
+        self.dismiss(False)
+
+
+class PlanScreen(PrecheckScreen):
+    """The pre-check that leads on; the result is whether to go on to the confirmation."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,c", "confirm", "Confirm", tooltip="go on to the confirmation; nothing runs yet"),
+    ]
+
+    def _greet(self) -> None:
+        if why := self._why_not():
+            self.say(why, "bad" if self._plan.refusals else "head")
+
+    def _why_not(self) -> str:
+        """Return why the plan cannot be confirmed, empty where it can."""
+        if self._plan.refusals:
+            return f"This plan cannot run: {count(len(self._plan.refusals), 'refusal')}, see below."
+        if not self._plan.migrations:
+            return "Nothing is pending."
+        return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a plan that can run the key is dim, and says why when it is pressed."""
+        del parameters
+        return None if action == "confirm" and self._why_not() else True
+
+    def action_confirm(self) -> None:
+        """Go on, if the plan is one that can run."""
+        why = self._why_not()
+        if why:
+            self.say(why)
+            return
+        self.dismiss(True)
+
+
+def _statements(plan: Plan) -> Iterable[tuple[PlannedMigration, PlannedStatement]]:
+    return ((migration, statement) for migration in plan.migrations for statement in migration.statements)
+
+
+def plan_words(plan: Plan) -> Content:
+    """Return the heading: how much would run, whether it can, and the verdicts that matter."""
+    migrations = count(len(plan.migrations), "migration")
+    statements = count(plan.statement_count, "statement")
+    ready = words("ready", "ok", bold=True) if plan.ready else words("NOT READY", "bad", bold=True)
+    verdicts = Counter(row.verdict for row in plan.rows)
+    said = [
+        joined("  ", words(f"{VERDICT[verdict][0]} {number}", VERDICT[verdict][1]))
+        for verdict, number in sorted(verdicts.items(), key=lambda item: list(VERDICT).index(item[0]))
+    ]
+    return stacked(
+        joined(words(f" {migrations}, {statements}: ", "head", bold=True), ready),
+        joined(" ", *said) if said else Content(" "),
+    )
+
+
+def danger_words(plan: Plan) -> Content:
+    """Return what stops the plan, then the hazards in it."""
+    parts: list[Content] = []
+    for fault in plan.refusals:
+        parts += [fault_words(fault), Content("")]
+    for migration, statement in _statements(plan):
+        for hazard in statement.hazards:
+            allowed = f"; allowed by {hazard.allowed_by}" if hazard.allowed_by else ""
+            tone = "warn" if hazard.allowed_by or hazard.severity != "severe" else "bad"
+            head = f"! {hazard.id} ({hazard.severity}{allowed})"
+            parts.append(words(f"{head} at {migration.migration.file}:{statement.line}", tone, bold=True))
+            parts.append(words(f"  {hazard.text}", lines=True))
+            if hazard.instead:
+                parts.append(joined(words("  instead: ", "dim"), words(hazard.instead, lines=True)))
+            parts.append(Content(""))
+    if not parts:
+        return words("Nothing stops this plan, and no hazard was found in it.", "ok")
+    return stacked(*parts[:-1])
+
+
+def row_words(plan: Plan, row: Row) -> Content:
+    """Return the chosen row in full, and the statement behind it."""
+    word, tone = VERDICT[row.verdict]
+    lines = [
+        joined(words(f"{row.kind} ", "dim"), words(row.object, bold=True), "  ", words(word, tone, bold=True)),
+        words(f"expected {row.expected}, found {row.found}"),
+    ]
+    found = next(
+        (
+            statement
+            for migration, statement in _statements(plan)
+            if migration.migration.version == row.version and statement.number == row.statement
+        ),
+        None,
+    )
+    if found is None:
+        return stacked(*lines)
+    decision = found.decision.value + (f", {found.reason}" if found.reason else "")
+    lines.append(joined(words(f"{row.needed_by}  ", "dim"), words(decision, "head")))
+    if found.locks:
+        claims = ", ".join(f"{claim.mode} on {claim.relation}" for claim in found.locks)
+        lines.append(joined(words("locks ", "dim"), words(f"{claims} ({found.source})")))
+    work = [
+        f"{name} {', '.join(relations)}"
+        for name, relations in (("rewrites", found.rewrites), ("scans", found.scans), ("builds", found.builds))
+        if relations
+    ]
+    if work:
+        lines.append(joined(words("work  ", "dim"), words("; ".join(work), "warn" if found.long else "text")))
+    return stacked(*lines, sql_words(found.sql))

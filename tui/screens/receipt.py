@@ -1,0 +1,94 @@
+"""The receipt: how the run ended, and everything that somebody may ask about it tomorrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+
+from ...core.events import StatementState
+from ...core.view import MigrationView, RunView
+from ..format import count, duration
+from ..widgets.banner import Standing
+from ..widgets.paper import Paper
+from ..words import RESULT, cell, fault_words, fit, joined, stacked, words
+from .run import outcome_words
+from .stage import Stage
+
+
+class ReceiptScreen(Stage[None]):
+    """Outcome, migrations, fault, what is left, connections, where the log is."""
+
+    STAGE: ClassVar[str] = "receipt"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,q,escape", "back", "Overview", tooltip="back to the overview, which looks again"),
+    ]
+
+    def __init__(self, standing: Standing, view: RunView, folder: Path) -> None:
+        super().__init__(standing)
+        self._view = view
+        self._folder = folder
+
+    def body(self) -> Iterable[Widget]:
+        """All of it, scrolling where it is long."""
+        with VerticalScroll(id="receipt"):
+            yield Paper(receipt_words(self._view, self._folder))
+
+    def action_back(self) -> None:
+        """Back to the overview."""
+        self.dismiss(None)
+
+
+def receipt_words(view: RunView, folder: Path) -> Content:
+    """Return the receipt."""
+    lines: list[Content] = [outcome_words(view), Content("")]
+    lines += [migration_words(migration) for migration in view.migrations]
+    if view.migrations:
+        lines.append(Content(""))
+    if view.fault is not None:
+        lines += [fault_words(view.fault), Content("")]
+    if view.left_behind:
+        lines.append(words("What is there now", "bad", bold=True))
+        lines += [words(f"  {thing}", lines=True) for thing in view.left_behind]
+        lines.append(Content(""))
+    closed = view.connections_closed
+    said = "not confirmed" if closed is None else f"all closed ({closed}); every lock is released"
+    exit_code = "" if view.exit_code is None else f"exit code {view.exit_code}"
+    lines += [
+        _named("approved", words(f"by {view.by}, {view.how}; plan {view.digest[:12]}")),
+        _named("notices", words(count(view.notice_count, "notice"))),
+        _named("links", words(said, "ok" if closed is not None else "warn")),
+        _named("session", words(f"{view.session}  {exit_code}")),
+        _named("log", words(str(folder))),
+    ]
+    return stacked(*lines)
+
+
+def _named(name: str, value: Content) -> Content:
+    return joined(words(f"{name:<10}", "dim"), value)
+
+
+def migration_words(view: MigrationView) -> Content:
+    """Return a migration: result, duration, attempts, transaction; under it what was deferred."""
+    word, tone = RESULT[view.result] if view.result is not None else ("○ not begun", "dim")
+    step = " (deferred step)" if view.brief.entry == "deferred" else ""
+    name = fit(cell(f"{view.brief.version} {view.brief.name}{step}").text, 35, cut="middle")
+    details = []
+    if view.result is not None:
+        skipped = sum(progress.state is StatementState.SKIPPED for row in view.rows for progress in row)
+        details = [f"{duration(view.elapsed):>8}"]
+        details += [f"xid {view.xid}"] if view.xid else []
+        details += [f"{view.attempt} tries"] if view.attempt > 1 else []
+        details += [f"{skipped} skipped"] if skipped else []
+    lines = [joined(words(fit(word, 14), tone), words(name), words("  ".join(details), "dim"))]
+    for number in view.deferred:
+        brief = view.brief.statements[view.index(number)]
+        reason = view.progress(number).reason or brief.reason
+        said = f"line {brief.line}: {reason or brief.kind}"
+        lines.append(joined(" " * 14, words("~ deferred ", "warn"), words(said)))
+    return stacked(*lines)

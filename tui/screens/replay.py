@@ -1,0 +1,113 @@
+"""A past session on the run screen: the same reducer, an earlier clock."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar, Final
+
+from textual.binding import Binding, BindingType
+
+from ...core.events import SessionOpened
+from ...core.view import RunView, Stamped, reduce
+from ..format import duration
+from ..widgets.banner import Standing
+from .run import RunScreen
+
+_FRAME: Final = 0.2
+_SPEEDS: Final = (1, 2, 4, 8, 16, 64)
+# A pause in which nothing happened is not sat through; seconds of the session.
+_LONGEST_GAP: Final = 3.0
+
+
+class ReplayScreen(RunScreen[None]):
+    """Plays a session at its own pace or faster, or one event at a time."""
+
+    STAGE: ClassVar[str] = "replay"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause", tooltip="stop the clock, or let it go on"),
+        Binding("n", "next_event", "Next event", tooltip="one event further, and pause"),
+        Binding("f", "faster", "Faster", tooltip="1, 2, 4, 8, 16 or 64 times as fast"),
+        Binding("b", "again", "From the start", tooltip="play it again"),
+        Binding("q,escape", "back", "Back"),
+    ]
+
+    def __init__(self, standing: Standing, events: tuple[Stamped, ...]) -> None:
+        super().__init__(standing, RunView())
+        self._events = events
+        self._taken = 0
+        self._speed = _SPEEDS[0]
+        self._paused = False
+        self._told = 0
+        # the time of the session, in seconds since the epoch
+        self._clock = events[0].at if events else 0.0
+        self._ticked = time.monotonic()
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self._ticked = time.monotonic()
+        self.set_interval(_FRAME, self._frame)
+        self.call_after_refresh(self._tell)
+
+    def _frame(self) -> None:
+        now = time.monotonic()
+        passed, self._ticked = now - self._ticked, now
+        if not self._paused and self._taken < len(self._events):
+            self._clock += passed * self._speed
+            self._clock = max(self._clock, self._events[self._taken].at - _LONGEST_GAP)
+            while self._taken < len(self._events) and self._events[self._taken].at <= self._clock:
+                self._take()
+            if self._taken == len(self._events):
+                self._tell()
+            if int(self._clock) != self._told:
+                self._tell()
+        self.paint(self._clock)
+
+    def _take(self) -> None:
+        stamped = self._events[self._taken]
+        self.view = reduce(self.view, stamped)
+        self._taken += 1
+        self._clock = max(self._clock, stamped.at)
+        if isinstance(stamped.event, SessionOpened):
+            self.stand(Standing(replay=True, said=stamped.event.target))
+
+    def _tell(self) -> None:
+        self._told = int(self._clock)
+        if not self._events:
+            self.say("This session has no events.")
+            return
+        if self._taken == len(self._events):
+            span = self._events[-1].at - self._events[0].at
+            self.say(f"The end of {self.view.session}: {len(self._events)} events in {duration(span)}.", "head")
+            return
+        kind = type(self._events[self._taken - 1].event).__name__ if self._taken else "start"
+        state = f"paused at {kind}" if self._paused else f"{self._speed}x"
+        self.say(f"Replay, {state}; event {self._taken} of {len(self._events)}", "head")
+
+    def action_pause(self) -> None:
+        """Stop the clock, or let it go on."""
+        self._paused = not self._paused
+        self._tell()
+
+    def action_next_event(self) -> None:
+        """Take one event, and pause."""
+        self._paused = True
+        if self._taken < len(self._events):
+            self._take()
+        self.paint(self._clock)
+        self._tell()
+
+    def action_faster(self) -> None:
+        """Take the next speed, and after the last one the first."""
+        self._speed = _SPEEDS[(_SPEEDS.index(self._speed) + 1) % len(_SPEEDS)]
+        self._paused = False
+        self._tell()
+
+    def action_again(self) -> None:
+        """Begin again."""
+        self.view, self._taken, self._paused = RunView(), 0, False
+        self._clock = self._events[0].at if self._events else 0.0
+        self._tell()
+
+    def action_back(self) -> None:
+        """Back to where we came from."""
+        self.dismiss(None)

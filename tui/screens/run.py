@@ -1,0 +1,184 @@
+"""The run: a function of the events, live or replayed. It decides nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+
+from ...core.events import Result
+from ...core.view import MigrationView, RunView
+from ..format import count, duration
+from ..widgets.banner import Standing
+from ..widgets.locks import LockPanel
+from ..widgets.notices import Notices
+from ..widgets.paper import Paper
+from ..widgets.progress import Progress
+from ..widgets.sql_view import sql_words
+from ..widgets.steps import Steps
+from ..words import RESULT, fault_words, joined, stacked, words
+from .confirm import POLICIES
+from .stage import ResultT, Stage
+
+
+class RunScreen(Stage[ResultT]):
+    """Headline, progress, migrations and statements, the SQL in hand, locks, notices; painted from a `RunView`."""
+
+    STAGE: ClassVar[str] = "run"
+    FOLDS: ClassVar[bool] = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("full_stop", "follow", "Follow", show=False, key_display=".", tooltip="follow the run again"),
+    ]
+
+    def __init__(self, standing: Standing, view: RunView) -> None:
+        super().__init__(standing)
+        self.view = view
+        self._painted: RunView | None = None
+        self._second = 0
+
+    def body(self) -> Iterable[Widget]:
+        """From what matters most to what is read when something is odd."""
+        yield Paper(id="headline")
+        yield Progress()
+        yield Steps()
+        yield Paper(id="sql", classes="panel")
+        yield LockPanel(id="locks", classes="panel")
+        yield Notices(id="notices", classes="panel")
+        yield Paper(id="promise")
+
+    def paint(self, now: float) -> None:
+        """Show the view as it stands at `now`, seconds since the epoch; what has not changed costs nothing."""
+        fresh, second = self.view is not self._painted, int(now)
+        if not fresh and second == self._second:
+            return
+        self._painted, self._second = self.view, second
+        view = self.view
+        self.query_one("#headline", Paper).write(headline_words(view, now))
+        self.query_one(Steps).follow(view, now)
+        if not fresh:
+            return
+        self.set_class(_stumbled(view) and view.result is not None, "-failed")
+        tone = "bad" if view.fault is not None or _stumbled(view) else "ok"
+        self.query_one(Progress).show(view.statements_finished, view.statements_total, tone=tone)
+        self._paint_sql()
+        locks = self.query_one(LockPanel)
+        migration = view.current_migration
+        gave_way_to = migration.blockers if migration is not None and migration.retry_at is not None else ()
+        locks.show(view.locks, gave_way_to=gave_way_to)
+        notices = self.query_one(Notices)
+        notices.show(view.notices, view.notice_count, rows=max(1, notices.size.height))
+        self.query_one("#promise", Paper).write(promise_words(view))
+
+    def _paint_sql(self) -> None:
+        chosen = self.query_one(Steps).chosen()
+        self.query_one("#sql", Paper).write(step_words(chosen))
+
+    def on_table_moved(self) -> None:
+        """Another step: its SQL."""
+        self._paint_sql()
+
+    def on_resize(self) -> None:
+        """Panels have other heights: paint all of it again."""
+        self._painted = None
+
+    def action_follow(self) -> None:
+        """Choose what is going on, and stay with it."""
+        self.query_one(Steps).resume()
+        self._paint_sql()
+
+
+def _stumbled(view: RunView) -> bool:
+    return any(it.fault is not None and it.retry_at is None for it in view.migrations)
+
+
+def headline_words(view: RunView, now: float) -> Content:
+    """Return phase, migration, attempt and elapsed time; while waiting, the seconds that are left."""
+    since = view.started_at or view.opened_at
+    spent = view.elapsed if view.elapsed is not None else (now - since if since is not None else 0.0)
+    clock = words(f"  {_clock(spent)}", "head")
+    if view.result is not None:
+        word, tone = RESULT[view.result]
+        return joined(" ", words(word, tone, bold=True), clock)
+    migration = view.current_migration
+    if view.stop is not None:
+        when = {"now": "now", "after-statement": "after this statement", "after-migration": "after this migration"}
+        said = f"■ stopping {when.get(view.stop.when, view.stop.when)}"
+        return joined(" ", words(said, "warn", bold=True), clock)
+    if migration is None:
+        return joined(" ", words(f"▸ {view.phase}", "live", bold=True), clock)
+    name = words(f"  {migration.brief.version} {migration.brief.name}")
+    attempt = words(f"  attempt {migration.attempt} of {migration.of}", "head") if migration.of > 1 else ""
+    if migration.retry_at is not None:
+        left = max(0, math.ceil(migration.retry_at - now))
+        said = f"◌ gave way; attempt {migration.attempt + 1} of {migration.of} in {left} s"
+        return joined(" ", words(said, "warn", bold=True), name, clock)
+    return joined(" ", words(f"▸ {view.phase}", "live", bold=True), name, attempt, clock)
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def step_words(chosen: tuple[MigrationView, int | None] | None) -> Content:
+    """Return the chosen step: a failure in full, else its SQL; for a migration, why it was rolled back."""
+    if chosen is None:
+        return words("sql       nothing is being sent", "dim")
+    migration, index = chosen
+    if index is None:
+        if migration.fault is not None:
+            return fault_words(migration.fault)
+        said = f"{migration.brief.file}, {count(len(migration.brief.statements), 'statement')}"
+        kind = "in one transaction" if migration.brief.transactional else "outside a transaction"
+        return words(f"{said}, {kind}", "dim")
+    brief = migration.brief.statements[index]
+    progress = migration.progress(brief.number)
+    if progress.fault is not None and migration.retry_at is None:
+        return fault_words(progress.fault)
+    place = words(f"{migration.brief.file}:{brief.line}:{brief.column}  {brief.kind}", "dim")
+    return stacked(place, sql_words(brief.sql, limit=2000))
+
+
+def promise_words(view: RunView) -> Content:
+    """Return what is certain: what stopping has come to, and what closing this terminal does."""
+    if view.result is not None:
+        closed = view.connections_closed
+        said = f"{count(closed, 'connection')} closed" if closed is not None else "connections are being closed"
+        return words(f" {said}; session {view.session}", "dim")
+    if view.stop is not None:
+        if view.stop_confirmed:
+            return words(" The server has confirmed it: nothing of this migration runs and no lock is held.", "ok")
+        return words(" Not stopped yet: waiting until the server confirms it.", "warn")
+    migration = view.current_migration
+    if migration is not None and migration.retry_at is not None:
+        why = f": {migration.fault.summary}" if migration.fault is not None else ""
+        return words(f" Rolled back, nothing is held{why}", "warn")
+    policy = POLICIES.get(view.on_hangup)
+    return words(f" If this terminal closes, {policy}." if policy else "", "dim")
+
+
+def outcome_words(view: RunView) -> Content:
+    """Return the outcome in a sentence."""
+    applied = sum(migration.result is Result.APPLIED for migration in view.migrations)
+    done = f"{count(applied, 'migration')} applied in {duration(view.elapsed or 0.0)}"
+    match view.result:
+        case Result.APPLIED:
+            return words(f"✓ Applied: {done}.", "ok", bold=True)
+        case Result.NOTHING_TO_DO:
+            return words("✓ Nothing to do: every migration is in force.", "ok", bold=True)
+        case Result.ROLLED_BACK:
+            return words(f"✗ Rolled back: the failed migration left nothing behind; {done}.", "bad", bold=True)
+        case Result.STOPPED:
+            return words(f"■ Stopped by the operator; nothing is half-done; {done}.", "warn", bold=True)
+        case Result.PARTIAL:
+            return words(f"! Needs you: partly applied, and what is there is listed below; {done}.", "bad", bold=True)
+        case Result.IN_DOUBT:
+            return words("? Needs you: the outcome could not be settled yet.", "bad", bold=True)
+        case Result.REFUSED:
+            return words("✗ Refused before anything ran.", "bad", bold=True)
+        case None:
+            return words("? The runner ended without saying how. `changeover repair` settles it.", "bad", bold=True)

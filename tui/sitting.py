@@ -1,0 +1,189 @@
+"""One sitting of a command: settings, target, session log and printer, opened and closed in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..core.connect import Connector
+from ..core.errors import ChangeoverError, ConnectError, Declined, ExitCode
+from ..core.events import Event, Planned, PreChecked
+from ..core.migration import Folder
+from ..core.secret import Secret
+from ..core.session_log import SessionLog
+from ..core.settings import Flags, Settings, for_target, load
+from ..core.survey import Survey, look, read_folder
+from ..core.target import Target, choose, resolve
+from ..core.view import RunView, reduce
+from . import prompt
+from .failures import Crashed, write_traceback
+from .format import visible
+from .lines import LinePrinter
+from .options import Options
+
+T = TypeVar("T")
+
+
+def settings_of(options: Options) -> Settings:
+    """Return the settings in force here. Raises SettingsError."""
+    flags = Flags(
+        migrations=options.migrations,
+        retries=options.retries,
+        connect_timeout=options.connect_timeout,
+        lock_timeout=options.lock_timeout,
+        allow=options.allow,
+        out_of_order=options.out_of_order,
+        read_only=options.read_only,
+    )
+    return load(start=Path.cwd(), environ=os.environ, flags=flags)
+
+
+def target_of(options: Options, settings: Settings) -> Target:
+    """Return the target that was named. Raises TargetError."""
+    choice = choose(options.target, environ=os.environ, named=settings.targets, default=settings.default_target)
+    return resolve(choice, environ=os.environ)
+
+
+@dataclass(slots=True)
+class Sitting:
+    """What a command works with."""
+
+    options: Options
+    settings: Settings
+    target: Target
+    log: SessionLog
+    printer: LinePrinter
+    # folded from this process's own events: the connection attempts, the server
+    view: RunView = field(default_factory=RunView)
+    exit_code: int = 0
+
+    def emit(self, event: Event) -> None:
+        """Record an event, then fold and print it."""
+        stamped = self.log.record(event)
+        self.view = reduce(self.view, stamped)
+        self.printer.stamped(stamped)
+
+
+@contextmanager
+def open_sitting(options: Options, command: str, *, settings: Settings | None = None, target: Target | None = None
+) -> Iterator[Sitting]:  # fmt: skip
+    """Open the session of a command on its target, and close it however the block ends.
+
+    Raises SettingsError, TargetError or UsageError before the block begins. A bug in the block becomes `Crashed`,
+    with its traceback in the session's folder.
+    """
+    settings = settings or settings_of(options)
+    target = target or target_of(options, settings)
+    settings = for_target(settings, target)
+    printer = LinePrinter(sys.stderr)
+    log = SessionLog.open(command=f"changeover {command}", target=str(target), label=target.name or command)
+    sitting = Sitting(options=options, settings=settings, target=target, log=log, printer=printer)
+    for warning in target.warnings:
+        printer.say(f"warning: {warning}")
+    with closing_log(log, lambda: [sitting.target.password]) as ended:
+        yield sitting
+        ended.exit_code = sitting.exit_code
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a session ended, for its last line."""
+
+    exit_code: int = 0
+
+
+@contextmanager
+def closing_log(log: SessionLog, secrets: Callable[[], list[Secret | None]]) -> Iterator[Ended]:
+    """Close a session log with the exit code that the block leaves, or that its failure means."""
+    ended = Ended()
+    try:
+        yield ended
+    except ChangeoverError as error:
+        log.close(int(error.exit_code), error.summary)
+        raise
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        log.close(int(ExitCode.STOPPED), "stopped by the operator")
+        raise
+    except BrokenPipeError:
+        log.close(int(ExitCode.DONE), "the reader of the output has gone")
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the bug is, its traceback is kept and shows no values
+        file = write_traceback(error, log.folder, secrets())
+        log.close(int(ExitCode.BUG), f"a bug; see {file.name}")
+        raise Crashed(file) from None
+    except BaseException:
+        log.close(int(ExitCode.BUG), "ended by force")
+        raise
+    log.close(ended.exit_code)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end; SIGINT and SIGTERM cancel it. Raises Declined where they did."""
+
+    async def guarded() -> T:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        if task is not None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(guarded())
+    except asyncio.CancelledError:
+        raise Declined("Stopped. Nothing was changed.") from None
+
+
+def look_at(sitting: Sitting, *, to: str | None = None) -> Survey:
+    """Connect, read and plan; asks for a password where the server wants one and a person is there.
+
+    Raises what `survey.look` and the connector raise, and Declined on SIGINT or SIGTERM.
+    """
+    folder = read_folder(sitting.settings)
+    try:
+        return run_async(_look_once(sitting, to, folder))
+    except ConnectError as error:
+        wanted = error.report is not None and error.report.sqlstate == "28P01"
+        if not wanted or sitting.target.password is not None or not sitting.options.can_ask:
+            raise
+    given = prompt.secret(f"Password for {visible(sitting.target.user)}")
+    sources = {**sitting.target.sources, "password": "prompt"}
+    sitting.target = replace(sitting.target, password=Secret(given), sources=sources)
+    return run_async(_look_once(sitting, to, folder))
+
+
+async def _look_once(sitting: Sitting, to: str | None, folder: Folder) -> Survey:
+    settings = sitting.settings
+    connector = Connector(
+        sitting.target,
+        settings.retry,
+        emit=sitting.emit,
+        session=sitting.log.id,
+        read_only=settings.read_only,
+    )
+    try:
+        connection = await connector("look")
+        survey = await look(connection, settings, to=to, folder=folder)
+    finally:
+        await connector.close()
+    verdicts: dict[str, int] = {}
+    for row in survey.plan.rows:
+        verdicts[row.verdict.value] = verdicts.get(row.verdict.value, 0) + 1
+    plan = survey.plan
+    sitting.emit(PreChecked(verdicts=verdicts, ready=plan.ready))
+    sitting.emit(
+        Planned(
+            digest=plan.digest,
+            migrations=len(plan.migrations),
+            statements=plan.statement_count,
+            refusals=plan.refusals,
+        )
+    )
+    return survey

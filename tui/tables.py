@@ -1,0 +1,211 @@
+"""Plain tables and the receipt, as text: what `check`, `status`, `plan` and `apply` print without a screen. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from ..core.briefs import masked
+from ..core.migration import Migration
+from ..core.plan import PlannedMigration, PlannedStatement
+from ..core.precheck import Decision, Verdict
+from ..core.session_log import SessionSummary
+from ..core.survey import Survey
+from ..core.target import Target
+from ..core.view import MigrationView, RunView
+from .format import bounded, count, duration, visible
+from .lines import fault_lines, result_words, server_words
+
+# Longer cells are cut; the JSON documents have them whole.
+_CELL: Final = 70
+
+
+def width(text: str) -> int:
+    """Return the cells that printable text takes on a terminal."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) != 0 for letter in text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return aligned lines, two spaces between columns; every cell is made visible here, on one line."""
+    shown = [[bounded(cell, _CELL) for cell in row] for row in (header, *rows)]
+    widths = [max(width(row[column]) for row in shown) for column in range(len(header))]
+    return [
+        "  ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip() for row in shown
+    ]
+
+
+def target_lines(target: Target) -> list[str]:
+    """Return which database this is, and from where each part of its name came."""
+    name = f"{visible(target.name)}: " if target.name else ""
+    flags = [word for word, on in (("protected", target.protected), ("read-only", target.read_only)) if on]
+    extra = (
+        f" ({', '.join([*([target.environment] if target.environment else []), *flags])})"
+        if flags or target.environment
+        else ""
+    )
+    by_source: dict[str, list[str]] = {}
+    for what, source in target.sources.items():
+        by_source.setdefault(source, []).append(what)
+    origin = "; ".join(f"{', '.join(what)} from {source}" for source, what in by_source.items())
+    return [f"target {name}{visible(str(target))}, sslmode {target.sslmode}{visible(extra)}", f"  {visible(origin)}"]
+
+
+def status_lines(survey: Survey) -> list[str]:
+    """Return every migration with its state."""
+    history = survey.history
+    there = "" if history.exists else " (not there yet)"
+    size, folder = count(len(survey.statuses), "migration"), visible(str(survey.folder.path))
+    head = [server_words(survey.server), f"{size} in {folder}, history {visible(history.table)}{there}"]
+    rows = [
+        (
+            one.version,
+            one.name,
+            one.state.value.replace("_", " "),
+            f"{one.applied_at.astimezone(UTC):%Y-%m-%d %H:%M}Z" if one.applied_at else "",
+            one.operator or "",
+            duration(one.duration_ms / 1000) if one.duration_ms is not None else "",
+            one.note,
+        )
+        for one in survey.statuses
+    ]
+    return [*head, "", *table(("VERSION", "NAME", "STATE", "APPLIED", "BY", "TOOK", "NOTE"), rows)]
+
+
+def check_lines(survey: Survey) -> list[str]:
+    """Return the pre-check table, and whether the plan may run."""
+    plan = survey.plan
+    rows = [
+        (
+            _loud(row.verdict),
+            f"{row.kind} {row.object}",
+            f"{row.needed_by.file}:{row.needed_by.line}",
+            row.expected,
+            row.found,
+        )
+        for row in plan.rows
+    ]
+    lines = [server_words(survey.server), ""]
+    lines += table(("VERDICT", "OBJECT", "NEEDED BY", "EXPECTED", "FOUND"), rows) if rows else ["Nothing to check."]
+    return [*lines, "", *verdict_lines(survey)]
+
+
+def verdict_lines(survey: Survey) -> list[str]:
+    """Return whether the plan may run, with every reason where it may not."""
+    plan = survey.plan
+    pending = count(len(plan.migrations), "migration")
+    if plan.ready:
+        return [f"Ready: {pending} pending, {count(plan.statement_count, 'statement')}."]
+    return [
+        f"NOT READY: {pending} pending, and nothing will run.",
+        *(line for it in plan.refusals for line in fault_lines(it)),
+    ]
+
+
+def _loud(verdict: Verdict) -> str:
+    return verdict.value.upper() if verdict in {Verdict.MISSING, Verdict.CONFLICT} else verdict.value
+
+
+def plan_lines(survey: Survey, *, sql: bool = False) -> list[str]:
+    """Return what would run, with locks and hazards; with the whole text of each statement where `sql` is true."""
+    plan = survey.plan
+    lines = [server_words(survey.server), f"plan {plan.digest}", ""]
+    for planned in plan.migrations:
+        lines += [*_migration_lines(planned, sql=sql), ""]
+    limits = plan.limits
+    budget, attempts = duration(limits.lock_timeout), count(limits.lock_attempts, "attempt")
+    lines.append(f"limits: {budget} of waiting for locks per attempt, {attempts}")
+    return [*lines, *verdict_lines(survey)]
+
+
+def _migration_lines(planned: PlannedMigration, *, sql: bool) -> Iterator[str]:
+    yield f"{_title(planned.migration)}{_kind_of(planned)}"
+    for one in planned.statements:
+        yield f"  {one.line:>4}  {_decision(one)}{visible(one.kind)}{_effects(one)}"
+        if one.reason:
+            yield f"        {bounded(one.reason, 200)}"
+        if sql:
+            yield from (f"        {text}" for text in visible(masked(one.sql), lines=True).split("\n"))
+        for hazard in one.hazards:
+            allowed = f" (allowed by {hazard.allowed_by})" if hazard.allowed_by else ""
+            yield f"        {visible(f'{hazard.severity} {hazard.id}: {hazard.text}{allowed}')}"
+            if hazard.instead and not hazard.allowed_by:
+                yield f"        instead: {bounded(hazard.instead, 200)}"
+        if one.error:
+            yield f"        fails: {bounded(one.error, 200)}"
+
+
+def _title(migration: Migration) -> str:
+    return visible(f"{migration.version} {migration.name} ({migration.file})")
+
+
+def _kind_of(planned: PlannedMigration) -> str:
+    deferred = ", deferred steps" if planned.entry == "deferred" else ""
+    return f"{deferred}, in one transaction" if planned.transactional else f"{deferred}, OUTSIDE a transaction"
+
+
+def _decision(one: PlannedStatement) -> str:
+    return "" if one.decision is Decision.RUN else f"{one.decision.value.upper()} "
+
+
+def _effects(one: PlannedStatement) -> str:
+    if one.decision is not Decision.RUN:
+        return ""
+    words = [f"{claim.mode.value} on {claim.relation}" for claim in one.locks]
+    words += [f"{verb} {', '.join(names)}" for verb, names in
+              (("rewrites", one.rewrites), ("scans", one.scans), ("builds", one.builds)) if names]  # fmt: skip
+    if one.long:
+        words.append("LONG: blocks writes while it works")
+    return f"  {visible('; '.join(words))}" if words else ""
+
+
+def receipt_lines(view: RunView) -> list[str]:
+    """Return the receipt: how the run ended, what became of each migration, what is left behind."""
+    if view.result is None:
+        return ["The run has no end yet."]
+    took = f" in {duration(view.elapsed)}" if view.elapsed is not None else ""
+    lines = [f"RECEIPT  {result_words(view.result)}{took}"]
+    if view.server:
+        lines.append(server_words(view.server))
+    lines += [visible(f"plan {view.digest[:12]} approved by {view.by} ({view.how})"), ""] if view.digest else [""]
+    rows = [_receipt_row(one) for one in view.migrations]
+    lines += table(("VERSION", "NAME", "OUTCOME", "TOOK", "ATTEMPTS", "STATEMENTS", "DEFERRED"), rows) if rows else []
+    for one in view.migrations:
+        if one.fault and one.result and one.result.value != "applied":
+            lines += ["", *fault_lines(one.fault)]
+    if view.fault and all(one.fault != view.fault for one in view.migrations):
+        lines += ["", *fault_lines(view.fault)]
+    if view.left_behind:
+        lines += ["", "Left behind:", *(f"  {visible(what)}" for what in view.left_behind)]
+    if view.connections_closed is not None:
+        lines += ["", f"{count(view.connections_closed, 'connection')} closed, nothing is held."]
+    return lines
+
+
+def _receipt_row(one: MigrationView) -> tuple[str, ...]:
+    done = f"{one.finished} of {len(one.brief.statements)}"
+    outcome = result_words(one.result) if one.result else "not run"
+    took = duration(one.elapsed) if one.result else ""
+    deferred = ", ".join(f"statement {number}" for number in one.deferred)
+    return (one.brief.version, one.brief.name, outcome, took, str(one.attempt), done, deferred)
+
+
+def sessions_lines(sessions: Sequence[SessionSummary]) -> list[str]:
+    """Return the list of sessions, newest first."""
+    if not sessions:
+        return ["There is no session yet."]
+    rows = [
+        (
+            one.id,
+            f"{datetime.fromtimestamp(one.opened_at, UTC):%Y-%m-%d %H:%M}Z",
+            one.command,
+            one.target,
+            "running" if one.running else (one.result or "").replace("_", " "),
+            "" if one.exit_code is None else str(one.exit_code),
+            one.by,
+        )
+        for one in sessions
+    ]
+    return table(("SESSION", "OPENED", "COMMAND", "TARGET", "RESULT", "EXIT", "BY"), rows)

@@ -1,0 +1,171 @@
+"""Colours, and the few meanings that they stand for.
+
+A colour never says anything that a word or a shape does not say too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from textual.theme import Theme
+
+from ..core.target import Target
+
+# The meanings: each is a theme variable of the same name, and a component class `tone--<name>` of our line widgets.
+TONES: Final = ("text", "dim", "ok", "warn", "bad", "live", "head", "key")
+
+DARK: Final = Theme(
+    name="changeover-dark",
+    primary="#7aa2c8",
+    secondary="#8fb3a9",
+    accent="#7fb6d9",
+    success="#8fbf7f",
+    warning="#e0b060",
+    error="#ec7b75",
+    foreground="#d4d8de",
+    background="#14181d",
+    surface="#14181d",
+    panel="#1e242b",
+    dark=True,
+    variables={
+        "text": "#d4d8de",
+        "dim": "#8a94a0",
+        "ok": "#8fbf7f",
+        "warn": "#e0b060",
+        "bad": "#ec7b75",
+        "live": "#7fb6d9",
+        "head": "#aeb8c4",
+        "key": "#7fb6d9",
+        "rule": "#39424d",
+        "cursor": "#2a3440",
+        "env-danger-bg": "#b3262e",
+        "env-danger-fg": "#ffffff",
+        "env-care-bg": "#d8a53a",
+        "env-care-fg": "#14181d",
+        "env-calm-bg": "#2f6f8f",
+        "env-calm-fg": "#ffffff",
+        "input-cursor-background": "#d4d8de",
+        "input-cursor-foreground": "#14181d",
+        "scrollbar": "#39424d",
+        "scrollbar-background": "#14181d",
+    },
+)
+
+LIGHT: Final = Theme(
+    name="changeover-light",
+    primary="#2a5f8a",
+    secondary="#2f6b5c",
+    accent="#1f6fa5",
+    success="#2f7a2a",
+    warning="#8a5a00",
+    error="#b3262e",
+    foreground="#1d2329",
+    background="#fafaf7",
+    surface="#fafaf7",
+    panel="#eceeee",
+    dark=False,
+    variables={
+        "text": "#1d2329",
+        "dim": "#5c666f",
+        "ok": "#2f7a2a",
+        "warn": "#8a5a00",
+        "bad": "#b3262e",
+        "live": "#1f6fa5",
+        "head": "#3d4750",
+        "key": "#1f6fa5",
+        "rule": "#c6ccd0",
+        "cursor": "#dde5eb",
+        "env-danger-bg": "#b3262e",
+        "env-danger-fg": "#ffffff",
+        "env-care-bg": "#d8a53a",
+        "env-care-fg": "#14181d",
+        "env-calm-bg": "#2a5f8a",
+        "env-calm-fg": "#ffffff",
+        "scrollbar": "#c6ccd0",
+        "scrollbar-background": "#fafaf7",
+    },
+)
+
+# The terminal's own sixteen colours, and none at all where NO_COLOR is set.
+ANSI: Final = Theme(
+    name="changeover-ansi",
+    ansi=True,
+    primary="ansi_blue",
+    secondary="ansi_cyan",
+    warning="ansi_yellow",
+    error="ansi_red",
+    success="ansi_green",
+    accent="ansi_cyan",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    dark=True,
+    variables={
+        "text": "ansi_default",
+        "dim": "ansi_default",
+        "ok": "ansi_green",
+        "warn": "ansi_yellow",
+        "bad": "ansi_red",
+        "live": "ansi_cyan",
+        "head": "ansi_default",
+        "key": "ansi_cyan",
+        "rule": "ansi_default",
+        "cursor": "ansi_default",
+        "env-danger-bg": "ansi_red",
+        "env-danger-fg": "ansi_white",
+        "env-care-bg": "ansi_yellow",
+        "env-care-fg": "ansi_black",
+        "env-calm-bg": "ansi_blue",
+        "env-calm-fg": "ansi_white",
+        "border-blurred": "ansi_default",
+        "block-cursor-foreground": "ansi_black",
+        "block-cursor-background": "ansi_white",
+        "input-cursor-background": "ansi_default",
+        "input-cursor-foreground": "ansi_default",
+        "input-cursor-text-style": "reverse",
+    },
+)
+
+THEMES: Final = (DARK, LIGHT, ANSI)
+
+
+def theme_for(environ: Mapping[str, str]) -> str:
+    """Return the name of the theme for this terminal; CHANGEOVER_THEME (dark, light or ansi) chooses otherwise.
+
+    Terminals that do not say that they have 256 colours, and people who set NO_COLOR (https://no-color.org), get the
+    terminal's own palette: our colours would be approximated to the point where two of them look the same.
+    """
+    if environ.get("NO_COLOR"):
+        return ANSI.name
+    chosen = f"changeover-{environ.get('CHANGEOVER_THEME', '').strip().lower()}"
+    if any(theme.name == chosen for theme in THEMES):
+        return chosen
+    rich = environ.get("COLORTERM", "").lower() in {"truecolor", "24bit"} or "256" in environ.get("TERM", "")
+    return DARK.name if rich else ANSI.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What kind of database a target is, as the first row of every screen says it."""
+
+    word: str
+    # danger, care or calm: which colours the word stands on
+    tone: str
+
+
+def environment_of(target: Target) -> Environment:
+    """Return the word and tone for a target; one that nobody has described counts as production."""
+    name = target.environment.strip()
+    match name.lower():
+        case "":
+            return Environment(word="UNKNOWN ENVIRONMENT", tone="danger")
+        case "production" | "prod" | "live":
+            return Environment(word="PRODUCTION", tone="danger")
+        case "staging" | "stage" | "preproduction" | "test" | "testing":
+            return Environment(word=name.upper(), tone="care")
+        case _:
+            return Environment(word=name.upper(), tone="danger" if target.protected else "calm")

@@ -1,0 +1,1 @@
+"""One widget per thing on screen; no I/O."""

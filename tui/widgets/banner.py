@@ -1,0 +1,83 @@
+"""The first row of every screen: what kind of database, who, where, and whether we can write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual.content import Content
+
+from ...core.events import ServerFacts
+from ...core.target import Target
+from ..format import visible
+from ..theme import environment_of
+from ..words import fit, joined, words
+from .paper import Paper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where the console stands: known in part before the connection, in full after it."""
+
+    target: Target | None = None
+    server: ServerFacts | None = None
+    # what holds us to reading, in words; empty where we can write
+    read_only: str = ""
+    replay: bool = False
+    # what a replayed session has worked on
+    said: str = ""
+
+
+class Banner(Paper):
+    """Words first: environment, `user@host:port/database`, READ-ONLY. Never scrolls, never hides."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__(id="banner")
+        self._standing = standing
+
+    def on_mount(self) -> None:
+        """Paint at the first width."""
+        self._paint()
+
+    def on_resize(self) -> None:
+        """Shorten the address to the width, in its host only."""
+        self._paint()
+
+    def show(self, standing: Standing) -> None:
+        """Show another standing."""
+        self._standing = standing
+        self._paint()
+
+    def _paint(self) -> None:
+        standing = self._standing
+        if standing.target is None:
+            said = " REPLAY " if standing.replay else " NO TARGET YET "
+            word = Content.styled(said, "$env-calm-fg on $env-calm-bg bold")
+            self.write(joined(word, " ", words(standing.said, bold=True)))
+            return
+        environment = environment_of(standing.target)
+        tone = environment.tone
+        word = Content.styled(f" {visible(environment.word)} ", f"$env-{tone}-fg on $env-{tone}-bg bold")
+        badge = Content.styled(
+            f" READ-ONLY: {standing.read_only} " if standing.read_only else "",
+            "$env-care-fg on $env-care-bg bold",
+        )
+        room = self.size.width - word.cell_length - badge.cell_length - 2
+        self.write(joined(word, Content.styled(f" {address(standing, room)} ", "$text bold"), badge))
+
+
+def address(standing: Standing, room: int) -> str:
+    """Return `user@host:port/database` in `room` cells; a long host is shortened in the middle, nothing else is."""
+    target, server = standing.target, standing.server
+    if target is None:
+        return ""
+    user = visible(server.user if server else target.user)
+    host = visible(server.host if server else target.host)
+    port = server.port if server else target.port
+    database = visible(server.database if server else target.database)
+    if host.startswith("/"):
+        host = "[local]" + host
+    rest = cell_len(f"{user}@:{port}/{database}")
+    if cell_len(host) > room - rest:
+        host = fit(host, max(8, room - rest), cut="middle")
+    return fit(f"{user}@{host}:{port}/{database}", room)

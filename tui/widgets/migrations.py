@@ -1,0 +1,49 @@
+"""The migrations of the folder with their states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...core.status import MigrationStatus
+from ..format import duration
+from ..words import STATE, Cell, cell
+from .table import Column, Table, TableRow
+
+
+class Migrations(Table):
+    """Version, name, state, when applied and how long it took; what needs saying beside the state."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            [
+                Column(title="version", width=9, cut="middle"),
+                Column(title="name"),
+                Column(title="state", width=12),
+                Column(title="applied", width=16),
+                Column(title="took", width=8, right=True),
+                Column(title="by", width=14, from_width=100),
+                Column(title="note", share=1, from_width=150),
+            ],
+            empty="no migrations in the folder",
+            id="migrations",
+        )
+
+    def follow(self, statuses: Sequence[MigrationStatus]) -> None:
+        """Show these states."""
+        self.show([status_row(status) for status in statuses])
+
+
+def status_row(status: MigrationStatus) -> TableRow:
+    """Return the row of one migration; times are UTC, as in the files."""
+    word, tone = STATE[status.state]
+    applied = f"{status.applied_at:%Y-%m-%d %H:%M}" if status.applied_at else ""
+    took = "" if status.duration_ms is None else duration(status.duration_ms / 1000)
+    return (
+        cell(status.version, "head"),
+        cell(status.name),
+        Cell(word, tone),
+        Cell(applied, "dim"),
+        Cell(took, "dim"),
+        cell(status.operator or "", "dim"),
+        cell(status.note, "dim"),
+    )

@@ -1,0 +1,68 @@
+"""The pre-check table: every object that the plan needs or makes, against the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ...core.precheck import Row
+from ..words import VERDICT, Cell, cell
+from .table import Column, Table, TableRow
+
+_WIDE: Final = 110
+# PostgreSQL's own short names of types, see https://www.postgresql.org/docs/18/datatype.html
+_SHORT: Final = {
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "character varying": "varchar",
+    "double precision": "float8",
+}
+
+
+class PrecheckTable(Table):
+    """Object, needed by, expected, found, verdict."""
+
+    def __init__(self) -> None:
+        super().__init__(_columns(80), empty="nothing to check: no migration is pending", id="rows")
+        self._rows: Sequence[Row] = ()
+
+    def follow(self, rows: Sequence[Row]) -> None:
+        """Show these rows."""
+        self._rows = rows
+        self.show([precheck_row(row, wide=self.room >= _WIDE) for row in rows])
+
+    def on_resize(self) -> None:
+        """Name the file in full where there is room for it."""
+        self.columns = _columns(self.room)
+        super().on_resize()
+        self.follow(self._rows)
+
+
+def _columns(width: int) -> tuple[Column, ...]:
+    return (
+        Column(title="object", share=4, cut="start"),
+        Column(title="needed by", width=34 if width >= _WIDE else 9, cut="middle"),
+        Column(title="expected", share=2),
+        Column(title="found", share=2),
+        Column(title="verdict", width=12),
+    )
+
+
+def precheck_row(row: Row, *, wide: bool) -> TableRow:
+    """Return the cells of one row; in a narrow table the version stands for the file."""
+    word, tone = VERDICT[row.verdict]
+    file = row.needed_by.file if wide else row.version
+    return (
+        cell(row.object),
+        cell(f"{file}:{row.needed_by.line}", "dim"),
+        cell(shortly(row.expected)),
+        cell(shortly(row.found), "dim" if tone == "dim" else "text"),
+        Cell(word, tone),
+    )
+
+
+def shortly(text: str) -> str:
+    """Return an expectation or a finding for a narrow column: short type names, and no sizes."""
+    for long, short in _SHORT.items():
+        text = text.replace(long, short)
+    return text.split(", about ")[0]

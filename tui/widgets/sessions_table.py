@@ -1,0 +1,60 @@
+"""Past sittings: when, on what, which command, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ...core.events import Result
+from ...core.session_log import SessionSummary
+from ..words import RESULT, Cell, cell
+from .table import Column, Table, TableRow
+
+
+class SessionsTable(Table):
+    """Sessions, newest first; times are UTC, as in the files."""
+
+    def __init__(self, *, id: str = "sessions") -> None:  # noqa: A002 - the name that Textual gives it
+        super().__init__(
+            [
+                Column(title="opened (UTC)", width=16),
+                Column(title="target", cut="middle"),
+                Column(title="command", width=8),
+                Column(title="outcome", width=16),
+                Column(title="by", width=20, cut="middle", from_width=110),
+                Column(title="session", width=36, cut="middle", from_width=150),
+            ],
+            empty="no session yet",
+            id=id,
+        )
+
+    def follow(self, sessions: Sequence[SessionSummary]) -> None:
+        """Show these sessions."""
+        self.show([session_row(session) for session in sessions])
+
+
+def session_row(session: SessionSummary) -> TableRow:
+    """Return the row of one session."""
+    word, tone = outcome_words(session)
+    return (
+        Cell(f"{datetime.fromtimestamp(session.opened_at, UTC):%Y-%m-%d %H:%M}", "head"),
+        cell(session.target),
+        cell(session.command),
+        Cell(word, tone),
+        cell(session.by, "dim"),
+        cell(session.id, "dim"),
+    )
+
+
+def outcome_words(session: SessionSummary) -> tuple[str, str]:
+    """Return how a session ended, with its tone."""
+    if session.running:
+        return ("▸ going on", "live")
+    if session.result is not None:
+        try:
+            return RESULT[Result(session.result)]
+        except ValueError:
+            return (cell(session.result).text, "text")
+    if session.exit_code in (0, None):
+        return ("✓ looked only", "dim")
+    return (f"✗ exit {session.exit_code}", "bad")

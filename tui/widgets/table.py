@@ -1,0 +1,247 @@
+"""A table that repaints only what has changed.
+
+Textual's own DataTable repaints itself whole for one cell, 8.5 kB at 80x24; here a changed cell costs its own width.
+Rows are asked for when they are painted, so a list of 100,000 statements costs as much as one of ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeAlias
+
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from ..theme import TONES
+from ..words import Cell, fit
+
+TableRow: TypeAlias = tuple[Cell, ...]
+
+# Left of the first column: the mark of the chosen row, which has to be seen without colour too.
+_MARK: Final = "> "
+_GAP: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column; `width` in cells, 0 shares what the others leave."""
+
+    title: str
+    width: int = 0
+    # share of what is left, against the other flexible columns
+    share: int = 1
+    right: bool = False
+    # where a text that is too long is shortened: start, middle or end
+    cut: str = "end"
+    # not shown where the table is narrower than this
+    from_width: int = 0
+
+
+class Table(ScrollView, can_focus=True):
+    """Rows under a fixed header, one of them chosen."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header",
+        "table--cursor",
+        "table--mark",
+        *(f"tone--{tone}" for tone in TONES),
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
+        Binding("home,g", "edge(0)", "First", show=False),
+        Binding("end,G", "edge(1)", "Last", show=False),
+    ]
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+
+    class Moved(Message):
+        """Another row is chosen; `by_hand` where a key did it."""
+
+        def __init__(self, table: Table, index: int, *, by_hand: bool) -> None:
+            super().__init__()
+            self.table = table
+            self.index = index
+            self.by_hand = by_hand
+
+        @property
+        def control(self) -> Table:
+            """The table, for `@on` selectors."""
+            return self.table
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        empty: str = "",
+        header: bool = True,
+        id: str | None = None,  # noqa: A002 - the name that Textual gives it
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.columns = tuple(columns)
+        # lines above the first row
+        self._above = 1 if header else 0
+        self._empty = empty
+        self._count = 0
+        self._row_at: Callable[[int], TableRow] = lambda _index: ()
+        self._painted: dict[int, TableRow] = {}
+
+    @property
+    def room(self) -> int:
+        """Cells of a line, without the scroll bar."""
+        return self.scrollable_content_region.width
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return self._count
+
+    def row(self, index: int) -> TableRow:
+        """Return the cells of a row."""
+        return self._row_at(index)
+
+    def show(self, rows: Sequence[TableRow]) -> None:
+        """Show these rows; what is on screen already is left alone."""
+        held = tuple(rows)
+        self.show_lazily(len(held), held.__getitem__)
+
+    def show_lazily(self, count: int, row_at: Callable[[int], TableRow]) -> None:
+        """Show `count` rows, each asked for when it is painted."""
+        self._row_at = row_at
+        if count != self._count:
+            self._count = count
+            self._painted.clear()
+            self._resize_content()
+            self.cursor = max(0, min(self.cursor, count - 1))
+            self.refresh()
+            return
+        top = self.scroll_offset.y
+        for index in range(top, min(count, top + self.size.height)):
+            self._repaint(index)
+
+    def _repaint(self, index: int) -> None:
+        before, now = self._painted.get(index), self._row_at(index)
+        if before == now:
+            return
+        y = index - self.scroll_offset.y + self._above
+        if before is None or len(before) != len(now):
+            self.refresh(Region(0, y, self.room, 1))
+            return
+        for (_column, x, width), old, new in zip(self._layout(), before, now, strict=False):
+            if old != new:
+                self.refresh(Region(x, y, width, 1))
+
+    def on_resize(self) -> None:
+        """Columns follow the width."""
+        self._resize_content()
+        self._keep_in_view()
+
+    def _resize_content(self) -> None:
+        self.virtual_size = Size(self.room, max(1, self._count) + self._above)
+
+    def _layout(self) -> list[tuple[Column, int, int]]:
+        """Return the columns that are shown, each with its left edge and width."""
+        room = self.room
+        shown = [column for column in self.columns if room >= column.from_width]
+        fixed = sum(column.width for column in shown) + _GAP * (len(shown) - 1) + len(_MARK)
+        shares = sum(column.share for column in shown if not column.width)
+        left = max(0, room - fixed)
+        placed: list[tuple[Column, int, int]] = []
+        x = len(_MARK)
+        for column in shown:
+            width = column.width
+            if not width:
+                width = left * column.share // shares
+                left -= width
+                shares -= column.share
+            placed.append((column, x, width))
+            x += width + _GAP
+        return placed
+
+    def render_line(self, y: int) -> Strip:
+        """Return the header, a row, or an empty line."""
+        width = self.room
+        if y < self._above:
+            style = self.get_component_rich_style("table--header")
+            text = " " * len(_MARK) + (" " * _GAP).join(
+                fit(column.title, room, right=column.right) for column, _x, room in self._layout()
+            )
+            return Strip([Segment(fit(text, width), style)], width)
+        index = y - self._above + self.scroll_offset.y
+        if index >= self._count:
+            text = "  " + self._empty if not self._count and y == self._above else ""
+            return Strip([Segment(fit(text, width), self.get_component_rich_style("tone--dim"))], width)
+        return self._render_row(index, width)
+
+    def _render_row(self, index: int, width: int) -> Strip:
+        row = self._row_at(index)
+        self._painted[index] = row
+        base = self.rich_style
+        chosen = index == self.cursor and self.can_focus
+        if chosen and self.has_focus:
+            base += self.get_component_rich_style("table--cursor", partial=True)
+        mark = base + self.get_component_rich_style("table--mark", partial=True)
+        segments = [Segment(_MARK if chosen else " " * len(_MARK), mark)]
+        used = len(_MARK)
+        shown = {id(column) for column, _x, _w in self._layout()}
+        cells = [c for column, c in zip(self.columns, row, strict=False) if id(column) in shown]
+        for position, ((column, _x, room), each) in enumerate(zip(self._layout(), cells, strict=False)):
+            gap = " " * _GAP if position else ""
+            style = base + self.get_component_rich_style(f"tone--{each.tone}", partial=True)
+            text = gap + fit(each.text, room, cut=column.cut, right=column.right)
+            segments.append(Segment(text, style))
+            used += len(gap) + room
+        segments.append(Segment(" " * max(0, width - used), base))
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        """Repaint the two rows, and tell."""
+        for index in {before, now}:
+            self.refresh(Region(0, index - self.scroll_offset.y + self._above, self.room, 1))
+        self._keep_in_view()
+
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """Repaint the chosen row only."""
+        self.refresh(Region(0, self.cursor - self.scroll_offset.y + self._above, self.room, 1))
+
+    def _keep_in_view(self) -> None:
+        room = self.size.height - self._above
+        if room <= 0:
+            return
+        top = self.scroll_offset.y
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+        elif self.cursor >= top + room:
+            self.scroll_to(y=self.cursor - room + 1, animate=False, immediate=True)
+
+    def choose(self, index: int) -> None:
+        """Choose a row from the program."""
+        self._choose(index, by_hand=False)
+
+    def _choose(self, index: int, *, by_hand: bool) -> None:
+        index = max(0, min(index, self._count - 1))
+        changed = index != self.cursor
+        self.cursor = index
+        if changed or by_hand:
+            self.post_message(self.Moved(self, index, by_hand=by_hand))
+
+    def action_move(self, by: int) -> None:
+        """Choose the row above or below."""
+        self._choose(self.cursor + by, by_hand=True)
+
+    def action_page(self, by: int) -> None:
+        """Choose a row one page away."""
+        self._choose(self.cursor + by * max(1, self.size.height - 2), by_hand=True)
+
+    def action_edge(self, last: int) -> None:
+        """Choose the first or the last row."""
+        self._choose(self._count - 1 if last else 0, by_hand=True)
