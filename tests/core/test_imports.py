@@ -1,0 +1,46 @@
+"""What loads what: the engine knows no user interface, and the quick commands stay quick."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+ENGINE = (
+    "attach", "connect", "demo", "documents", "plan", "run", "runner", "sandbox", "saved_targets", "session_log",
+    "settings", "setup", "survey", "target", "view",
+)  # fmt: skip
+
+
+def loaded_after(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has loaded after running `code`."""
+    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    return {name.split(".")[0] for name in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("module", ENGINE)
+def test_the_engine_loads_no_user_interface(module: str) -> None:
+    loaded = loaded_after(f"import changeover.core.{module}")
+    assert loaded.isdisjoint({"textual", "rich", "click"})
+
+
+@pytest.mark.parametrize("module", ["settings", "target", "setup", "plan", "view", "events", "document_types"])
+def test_what_is_pure_loads_no_driver(module: str) -> None:
+    assert "asyncpg" not in loaded_after(f"import changeover.core.{module}")
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["apply", "--help"]])
+def test_the_quick_commands_load_neither_screen_nor_driver(words: list[str]) -> None:
+    code = f"from changeover.tui.cli import main\nassert main({words!r}) == 0"
+    assert loaded_after(code).isdisjoint({"textual", "rich", "asyncpg", "postgast"})
+
+
+@pytest.mark.parametrize("module", ["look", "apply", "logs"])
+def test_a_command_that_has_no_screen_loads_none(module: str) -> None:
+    assert loaded_after(f"import changeover.tui.commands.{module}").isdisjoint({"textual", "rich"})
+
+
+def test_nothing_generic_is_loaded() -> None:
+    assert loaded_after("import changeover.core.survey, changeover.tui.cli").isdisjoint({"core", "tui"})

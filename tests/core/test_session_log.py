@@ -1,0 +1,154 @@
+"""The session log: private, whole, readable while it is written and after its writer was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from changeover.core.codec import MalformedLine, event_line, event_of
+from changeover.core.errors import Fault, UsageError
+from changeover.core.events import Approved, AttemptFailed, NoticeRaised, Result, RunFinished, SessionOpened
+from changeover.core.secret import Secret
+from changeover.core.session_log import Journal, SessionLog, is_written, list_sessions, read_file, read_session
+from changeover.core.view import Stamped
+
+
+def opened(root: Path) -> SessionLog:
+    return SessionLog.open(command="changeover check", target="me@db:5432/shop", label="Shop / main", root=root)
+
+
+async def test_a_session_is_read_back_as_it_was_recorded(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    log.record(Approved(digest="d", by="me", how="--yes"))
+    assert await log.seal()
+    log.close(0)
+    events = [stamped.event for stamped in read_session(log.id, tmp_path)]
+    assert isinstance(events[0], SessionOpened)
+    assert events[0].target == "me@db:5432/shop"
+    assert events[1] == Approved(digest="d", by="me", how="--yes")
+    assert len(events) == 3
+
+
+async def test_folder_and_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        log = opened(tmp_path / "made" / "here")
+    finally:
+        os.umask(before)
+    log.close(0)
+    assert log.folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in log.folder.iterdir()} == {0o600}
+
+
+async def test_files_of_one_session_are_merged_by_time(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    run = Journal(log.folder / f"{log.next_run()}.jsonl")
+    run.record(NoticeRaised(version="1", number=1, severity="NOTICE", sqlstate="00000", message="from the run"))
+    await run.flush()
+    log.record(Approved(digest="d", by="me", how="--yes"))
+    run.record(RunFinished(run="r", result=Result.APPLIED, exit_code=0, applied=1, elapsed=1.0, fault=None))
+    run.close()
+    log.close(0)
+    kinds = [type(stamped.event).__name__ for stamped in read_session(log.id, tmp_path)]
+    assert kinds == ["SessionOpened", "NoticeRaised", "Approved", "RunFinished", "SessionClosed"]
+    assert list_sessions(tmp_path)[0].result == "applied"
+
+
+async def test_the_list_tells_who_ended_and_who_still_runs(tmp_path: Path) -> None:
+    first, second = opened(tmp_path), opened(tmp_path)
+    first.close(4, "refused")
+    summaries = {summary.id: summary for summary in list_sessions(tmp_path)}
+    assert (summaries[first.id].exit_code, summaries[first.id].running) == (4, False)
+    assert (summaries[second.id].exit_code, summaries[second.id].running) == (None, True)
+    second.close(0)
+
+
+async def test_a_line_cut_off_by_a_kill_loses_only_itself(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    log.close(0)
+    file = log.folder / "console.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"seq":3,"at":1.0,"event":"Appro')
+    assert len(list(read_file(file))) == 2
+
+
+async def test_a_foreign_line_is_passed_over(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    log.close(0)
+    file = log.folder / "console.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(lines[0] + b'["not an event"]\n' + b'{"event":"Unheard","seq":1,"at":1}\n' + lines[1])
+    assert len(list(read_file(file))) == 2
+
+
+def test_a_killed_writer_is_seen_to_be_gone(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from changeover.core.session_log import Journal\n"
+        "Journal(Path(sys.argv[1])); print('here', flush=True); time.sleep(60)"
+    )
+    path = tmp_path / "run-1.jsonl"
+    writer = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    assert is_written(path)
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    writer.stdout.close()
+    assert not is_written(path)
+
+
+async def test_recording_goes_on_when_the_disk_is_full(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, resource, sys; from pathlib import Path\n"
+        "from changeover.core.session_log import Journal; from changeover.core.events import Approved\n"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "async def main():\n"
+        "    journal = Journal(Path(sys.argv[1]))\n"
+        "    for n in range(100): journal.record(Approved(digest='x' * 100, by='me', how='--yes'))\n"
+        "    print(await journal.seal(), journal.failure.strerror)\n"
+        "    journal.close()\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "run-1.jsonl")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("False File too large")
+    assert len(list(read_file(tmp_path / "run-1.jsonl"))) > 5
+
+
+def test_a_log_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError) as caught:
+        opened(tmp_path / "file" / "log")
+    assert "CHANGEOVER_HOME" in caught.value.advice
+
+
+@pytest.mark.parametrize("name", ["../etc", "20260101T000000Z-x-0000", "", "/", "20260101T000000Z-../x-0000"])
+def test_a_session_that_is_not_there_is_one_clear_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no session"):
+        read_session(name, tmp_path)
+
+
+def test_a_secret_cannot_be_written_into_a_line() -> None:
+    with pytest.raises(TypeError):
+        event_line(Stamped(seq=1, at=1.0, event=Approved(digest=Secret("hunter2"), by="me", how="x")))  # type: ignore[arg-type]
+
+
+def test_a_line_is_ascii_whatever_the_server_says() -> None:
+    fault = Fault(id="x", summary="ünïcode \x1b[2J \u202e \n \ud800 end")
+    stamped = Stamped(seq=1, at=1.0, event=AttemptFailed(number=1, of=1, fault=fault, elapsed=1.0, wait=None))
+    line = event_line(stamped)
+    assert line.count(b"\n") == 1
+    assert all(32 <= byte < 127 for byte in line[:-1])
+    assert event_of(line) == stamped
+
+
+@pytest.mark.parametrize("line", [b"", b"x", b"[]", b"{}", b'{"event":"Approved","seq":"a","at":0}', b"\xff\xfe"])
+def test_what_is_not_an_event_is_malformed(line: bytes) -> None:
+    with pytest.raises(MalformedLine):
+        event_of(line)

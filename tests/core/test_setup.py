@@ -1,0 +1,115 @@
+"""The guided set-up without a face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from changeover.core.errors import SettingsError, TargetError
+from changeover.core.settings import Settings
+from changeover.core.setup import Answers, Ask, answer, named_of, next_question, offers, take, target_of, url_of
+from changeover.core.target import NamedTarget, choose, resolve
+
+
+def answered(texts: dict[Ask, str], answers: Answers | None = None) -> Answers:
+    answers, settings = answers or Answers(), Settings()
+    while question := next_question(answers, settings=settings):
+        answers = answer(answers, question, texts.get(question.ask, ""))
+    return answers
+
+
+def test_questions_one_by_one_end_in_a_target(tmp_path: Path) -> None:
+    answers = answered(
+        {
+            Ask.HOST: "db.example.org",
+            Ask.PORT: "5433",
+            Ask.USER: "o'neil",
+            Ask.DATABASE: "shop two",
+            Ask.PASSWORD: "it's \\ S3cret",
+            Ask.ENVIRONMENT: "staging",
+        }
+    )
+    target = target_of(answers, environ={}, home=tmp_path)
+    assert (target.host, target.port, target.user, target.database) == ("db.example.org", 5433, "o'neil", "shop two")
+    assert target.password is not None
+    assert target.password.reveal() == "it's \\ S3cret"
+    named = named_of(answers, target)
+    assert named.name == "shop-two"
+    assert named.protected
+    assert "S3cret" not in named.url
+    again = resolve(choose(named.url, environ={}, named={}), environ={}, home=tmp_path)
+    assert (again.host, again.port, again.user, again.database, again.sslmode) == (
+        target.host, target.port, target.user, target.database, target.sslmode,
+    )  # fmt: skip
+
+
+def test_a_url_answers_everything_about_the_database(tmp_path: Path) -> None:
+    answers = answered({Ask.URL: "postgresql://u:S3cret@h/d?sslmode=require", Ask.ENVIRONMENT: "development"})
+    target = target_of(answers, environ={}, home=tmp_path)
+    named = named_of(answers, target)
+    assert named.url == "postgresql://u@h:5432/d?sslmode=require"
+    assert not named.protected
+
+
+def test_a_bad_answer_is_refused_and_may_be_given_again() -> None:
+    question = next_question(Answers(), settings=Settings())
+    assert question is not None
+    with pytest.raises(TargetError) as caught:
+        answer(Answers(), question, "postgres://u:S3cret/x@h")
+    assert "S3cret" not in caught.value.summary
+    for ask, text in {Ask.PORT: "x", Ask.HOST: "a,b", Ask.MIGRATIONS: "/nowhere/at/all", Ask.NAME: "a b"}.items():
+        question = next(q for q in _questions() if q.ask is ask)
+        with pytest.raises((TargetError, SettingsError)):
+            answer(Answers(), question, text)
+
+
+def _questions() -> list:  # type: ignore[type-arg]
+    found, answers = [], Answers()
+    while question := next_question(answers, settings=Settings()):
+        found.append(question)
+        answers = answer(answers, question, "")
+    return found
+
+
+def test_what_is_there_already_is_offered_with_what_is_wrong_with_it(tmp_path: Path) -> None:
+    (tmp_path / ".pg_service.conf").write_text("[shop]\nhost=h\n\n[bad]\nhots=h\n")
+    settings = Settings(targets={"live": NamedTarget(name="live", url="postgresql://h/d", source="changeover.toml:1")})
+    environ = {"DATABASE_URL": "postgres://u:S3/cret@h/d", "PGHOST": "h"}
+    found = offers(settings, environ=environ, home=tmp_path)
+    assert [offer.label for offer in found] == [
+        "DATABASE_URL",
+        "the variables PGHOST",
+        "service shop",
+        "service bad",
+        "target live of changeover.toml:1",
+    ]
+    assert [offer.target is not None for offer in found] == [False, True, True, False, True]
+    assert all("cret" not in f"{offer.fault}" for offer in found)
+
+
+def test_an_offer_that_is_taken_leaves_only_what_it_does_not_say(tmp_path: Path) -> None:
+    (tmp_path / ".pg_service.conf").write_text("[shop]\nhost=h\n")
+    offer = offers(Settings(), environ={}, home=tmp_path)[0]
+    answers = take(Answers(), offer)
+    question = next_question(answers, settings=Settings())
+    assert question is not None
+    assert question.ask is Ask.MIGRATIONS
+    answers = answered({}, answers)
+    target = target_of(answers, environ={}, home=tmp_path)
+    assert named_of(answers, target).url == "postgresql:///?service=shop"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u@[2001:db8::1]:5432/d",
+        "postgresql://u@/d?host=/tmp/a%20b&port=6000",
+        "postgresql://u%40x@h:5432/d%2Fe?sslmode=disable",
+    ],
+)
+def test_a_url_made_from_a_target_names_the_same_target(url: str, tmp_path: Path) -> None:
+    target = resolve(choose(url, environ={}, named={}), environ={}, home=tmp_path)
+    again = resolve(choose(url_of(target), environ={}, named={}), environ={}, home=tmp_path)
+    assert str(again) == str(target)
+    assert again.sslmode == target.sslmode

@@ -1,0 +1,96 @@
+"""A terminal for the real program: a pty, a process in it, and the screen as a person would read it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyte
+
+
+class Terminal:
+    """The program and its screen; leaving the block ends the program if it has not ended."""
+
+    def __init__(
+        self, words: Sequence[str], *, environ: Mapping[str, str], cwd: Path, columns: int = 80, rows: int = 24
+    ) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        # every byte that the program wrote
+        self.written = bytearray()
+        self.exit_code: int | None = None
+        self.pid, self._master = pty.fork()
+        if self.pid == 0:
+            os.chdir(cwd)
+            os.execve(words[0], list(words), {**environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"})
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            print(self.text)
+        if self.exit_code is None:
+            os.kill(self.pid, signal.SIGTERM)
+            self.ended(within=20)
+        os.close(self._master)
+
+    @property
+    def text(self) -> str:
+        """What the screen shows now, a line per row."""
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._master, keys.encode())
+
+    def shows(self, *wanted: str, within: float = 30.0) -> str:
+        """Wait until the screen shows all of `wanted`, and return it."""
+        deadline = time.monotonic() + within
+        while not all(words in self.text for words in wanted):
+            assert time.monotonic() < deadline, f"never shown: {wanted}\n{self.text}"
+            assert self._read(0.1) or self.exit_code is None, f"the program ended\n{self.text}"
+        return self.text
+
+    def ended(self, *, within: float = 30.0) -> int:
+        """Wait until the program has ended, and return its exit code; minus the signal where one ended it."""
+        deadline = time.monotonic() + within
+        while self.exit_code is None:
+            assert time.monotonic() < deadline, f"still running\n{self.text}"
+            self._read(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.exit_code = os.waitstatus_to_exitcode(status)
+        while self._read(0):
+            pass
+        return self.exit_code
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a lost SSH connection does."""
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDWR)
+
+    def _read(self, wait: float) -> bool:
+        ready, _, _ = select.select([self._master], [], [], wait)
+        if not ready:
+            return False
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:
+            return False
+        self.written += data
+        self._stream.feed(data)
+        return bool(data)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from changeover.core.plan import Approval
+from changeover.tui.screens.confirm import DEAD_TIME, ConfirmScreen
+from tests.tui.scenes import SERVER, STANDING, plan
+from tests.tui.showing import Shown, answers, text
+
+
+def _screen(*, typed: bool) -> ConfirmScreen:
+    return ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=typed)
+
+
+async def _readable() -> None:
+    await asyncio.sleep(DEAD_TIME + 0.2)
+
+
+async def test_what_will_run_and_where_and_with_which_limits_is_said(shown: Shown) -> None:
+    async with shown(_screen(typed=True)) as pilot:
+        seen = text(pilot)
+    for said in (
+        "PRODUCTION",
+        "deployer@db1.example:5432/donations",
+        "3f9a1c0b77e2: 1 migration, 2 statements",
+        "0002 complete_donations  1 to run, 1 deferred",
+        "ACCESS EXCLUSIVE on public.donations",
+        "at most 2.0 s per attempt",
+        "if it closes, the run finishes the migration in hand, then stops",
+    ):
+        assert said in seen
+
+
+@pytest.mark.parametrize("keys", [["enter", "enter"], ["y", "enter"], ["enter"] * 10, [*"donations", "enter"]])
+@pytest.mark.parametrize("typed", [True, False])
+async def test_keys_that_were_typed_ahead_confirm_nothing(shown: Shown, keys: list[str], typed: bool) -> None:
+    screen = _screen(typed=typed)
+    async with shown(screen) as pilot:
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert not any(isinstance(answer, Approval) for answer in answers(screen))
+
+
+async def test_the_name_of_the_database_approves_exactly_the_plan_that_was_shown(shown: Shown) -> None:
+    screen = _screen(typed=True)
+    async with shown(screen) as pilot:
+        await _readable()
+        await pilot.press(*"donations", "enter")
+        await pilot.pause()
+        assert answers(screen) == [
+            Approval(digest=plan().digest, by="ada", how="typed database name", on_hangup="finish")
+        ]
+
+
+@pytest.mark.parametrize("name", ["", "donation", "Donations", "donations ", "y"])
+async def test_another_name_approves_nothing(shown: Shown, name: str) -> None:
+    screen = _screen(typed=True)
+    async with shown(screen) as pilot:
+        await _readable()
+        await pilot.press(*("space" if letter == " " else letter for letter in name), "enter")
+        await pilot.pause()
+        assert answers(screen) == []
+        assert "not the name" in text(pilot) or "Nothing is typed" in text(pilot)
+
+
+async def test_enter_takes_cancel_where_no_name_is_asked_for(shown: Shown) -> None:
+    screen = _screen(typed=False)
+    async with shown(screen) as pilot:
+        await _readable()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert answers(screen) == [None]
+
+
+@pytest.mark.parametrize(("keys", "how"), [(["y"], "pressed y"), (["right", "enter"], "pressed Run it")])
+async def test_a_letter_or_the_other_button_approves(shown: Shown, keys: list[str], how: str) -> None:
+    screen = _screen(typed=False)
+    async with shown(screen) as pilot:
+        await _readable()
+        await pilot.press(*keys)
+        await pilot.pause()
+        assert [approval.how for approval in answers(screen)] == [how]
+
+
+async def test_what_a_lost_terminal_does_can_be_chosen(shown: Shown) -> None:
+    screen = _screen(typed=True)
+    async with shown(screen) as pilot:
+        await _readable()
+        await pilot.press("f3", "f3")
+        assert "rolls this migration back" in text(pilot)
+        await pilot.press(*"donations", "enter")
+        await pilot.pause()
+        assert answers(screen)[0].on_hangup == "rollback"
+
+
+@pytest.mark.parametrize("typed", [True, False])
+async def test_escape_goes_back_and_approves_nothing(shown: Shown, typed: bool) -> None:
+    screen = _screen(typed=typed)
+    async with shown(screen) as pilot:
+        await pilot.press("escape")
+        await pilot.pause()
+        assert answers(screen) == [None]

@@ -1,0 +1,373 @@
+"""The whole path through Pilot, on a real server, with the run in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from changeover.core.connect import Connector
+from changeover.core.errors import Fault
+from changeover.core.session_log import SessionLog, read_session
+from changeover.core.settings import Retry, Settings
+from changeover.core.target import Target
+from changeover.tui.app import Console
+from changeover.tui.opening import Mode, Opening
+from tests.tui.showing import text
+
+FIRST = "CREATE TABLE people (id integer PRIMARY KEY, name text);\n"
+SECOND = """ALTER TABLE people ADD COLUMN email text;
+-- changeover: when table sessions
+ALTER TABLE people ADD COLUMN session_id integer REFERENCES sessions (id);
+"""
+KEYS = {"/": "slash", ".": "full_stop", "-": "minus", "_": "underscore", " ": "space", ":": "colon", "@": "at"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of two migrations, the second with a step that waits."""
+    migrations = tmp_path / "migrations"
+    migrations.mkdir()
+    (migrations / "0001_people.sql").write_text(FIRST)
+    (migrations / "0002_email.sql").write_text(SECOND)
+    return migrations
+
+
+@asynccontextmanager
+async def opened(
+    target: Target | None,
+    migrations: Path | None,
+    *,
+    mode: Mode = Mode.CONSOLE,
+    retry: Retry | None = None,
+    **more: Any,
+) -> AsyncIterator[Pilot[int]]:
+    """Open the console as the command line does."""
+    log = SessionLog.open(command="console", target=str(target or ""), label="test")
+    settings = Settings(migrations=migrations, retry=retry or Retry())
+    console = Console(Opening(settings=settings, target=target, mode=mode, log=log, **more))
+    try:
+        async with console.run_test(size=(80, 24)) as pilot:
+            yield pilot
+    finally:
+        log.close(0)
+
+
+async def seen(pilot: Pilot[int], *said: str, within: float = 15) -> str:
+    """Wait until all of `said` stands on the screen; return the screen."""
+    end = time.monotonic() + within
+    while True:
+        await pilot.pause(0.05)
+        shown = text(pilot)
+        if all(each in shown for each in said):
+            return shown
+        assert time.monotonic() < end, f"not seen: {said}\n{shown}"
+
+
+async def type_in(pilot: Pilot[int], said: str) -> None:
+    """Type a line and enter it."""
+    await pilot.press(*(KEYS.get(letter, letter) for letter in said), "enter")
+
+
+async def ask(target: Target, sql: str) -> list[Mapping[str, Any]]:
+    """Ask the server itself."""
+    connector = Connector(target, Retry(), emit=lambda _event: None)
+    connection = await connector("look")
+    try:
+        return list(await connection.fetch(sql))
+    finally:
+        await connector.close()
+
+
+def described(target: Target) -> Target:
+    """Return the target as one that somebody has called a development database."""
+    return replace(target, environment="development")
+
+
+async def test_the_path_from_connect_to_receipt_applies_what_was_confirmed(database: Target, folder: Path) -> None:
+    async with opened(described(database), folder) as pilot:
+        await seen(pilot, "OVERVIEW", "2 pending", "DEVELOPMENT")
+        await pilot.press("p")
+        await seen(pilot, "PRE-CHECK", "2 migrations, 3 statements: ready", "deferred")
+        await pilot.press("c")
+        await seen(pilot, "CONFIRM", "0002 email  1 to run, 1 deferred")
+        await pilot.pause(0.7)
+        await pilot.press("y")
+        shown = await seen(pilot, "RECEIPT", within=40)
+        assert "✓ Applied: 2 migrations applied" in shown
+        assert "~ deferred line 3" in shown
+        assert "every lock is released" in shown
+        await pilot.press("enter")
+        await seen(pilot, "OVERVIEW", "nothing pending, 1 deferred")
+        await pilot.press("q")
+        await pilot.pause(0.3)
+    assert [row["version"] for row in await ask(database, "SELECT version FROM changeover.migration ORDER BY 1")] == [
+        "0001",
+        "0002",
+    ]
+
+
+async def test_escape_before_the_confirmation_changes_nothing(database: Target, folder: Path) -> None:
+    async with opened(described(database), folder) as pilot:
+        await seen(pilot, "2 pending")
+        await pilot.press("p")
+        await seen(pilot, "PRE-CHECK")
+        await pilot.press("c")
+        await seen(pilot, "CONFIRM")
+        await pilot.press("escape")
+        await seen(pilot, "PRE-CHECK")
+        await pilot.press("escape")
+        await seen(pilot, "OVERVIEW")
+    assert await ask(database, "SELECT 1 FROM pg_class WHERE relname IN ('people', 'migration')") == []
+
+
+async def test_a_database_that_nobody_has_described_wants_its_name_typed(database: Target, folder: Path) -> None:
+    async with opened(replace(database, environment=""), folder) as pilot:
+        await seen(pilot, "UNKNOWN ENVIRONMENT", "2 pending")
+        await pilot.press("p")
+        await seen(pilot, "PRE-CHECK")
+        await pilot.press("c")
+        await seen(pilot, "Type the name of the database")
+        await pilot.pause(0.7)
+        await type_in(pilot, database.database)
+        await seen(pilot, "RECEIPT", "✓ Applied", within=40)
+
+
+async def test_a_failed_migration_ends_in_a_receipt_with_the_fault_and_its_exit_code(
+    database: Target, folder: Path
+) -> None:
+    (folder / "0003_wrong.sql").write_text("SELECT 1;\nSELECT 1 / 0;\n")
+    async with opened(described(database), folder) as pilot:
+        await seen(pilot, "3 pending")
+        await pilot.press("p")
+        await seen(pilot, "PRE-CHECK")
+        await pilot.press("c")
+        await seen(pilot, "CONFIRM")
+        await pilot.pause(0.7)
+        await pilot.press("y")
+        shown = await seen(pilot, "RECEIPT", within=40)
+        assert "division by zero" in shown
+        assert "0003_wrong.sql:2" in shown
+        await pilot.press("enter")
+        await seen(pilot, "OVERVIEW", "failed")
+        await pilot.press("q")
+        await pilot.pause(0.3)
+        assert pilot.app.return_value == 6
+
+
+async def test_inspection_reads_on_a_connection_that_the_server_holds_read_only(database: Target, folder: Path) -> None:
+    async with opened(described(database), folder, mode=Mode.INSPECT) as pilot:
+        await seen(pilot, "READ-ONLY", "2 pending")
+        states = await ask(
+            database,
+            "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'changeover%look'"
+            " AND pid <> pg_backend_pid()",
+        )
+        assert len(states) == 1
+        console: Any = pilot.app
+        with pytest.raises(Exception, match="read-only"):
+            await console.journey._connection.execute("CREATE TABLE nothing ()")
+        await pilot.press("v")
+        await seen(pilot, "CREATE TABLE people")
+        await pilot.press("escape")
+        await pilot.press("p")
+        await seen(pilot, "PRE-CHECK", "nothing can be run")
+        await pilot.press("c", "enter", "y")
+        await pilot.pause(0.3)
+        assert "CONFIRM" not in text(pilot)
+    assert await ask(database, "SELECT 1 FROM pg_class WHERE relname IN ('people', 'migration')") == []
+
+
+async def test_a_folder_that_cannot_be_read_is_told_on_the_overview(database: Target, folder: Path) -> None:
+    (folder / "0002_again.sql").write_text("SELECT 1;")
+    async with opened(described(database), folder) as pilot:
+        shown = await seen(pilot, "The migrations cannot be shown")
+        assert "0002" in shown
+        (folder / "0002_again.sql").unlink()
+        await pilot.press("r")
+        await seen(pilot, "2 pending")
+
+
+async def test_a_server_that_is_not_there_is_tried_and_the_reason_said(database: Target, folder: Path) -> None:
+    nowhere = replace(described(database), host="127.0.0.1", port=9)
+    async with opened(nowhere, folder, retry=Retry(retries=1, first_wait=5)) as pilot:
+        await seen(pilot, "1 of 2", "attempt 2 of 2 in")
+        await pilot.press("t")
+        await seen(pilot, "2 of 2", "t tries again from the start")
+        await pilot.press("q")
+        await pilot.pause(0.3)
+        assert pilot.app.return_value == 3
+
+
+async def test_giving_up_ends_the_attempts(database: Target, folder: Path) -> None:
+    nowhere = replace(described(database), host="127.0.0.1", port=9)
+    async with opened(nowhere, folder, retry=Retry(retries=3, first_wait=60)) as pilot:
+        await seen(pilot, "attempt 2 of 4 in")
+        await pilot.press("g")
+        await seen(pilot, "t tries again from the start")
+
+
+async def test_a_connection_that_was_lost_is_made_again_by_a_refresh(database: Target, folder: Path) -> None:
+    async with opened(described(database), folder) as pilot:
+        await seen(pilot, "2 pending")
+        await ask(
+            database,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'changeover%look' AND pid <> pg_backend_pid()",
+        )
+        await asyncio.sleep(0.2)
+        await pilot.press("r")
+        await pilot.pause(0.5)
+        await seen(pilot, "OVERVIEW", "2 pending")
+        console: Any = pilot.app
+        assert not console.journey._connection.is_closed
+
+
+async def test_a_past_session_is_listed_and_played_again(database: Target, folder: Path) -> None:
+    async with opened(described(database), folder) as pilot:
+        await seen(pilot, "2 pending")
+        await pilot.press("p")
+        await seen(pilot, "PRE-CHECK")
+        await pilot.press("c")
+        await seen(pilot, "CONFIRM")
+        await pilot.pause(0.7)
+        await pilot.press("y")
+        await seen(pilot, "RECEIPT", within=40)
+        await pilot.press("L")
+        await seen(pilot, "SESSIONS", "going on")
+        await pilot.press("enter")
+        await seen(pilot, "REPLAY")
+        await pilot.press("f", "f", "f", "f", "f")
+        await seen(pilot, "✓ applied", "The end of")
+        await pilot.press("q")
+        await seen(pilot, "SESSIONS")
+        console: Any = pilot.app
+        kinds = [type(each.event).__name__ for each in read_session(console.opening.log.id)]
+        for kind in ("AttemptStarted", "Connected", "PreChecked", "Planned", "Approved", "RunStarted", "RunFinished"):
+            assert kind in kinds
+
+
+async def test_the_set_up_asks_tries_saves_and_ends_on_the_overview(
+    database: Target, folder: Path, home: Path, tmp_path: Path
+) -> None:
+    environ = {"HOME": str(tmp_path), "CHANGEOVER_HOME": str(home)}
+    fault = Fault(id="target", summary="DATABASE_URL is not set.", advice="Example: postgresql://...")
+    async with opened(None, None, mode=Mode.SETUP, error=fault, environ=environ, start=tmp_path) as pilot:
+        await seen(pilot, "DATABASE_URL is not set.")
+        await pilot.press("o")
+        await seen(pilot, "Connection URL")
+        await type_in(pilot, "")
+        await seen(pilot, "Host name")
+        await type_in(pilot, database.host)
+        await seen(pilot, "Port")
+        await type_in(pilot, str(database.port))
+        await seen(pilot, "Database", "empty is")
+        await pilot.press("escape")
+        await seen(pilot, "Port", "5432")
+        await type_in(pilot, str(database.port))
+        await type_in(pilot, database.database)
+        await seen(pilot, "User")
+        await type_in(pilot, database.user)
+        await seen(pilot, "Password")
+        await type_in(pilot, "secret word")
+        await seen(pilot, "Migrations folder")
+        await type_in(pilot, str(tmp_path / "gone"))
+        await seen(pilot, "There is no such folder.")
+        await pilot.press("ctrl+u")
+        await type_in(pilot, str(folder))
+        await seen(pilot, "Name of this target")
+        await type_in(pilot, "mine")
+        await seen(pilot, "What is it")
+        await type_in(pilot, "development")
+        await seen(pilot, "Ask for the database")
+        await type_in(pilot, "no")
+        await seen(pilot, "This goes into")
+        await pilot.press("enter")
+        await seen(pilot, "OVERVIEW", "DEVELOPMENT", "2 pending")
+    written = (home / "config" / "targets.toml").read_text()
+    assert "mine" in written
+    assert "secret" not in written
+    logged = "".join(file.read_text() for file in (home / "log").rglob("*.jsonl"))
+    assert "secret word" not in logged
+
+
+async def test_leaving_closes_every_connection(database: Target, folder: Path) -> None:
+    async with opened(described(database), folder) as pilot:
+        await seen(pilot, "2 pending")
+        await pilot.press("ctrl+c")
+        await pilot.pause(0.5)
+        assert pilot.app.return_value == 0
+    left = await ask(
+        database,
+        "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'changeover%'"
+        " AND pid <> pg_backend_pid() AND datname = current_database()",
+    )
+    assert left == []
+
+
+@asynccontextmanager
+async def running_slowly(database: Target, folder: Path) -> AsyncIterator[Pilot[int]]:
+    """Open the console and begin a run whose second statement sleeps."""
+    (folder / "0002_email.sql").write_text("CREATE TABLE half ();\nSELECT pg_sleep(4);\n")
+    async with opened(described(database), folder) as pilot:
+        await seen(pilot, "2 pending")
+        await pilot.press("p")
+        await seen(pilot, "PRE-CHECK")
+        await pilot.press("c")
+        await seen(pilot, "CONFIRM")
+        await pilot.pause(0.7)
+        await pilot.press("y")
+        await seen(pilot, "RUN", "▸ run", "pg_sleep", within=30)
+        yield pilot
+
+
+async def test_a_run_is_stopped_only_after_a_question_and_said_to_be_when_it_is(database: Target, folder: Path) -> None:
+    async with running_slowly(database, folder) as pilot:
+        await pilot.press("x")
+        await seen(pilot, "Stop this run?", "No, let it go on")
+        await pilot.press("enter")
+        await pilot.pause(0.7)
+        await pilot.press("n")
+        await seen(pilot, "▸ run")
+        await pilot.press("x")
+        await seen(pilot, "Stop this run?")
+        await pilot.pause(0.7)
+        await pilot.press("x")
+        shown = await seen(pilot, "RECEIPT", within=20)
+        assert "Stopped by the operator; nothing is half-done" in shown
+    assert await ask(database, "SELECT 1 FROM pg_class WHERE relname = 'half'") == []
+
+
+@pytest.mark.parametrize("key", ["q", "escape", "ctrl+c", "ctrl+q"])
+async def test_no_key_ends_the_console_abruptly_during_a_run(database: Target, folder: Path, key: str) -> None:
+    async with running_slowly(database, folder) as pilot:
+        await pilot.press(key)
+        await seen(pilot, "A run is going on.", "the run finishes the migration in hand")
+        await pilot.press("ctrl+c")
+        await seen(pilot, "▸ run")
+        await seen(pilot, "RECEIPT", "✓ Applied", within=20)
+
+
+async def test_leaving_lets_the_run_go_on_under_its_policy(database: Target, folder: Path) -> None:
+    async with running_slowly(database, folder) as pilot:
+        await pilot.press("q")
+        await seen(pilot, "Leave the console")
+        await pilot.pause(0.7)
+        await pilot.press("l")
+        await pilot.pause(0.5)
+        console: Any = pilot.app
+        assert "The run goes on" in console.last_words
+    done: list[Mapping[str, Any]] = []
+    for _ in range(100):
+        done = await ask(database, "SELECT 1 FROM pg_class WHERE relname = 'half'")
+        if done:
+            break
+        await asyncio.sleep(0.1)
+    assert done

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.segment import Segment
+from textual.color import Color
+from textual.screen import Screen
+from textual.widgets import Static
+
+from changeover.core.errors import UsageError
+from changeover.core.events import LocksSeen, MigrationStarted, NoticeRaised, PlanConfirmed, StatementStarted
+from changeover.core.secret import Secret
+from changeover.core.view import RunView, reduce
+from changeover.tui.fence import ControlFence
+from changeover.tui.frame import Frame
+from changeover.tui.screens.confirm import ConfirmScreen
+from changeover.tui.screens.precheck import PlanScreen
+from changeover.tui.screens.question import DEAD_TIME, Choice, Question
+from changeover.tui.screens.receipt import ReceiptScreen
+from changeover.tui.screens.run import RunScreen
+from changeover.tui.terminal import prepare
+from changeover.tui.theme import environment_of, theme_for
+from changeover.tui.widgets.banner import Standing, address
+from changeover.tui.widgets.hints import key_name, shown_bindings
+from tests.tui.scenes import (
+    APPLIES,
+    BLOCKER,
+    BRIEFS,
+    FOLDER,
+    HOSTILE,
+    SERVER,
+    STANDING,
+    TARGET,
+    plan,
+    row,
+    stamped,
+)
+from tests.tui.showing import Shown, answers, text
+
+
+def _hostile_screens() -> list[Screen[Any]]:
+    standing = Standing(
+        target=replace(TARGET, database=HOSTILE, environment=HOSTILE),
+        server=replace(SERVER, database=HOSTILE, user=HOSTILE),
+    )
+    base = plan()
+    rows = tuple(replace(row(HOSTILE, each.verdict), expected=HOSTILE, found=HOSTILE) for each in base.rows)
+    hostile = replace(base, rows=rows)
+    view = RunView()
+    briefs = tuple(
+        replace(brief, name=HOSTILE, statements=tuple(replace(it, sql=HOSTILE) for it in brief.statements))
+        for brief in BRIEFS
+    )
+    for each in stamped(
+        (
+            PlanConfirmed(digest="d", server=SERVER, migrations=briefs),
+            MigrationStarted(version="0001", entry="migration", attempt=1, of=10, backend=1),
+            StatementStarted(version="0001", number=1),
+            NoticeRaised(version="0001", number=1, severity="NOTICE", sqlstate="00000", message=HOSTILE),
+            LocksSeen(
+                version="0001",
+                waiting_for=HOSTILE,
+                waited=1,
+                blockers=(replace(BLOCKER, application=HOSTILE, query=HOSTILE, user=HOSTILE),),
+                waiters=(),
+            ),
+        )
+    ):
+        view = reduce(view, each)
+    run: RunScreen[None] = RunScreen(standing, view)
+    return [
+        PlanScreen(standing, hostile),
+        ConfirmScreen(standing, hostile, replace(SERVER, database=HOSTILE), by=HOSTILE, typed=True),
+        run,
+        ReceiptScreen(standing, replace(view, by=HOSTILE, how=HOSTILE), Path(HOSTILE)),
+    ]
+
+
+@pytest.mark.parametrize("screen", _hostile_screens(), ids=lambda screen: type(screen).__name__)
+async def test_no_name_from_outside_can_act_on_the_terminal(shown: Shown, screen: Screen[Any]) -> None:
+    async with shown(screen) as pilot:
+        if isinstance(screen, RunScreen):
+            screen.paint(0)
+        await pilot.pause()
+        seen = text(pilot).replace("\n", "")
+        assert not [letter for letter in seen if ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 or letter == "\u202e"]
+        assert "[/foo]" in seen
+        assert "␛" in seen
+
+
+async def test_what_slips_past_the_first_fence_is_caught_by_the_second(tmp_path: Path) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.mount(Static("a\x1b]0;owned\x07b\x9b2J", markup=False))
+        await pilot.pause()
+        painted = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
+        assert any(isinstance(each, ControlFence) for each in app.get_line_filters())
+        fenced = ControlFence().apply([Segment(painted)], Color(0, 0, 0))
+        assert not [letter for letter in fenced[0].text if ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0]
+
+
+async def test_an_expected_failure_in_a_worker_is_shown_as_a_panel(shown: Shown) -> None:
+    async with shown(PlanScreen(STANDING, plan())) as pilot:
+
+        async def fail() -> None:
+            raise UsageError("The folder [/gone] is gone.", advice="Make it again.")
+
+        pilot.app.run_worker(fail(), exit_on_error=False)
+        await pilot.pause(0.2)
+        assert "The folder [/gone] is gone." in text(pilot)
+        assert "Make it again." in text(pilot)
+
+
+async def test_a_bug_leaves_a_private_traceback_without_locals_and_one_line(tmp_path: Path) -> None:
+    class Secretive(Frame):
+        def secrets(self) -> list[Secret]:
+            return [Secret("hunter22")]
+
+    app = Secretive(folder=tmp_path)
+
+    async def fail() -> None:
+        password = "in-a-local"
+        raise RuntimeError("said hunter22 " + "x" * len(password))
+
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the app raises when it is left
+        async with app.run_test() as pilot:
+            app.run_worker(fail(), exit_on_error=False)
+            await pilot.pause(0.2)
+    assert app.return_code == 1
+    assert str(tmp_path) in app.last_words
+    assert "\n" not in app.last_words
+    (file,) = tmp_path.glob("traceback-*.txt")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    written = file.read_text()
+    assert "RuntimeError" in written
+    assert "hunter22" not in written
+
+
+async def test_help_lists_every_key_of_the_screen_below(shown: Shown) -> None:
+    screen = PlanScreen(STANDING, plan())
+    async with shown(screen, size=(80, 40)) as pilot:
+        shown_keys = [key_name(active.binding.key) for active in shown_bindings(screen.active_bindings)]
+        await pilot.press("question_mark")
+        await pilot.pause()
+        seen = text(pilot)
+        assert "Keys: pre-check" in seen
+        for key in shown_keys:
+            assert key in seen
+        await pilot.press("escape")
+        await pilot.pause()
+        assert pilot.app.screen is screen
+
+
+async def test_a_question_is_not_answered_by_keys_that_came_before_it(shown: Shown) -> None:
+    screen = Question("Stop?", (Choice(key="n", answer="stay", label="No"), Choice(key="x", answer="now", label="Yes")))
+    async with shown(screen) as pilot:
+        await pilot.press("x", "down", "enter")
+        assert answers(screen) == []
+        await pilot.pause(DEAD_TIME + 0.2)
+        await pilot.press("x")
+        await pilot.pause()
+        assert answers(screen) == ["now"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_the_last_rows_are_the_keys_at_every_size(shown: Shown, size: tuple[int, int]) -> None:
+    for screen in (
+        PlanScreen(STANDING, plan()),
+        ReceiptScreen(STANDING, RunView(), FOLDER),
+        RunScreen[None](STANDING, RunView()),
+    ):
+        async with shown(screen, size=size) as pilot:
+            lines = text(pilot).splitlines()
+            assert len(lines) == size[1]
+            assert "? Help" in lines[-1]
+            assert all(len(line) <= size[0] for line in lines)
+
+
+def test_a_target_that_nobody_has_described_counts_as_production() -> None:
+    assert environment_of(replace(TARGET, environment="")).tone == "danger"
+    assert environment_of(replace(TARGET, environment="production")).word == "PRODUCTION"
+    assert environment_of(replace(TARGET, environment="development", protected=False)).tone == "calm"
+
+
+def test_a_long_host_is_shortened_and_the_database_never_is() -> None:
+    standing = Standing(target=replace(TARGET, host="/root/.local/share/changeover/demo/a/very/long/socket/folder"))
+    shown_address = address(standing, 50)
+    assert len(shown_address) == 50
+    assert shown_address.startswith("deployer@[local]")
+    assert shown_address.endswith(":5432/donations")
+
+
+@pytest.mark.parametrize(
+    ("environ", "theme"),
+    [
+        ({"TERM": "xterm-256color"}, "changeover-dark"),
+        ({"TERM": "linux"}, "changeover-ansi"),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, "changeover-dark"),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "changeover-ansi"),
+        ({"TERM": "xterm-256color", "CHANGEOVER_THEME": "light"}, "changeover-light"),
+    ],
+)
+def test_the_theme_follows_the_terminal(environ: dict[str, str], theme: str) -> None:
+    assert theme_for(environ) == theme
+
+
+def test_without_colour_not_one_colour_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = Frame(folder=tmp_path)
+    kinds = [type(each).__name__ for each in app.get_line_filters()]
+    assert "NoColor" in kinds
+    assert "Monochrome" not in kinds
+
+
+def test_switches_of_a_development_shell_are_taken_away() -> None:
+    environ = {"TEXTUAL_PRESS": "y,enter", "TEXTUAL_DRIVER": "x:y", "TEXTUAL": "debug", "TEXTUAL_FPS": "30"}
+    prepare(environ)
+    assert environ == {"TEXTUAL_FPS": "30", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
+
+
+def test_the_applied_scene_is_whole() -> None:
+    assert APPLIES[-1].__class__.__name__ == "RunFinished"

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from textual.geometry import Region
+
+from changeover.core.events import Event, StatementFinished, StatementStarted, StatementState
+from changeover.core.view import RunView, reduce, view_of
+from changeover.tui.screens.receipt import ReceiptScreen
+from changeover.tui.screens.replay import ReplayScreen
+from changeover.tui.screens.run import RunScreen
+from changeover.tui.widgets.banner import Standing
+from changeover.tui.widgets.steps import Steps
+from changeover.tui.words import RESULT, STATE, STATEMENT
+from tests.tui.scenes import APPLIES, FAILS, FAULT, FOLDER, GIVES_WAY, STANDING, WAITS, stamped
+from tests.tui.showing import Shown, text
+
+
+def _play(screen: RunScreen[None], events: Iterable[Event], *, later: float = 0.0) -> None:
+    for each in stamped(tuple(events)):
+        screen.view = reduce(screen.view, each)
+    screen.paint((screen.view.last_at or 0.0) + later)
+
+
+async def test_blockers_and_those_behind_us_are_shown_while_a_lock_is_waited_for(shown: Shown) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, WAITS, later=2)
+        await pilot.pause()
+        seen = text(pilot)
+    assert "waits for ACCESS EXCLUSIVE on public.donations, 1.8 s" in seen
+    assert "held by      4123 nightly report" in seen
+    assert "behind us    4188 donate" in seen
+    assert "and 2 more, behind us" in seen
+    assert "a word from the server" in seen
+    assert "2 of 4 statements" in seen
+    assert "If this terminal closes, the run finishes the migration in hand, then stops." in seen
+
+
+async def test_giving_way_is_told_with_a_countdown_and_that_nothing_is_held(shown: Shown) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, GIVES_WAY, later=1)
+        await pilot.pause()
+        assert "gave way; attempt 2 of 10 in 3 s" in text(pilot)
+        assert "Rolled back, nothing is held" in text(pilot)
+        screen.paint((screen.view.last_at or 0.0) + 2)
+        await pilot.pause()
+        assert "attempt 2 of 10 in 2 s" in text(pilot)
+
+
+async def test_a_failure_shows_place_words_of_the_server_and_what_to_do(shown: Shown) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, FAILS)
+        await pilot.pause()
+        seen = text(pilot)
+    assert "✗ rolled back" in seen
+    assert "✗ FAIL" in seen
+    for said in (FAULT.summary, "0002_complete_donations.sql:3:13", FAULT.detail, FAULT.hint, "SQLSTATE 42P01"):
+        assert str(said) in seen
+
+
+async def test_the_mark_follows_the_run_until_a_key_moves_it(shown: Shown) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, WAITS)
+        steps = screen.query_one(Steps)
+        assert steps.cursor == 2
+        await pilot.press("home")
+        screen.view = reduce(
+            screen.view,
+            stamped((StatementFinished(version="0002", number=1, state=StatementState.DONE, tag="", elapsed=0.1),))[0],
+        )
+        screen.view = reduce(screen.view, stamped((StatementStarted(version="0002", number=2),))[0])
+        screen.paint(0)
+        assert steps.cursor == 0
+        await pilot.press("full_stop")
+        assert steps.cursor == 3
+
+
+async def test_nothing_is_painted_again_within_a_second_in_which_nothing_happened(shown: Shown) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, WAITS, later=2)
+        await pilot.pause()
+        asked: list[Region] = []
+        steps = screen.query_one(Steps)
+
+        def refresh(*regions: Region, **_how: Any) -> Steps:
+            asked.extend(regions)
+            return steps
+
+        steps.refresh = refresh  # type: ignore[method-assign]
+        screen.paint((screen.view.last_at or 0.0) + 2.1)
+        assert asked == []
+        screen.paint((screen.view.last_at or 0.0) + 3.1)
+        assert len(asked) == 1
+
+
+async def test_a_replay_is_the_same_screen_and_can_be_stepped(shown: Shown) -> None:
+    screen = ReplayScreen(Standing(replay=True), stamped(APPLIES, step=60.0))
+    async with shown(screen) as pilot:
+        await pilot.press("space")
+        while screen._taken < 12:
+            await pilot.press("n")
+        await pilot.pause()
+        assert "REPLAY" in text(pilot)
+        assert "▸ run" in text(pilot)
+        assert "paused at StatementStarted" in text(pilot)
+        while screen._taken < len(APPLIES):
+            await pilot.press("n")
+        await pilot.pause()
+        assert "✓ applied" in text(pilot)
+        assert screen.view == view_of(list(stamped(APPLIES, step=60.0)))
+
+
+async def test_the_receipt_of_a_run_that_was_applied_says_everything(shown: Shown) -> None:
+    screen = ReceiptScreen(STANDING, view_of(list(stamped(APPLIES))), FOLDER)
+    async with shown(screen) as pilot:
+        seen = text(pilot)
+    for said in (
+        "✓ Applied: 2 migrations applied in 600 ms.",
+        "0001 complete_users                   50 ms  xid 811  1 skipped",
+        "~ deferred line 9: table sessions does not exist",
+        "all closed (3); every lock is released",
+        "by ada, typed database name",
+        "20261123T140327Z-orders-7f3a",
+    ):
+        assert said in seen
+
+
+async def test_the_receipt_of_a_failure_has_the_fault_in_full(shown: Shown) -> None:
+    screen = ReceiptScreen(STANDING, view_of(list(stamped(FAILS))), FOLDER)
+    async with shown(screen, size=(80, 40)) as pilot:
+        seen = text(pilot)
+    assert "Rolled back: the failed migration left nothing behind" in seen
+    assert FAULT.advice.split(".")[0] in seen
+    assert seen.index("hint") < seen.index("SQLSTATE")
+
+
+@pytest.mark.parametrize("table", [STATEMENT, STATE, RESULT])
+def test_states_are_told_by_words_and_not_by_colour_alone(table: dict[object, tuple[str, str]]) -> None:
+    assert len({word for word, _ in table.values()}) == len(table)
