@@ -84,30 +84,30 @@ def _shortened(text: str, width: int, cut: str) -> str:
 # Every state has a word that fits its column, and a shape beside it that does not need colour.
 STATEMENT: Final[dict[StatementState, tuple[str, str]]] = {
     StatementState.WAITING: ("·", "dim"),
-    StatementState.RUNNING: ("▸ run", "live"),
+    StatementState.RUNNING: ("► run", "live"),
     StatementState.DONE: ("✓ done", "ok"),
     StatementState.SKIPPED: ("✓ skip", "dim"),
     StatementState.DEFERRED: ("~ defer", "warn"),
-    StatementState.FAILED: ("✗ FAIL", "bad"),
+    StatementState.FAILED: ("× FAIL", "bad"),
 }
 
 RESULT: Final[dict[Result, tuple[str, str]]] = {
     Result.APPLIED: ("✓ applied", "ok"),
     Result.NOTHING_TO_DO: ("✓ nothing to do", "ok"),
-    Result.ROLLED_BACK: ("✗ rolled back", "bad"),
+    Result.ROLLED_BACK: ("× rolled back", "bad"),
     Result.STOPPED: ("■ stopped", "warn"),
     Result.PARTIAL: ("! partial", "bad"),
     Result.IN_DOUBT: ("? in doubt", "bad"),
-    Result.REFUSED: ("✗ refused", "bad"),
+    Result.REFUSED: ("× refused", "bad"),
 }
 
 STATE: Final[dict[State, tuple[str, str]]] = {
     State.APPLIED: ("✓ applied", "ok"),
     State.PENDING: ("○ pending", "live"),
-    State.CHANGED: ("✗ changed", "bad"),
+    State.CHANGED: ("× changed", "bad"),
     State.LINE_ENDINGS: ("✓ line ends", "dim"),
     State.DEFERRED: ("~ deferred", "warn"),
-    State.FAILED: ("✗ failed", "bad"),
+    State.FAILED: ("× failed", "bad"),
     State.PARTIAL: ("! partial", "bad"),
     State.IN_DOUBT: ("? in doubt", "bad"),
     State.MISSING_FILE: ("! file gone", "warn"),
@@ -118,8 +118,8 @@ VERDICT: Final[dict[Verdict, tuple[str, str]]] = {
     Verdict.READY: ("✓ ready", "ok"),
     Verdict.SATISFIED: ("✓ satisfied", "dim"),
     Verdict.DIFFERENT: ("≠ different", "warn"),
-    Verdict.CONFLICT: ("✗ CONFLICT", "bad"),
-    Verdict.MISSING: ("✗ MISSING", "bad"),
+    Verdict.CONFLICT: ("× CONFLICT", "bad"),
+    Verdict.MISSING: ("× MISSING", "bad"),
     Verdict.OPTIONAL: ("· optional", "dim"),
     Verdict.DEFERRED: ("~ deferred", "warn"),
     Verdict.UNKNOWABLE: ("? unknowable", "warn"),
@@ -132,7 +132,7 @@ def fault_words(fault: Fault) -> Content:
     if fault.file:
         place = fault.file + (f":{fault.line}" if fault.line else "") + (f":{fault.column}" if fault.column else "")
     return stacked(
-        words(f"✗ {fault.summary}", "bad", bold=True, lines=True),
+        words(f"× {fault.summary}", "bad", bold=True, lines=True),
         _named("at", place),
         _named("detail", fault.detail),
         _named("hint", fault.hint),

@@ -324,7 +324,7 @@ async def running_slowly(database: Target, folder: Path) -> AsyncIterator[Pilot[
         await seen(pilot, "CONFIRM")
         await pilot.pause(0.7)
         await pilot.press("y")
-        await seen(pilot, "RUN", "▸ run", "pg_sleep", within=30)
+        await seen(pilot, "RUN", "► run", "pg_sleep", within=30)
         yield pilot
 
 
@@ -335,7 +335,7 @@ async def test_a_run_is_stopped_only_after_a_question_and_said_to_be_when_it_is(
         await pilot.press("enter")
         await pilot.pause(0.7)
         await pilot.press("n")
-        await seen(pilot, "▸ run")
+        await seen(pilot, "► run")
         await pilot.press("x")
         await seen(pilot, "Stop this run?")
         await pilot.pause(0.7)
@@ -351,7 +351,7 @@ async def test_no_key_ends_the_console_abruptly_during_a_run(database: Target, f
         await pilot.press(key)
         await seen(pilot, "A run is going on.", "the run finishes the migration in hand")
         await pilot.press("ctrl+c")
-        await seen(pilot, "▸ run")
+        await seen(pilot, "► run")
         await seen(pilot, "RECEIPT", "✓ Applied", within=20)
 
 

@@ -57,8 +57,8 @@ async def test_a_failure_shows_place_words_of_the_server_and_what_to_do(shown: S
         _play(screen, FAILS)
         await pilot.pause()
         seen = text(pilot)
-    assert "✗ rolled back" in seen
-    assert "✗ FAIL" in seen
+    assert "× rolled back" in seen
+    assert "× FAIL" in seen
     for said in (FAULT.summary, "0002_complete_donations.sql:3:13", FAULT.detail, FAULT.hint, "SQLSTATE 42P01"):
         assert str(said) in seen
 
@@ -108,7 +108,7 @@ async def test_a_replay_is_the_same_screen_and_can_be_stepped(shown: Shown) -> N
             await pilot.press("n")
         await pilot.pause()
         assert "REPLAY" in text(pilot)
-        assert "▸ run" in text(pilot)
+        assert "► run" in text(pilot)
         assert "paused at StatementStarted" in text(pilot)
         while screen._taken < len(APPLIES):
             await pilot.press("n")

@@ -109,14 +109,14 @@ def headline_words(view: RunView, now: float) -> Content:
         said = f"■ stopping {when.get(view.stop.when, view.stop.when)}"
         return joined(" ", words(said, "warn", bold=True), clock)
     if migration is None:
-        return joined(" ", words(f"▸ {view.phase}", "live", bold=True), clock)
+        return joined(" ", words(f"► {view.phase}", "live", bold=True), clock)
     name = words(f"  {migration.brief.version} {migration.brief.name}")
     attempt = words(f"  attempt {migration.attempt} of {migration.of}", "head") if migration.of > 1 else ""
     if migration.retry_at is not None:
         left = max(0, math.ceil(migration.retry_at - now))
-        said = f"◌ gave way; attempt {migration.attempt + 1} of {migration.of} in {left} s"
+        said = f"◦ gave way; attempt {migration.attempt + 1} of {migration.of} in {left} s"
         return joined(" ", words(said, "warn", bold=True), name, clock)
-    return joined(" ", words(f"▸ {view.phase}", "live", bold=True), name, attempt, clock)
+    return joined(" ", words(f"► {view.phase}", "live", bold=True), name, attempt, clock)
 
 
 def _clock(seconds: float) -> str:
@@ -171,7 +171,7 @@ def outcome_words(view: RunView) -> Content:
         case Result.NOTHING_TO_DO:
             return words("✓ Nothing to do: every migration is in force.", "ok", bold=True)
         case Result.ROLLED_BACK:
-            return words(f"✗ Rolled back: the failed migration left nothing behind; {done}.", "bad", bold=True)
+            return words(f"× Rolled back: the failed migration left nothing behind; {done}.", "bad", bold=True)
         case Result.STOPPED:
             return words(f"■ Stopped by the operator; nothing is half-done; {done}.", "warn", bold=True)
         case Result.PARTIAL:
@@ -179,6 +179,6 @@ def outcome_words(view: RunView) -> Content:
         case Result.IN_DOUBT:
             return words("? Needs you: the outcome could not be settled yet.", "bad", bold=True)
         case Result.REFUSED:
-            return words("✗ Refused before anything ran.", "bad", bold=True)
+            return words("× Refused before anything ran.", "bad", bold=True)
         case None:
             return words("? The runner ended without saying how. `changeover repair` settles it.", "bad", bold=True)

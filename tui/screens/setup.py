@@ -93,7 +93,7 @@ def offer_row(offer: Offer) -> TableRow:
     if offer.target is not None:
         return (cell(offer.label, "head"), cell(str(offer.target)))
     summary = offer.fault.summary if offer.fault else "cannot be used"
-    return (cell(offer.label, "dim"), cell(f"✗ {summary}", "bad"))
+    return (cell(offer.label, "dim"), cell(f"× {summary}", "bad"))
 
 
 class QuestionScreen(Stage[Answers | None]):

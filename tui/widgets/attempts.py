@@ -36,10 +36,10 @@ def attempt_row(attempt: AttemptView) -> TableRow:
     address = cell(attempt.address)
     if attempt.fault is not None:
         took = "" if attempt.elapsed is None else duration(attempt.elapsed)
-        return (number, address, cell(f"✗ {attempt.fault.summary}", "bad"), Cell(took, "dim"))
+        return (number, address, cell(f"× {attempt.fault.summary}", "bad"), Cell(took, "dim"))
     if attempt.elapsed is not None:
         return (number, address, Cell("✓ connected", "ok"), Cell(duration(attempt.elapsed), "dim"))
-    return (number, address, Cell("▸ trying", "live"), Cell(""))
+    return (number, address, Cell("► trying", "live"), Cell(""))
 
 
 class Countdown(Paper):

@@ -49,7 +49,7 @@ def session_row(session: SessionSummary) -> TableRow:
 def outcome_words(session: SessionSummary) -> tuple[str, str]:
     """Return how a session ended, with its tone."""
     if session.running:
-        return ("▸ going on", "live")
+        return ("► going on", "live")
     if session.result is not None:
         try:
             return RESULT[Result(session.result)]
@@ -57,4 +57,4 @@ def outcome_words(session: SessionSummary) -> tuple[str, str]:
             return (cell(session.result).text, "text")
     if session.exit_code in (0, None):
         return ("✓ looked only", "dim")
-    return (f"✗ exit {session.exit_code}", "bad")
+    return (f"× exit {session.exit_code}", "bad")
