@@ -114,10 +114,7 @@ def server_words(server: ServerFacts) -> str:
 
 def fault_lines(fault: Fault) -> list[str]:
     """Return a failure in full: what happened and where, the server's words, what to do; SQLSTATE last."""
-    place = ""
-    if fault.file:
-        place = ":".join(str(part) for part in (fault.file, fault.line, fault.column) if part is not None)
-    lines = [visible(f"{place}: {fault.summary}" if place else fault.summary)]
+    lines = [visible(f"{_place(fault)}{fault.summary}")]
     for name, text in (("detail", fault.detail), ("hint", fault.hint), ("context", fault.context)):
         if text:
             lines.append(f"  {name}: {bounded(text, _TEXT)}")
@@ -130,9 +127,14 @@ def fault_lines(fault: Fault) -> list[str]:
 
 def fault_words(fault: Fault) -> str:
     """Return a failure on one line."""
-    place = f"{fault.file}:{fault.line}:{fault.column}: " if fault.file else ""
     state = f" (SQLSTATE {fault.sqlstate})" if fault.sqlstate else ""
-    return bounded(f"{place}{fault.summary}", _TEXT) + visible(state)
+    return bounded(f"{_place(fault)}{fault.summary}", _TEXT) + visible(state)
+
+
+def _place(fault: Fault) -> str:
+    """Return file, line and column as far as they are known, with the colon that sets them off, or nothing."""
+    known = [str(part) for part in (fault.file, fault.line, fault.column) if part is not None]
+    return f"{':'.join(known)}: " if fault.file else ""
 
 
 def _of_session(event: SessionOpened | SessionClosed | Approved) -> str:

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 
 from ..errors import HistoryError, ServerError
 from ..migration import Checksums, Migration
+from ..names import written
 from ..quoting import identifier, literal
 from ..sql import query
 from . import AppliedMigration, AttemptRecord, History, StepRecord
@@ -84,7 +85,7 @@ async def read(connection: Reads, schema: str) -> History:
 
     A history that is not there yet is an empty one: reading never makes it.
     """
-    table = f"{identifier(schema)}.migration"
+    table = written((schema, "migration"))
     found: dict[str, set[str]] = {}
     for row in await connection.fetch(query("history_columns"), schema):
         found.setdefault(row["relname"], set()).add(row["attname"])
