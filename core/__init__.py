@@ -23,7 +23,7 @@ The path of the data, one line per module::
       pgpass             the password file
       saved_targets      named targets that the set-up saved for this user
       setup              guided first-time set-up: what is offered, what is asked, what is written
-      secret             a value that never shows itself
+      secret, masking    a value that never shows itself; no password in what a log or a viewer gets
     the server
       connect            opens connections with retry; importer of asyncpg
       diagnose           what went wrong on the way, and whether time can mend it
@@ -44,8 +44,15 @@ The path of the data, one line per module::
       status             folder x history -> the state of every migration
       precheck           effects x catalog -> rows of the pre-check table, and what becomes of each statement
       hazards/           one rule per named danger
+      actions            what a run is asked to do: apply, revert, baseline, repair
+      items              which migrations an action is about, and what is done with each
+      resume, rebuild    what an attempt outside a transaction has left to do; invalid indexes
+      refusals, digest   why a plan cannot run; what an approval is for
       plan, planning     everything above -> Plan with its digest; Plan.approve makes the only Approval
       survey             one look at a target: all of it in one snapshot
+      repair             what there is to settle, and which answers are open
+      verify             verify scripts, each in a read-only transaction
+      new_migration      the next file of a folder
     what happens
       requests           what goes to a runner
       runner             the process that a run lives in
@@ -54,14 +61,28 @@ The path of the data, one line per module::
       work               what the parts of a run share; how an attempt ends
       transaction        one attempt inside one transaction
       steps              a migration outside a transaction
+      recording          what the history says once an entry of a plan is done
       telling            what an attempt says while it runs
       watch              who blocks us, who waits behind us; the lock budget
+      stalls             how many waited behind us, and for how long
+      progress           how far a statement is, from the server's progress views
+      blockers           who may be ended, and who never
+      pooling            whether a pooler gives each transaction another backend
+      silence            waits for a statement's end, but not for an answer that was lost on the way
+      inquest            what became of a statement outside a transaction whose answer was lost
       settle             what became of a transaction whose end was not heard
+      postchecks         what a run should not leave behind
       tasks              awaiting to the end in spite of cancellation
       briefs             a plan as a run shows it
       audience, channel  the viewers of a runner, and the socket between
       attach             follows a run: events in, commands out
       session_log        the session folder: JSON lines of events
+      journal            one file of it, and its one writer
+      retention          which sessions are kept
+    what a dead runner left
+      unfinished         runs that have no honest end in the logs
+      recovery           settles them at the next start
+      orphans            backends of ours whose runner is gone
     the embedded PostgreSQL
       sandbox            starts and stops it (postgres_binaries, postmaster, account: its parts)
       demo               the donation platform under live traffic

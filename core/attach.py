@@ -13,10 +13,12 @@ from typing import Final
 
 from .channel import short_path
 from .codec import encode, event_of
-from .errors import NeedsAttention, UsageError
-from .events import RunFinished
+from .directories import log_root
+from .errors import ExitCode, NeedsAttention, UsageError
+from .events import Backend, RunFinished, SessionOpened
+from .journal import is_written, read_file
 from .requests import Assignment, Command, RunRequest
-from .session_log import SessionLog, is_written, read_file, who
+from .session_log import CONSOLE_FILE, SessionLog, folder_of, who
 from .view import Stamped
 
 # An event may carry a whole plan; bytes.
@@ -24,6 +26,8 @@ _LINE: Final = 1 << 30
 # A runner that has not opened its socket by then has failed; seconds.
 _STARTED_WITHIN: Final = 30.0
 _PERIOD: Final = 0.05
+# Between two links that brought nothing; seconds.
+_LONGEST_PAUSE: Final = 2.0
 
 
 class Run:
@@ -36,28 +40,51 @@ class Run:
         self._writer: asyncio.StreamWriter | None = None
         self._unsent: list[Command] = []
 
+    @property
+    def session(self) -> str:
+        """The session that the run belongs to."""
+        return self.folder.name
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether its runner is alive."""
+        return not self._is_gone()
+
     async def events(self) -> AsyncIterator[Stamped]:
         """Yield every event of the run from the first one on, live, until the run has finished.
 
         Raises `NeedsAttention` where the runner ended without saying how the run did.
         """
-        after = 0
+        after, pause = 0, _PERIOD
         while True:
             link = await self._reach()
+            gone = link is None and self._is_gone()
+            before = after
             async for stamped in self._live(link, after) if link else self._filed(after):
                 after = stamped.seq
                 yield stamped
                 if isinstance(stamped.event, RunFinished):
                     await self._reap()
                     return
-            # A link that ended early is taken up again, but never in a busy loop.
-            await asyncio.sleep(_PERIOD)
-            if link is None:
-                raise NeedsAttention(
-                    "The runner ended without a word.",
-                    advice="The server ends its work by itself within seconds; then `changeover status` shows what is "
-                    f"applied. What the runner said last is in {self.folder / f'{self.name}.log'}.",
-                )
+            if gone:
+                raise self._silence()
+            # A link that ended early is taken up again; one that brings nothing, less and less often.
+            pause = _PERIOD if after > before else min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    def _silence(self) -> NeedsAttention | UsageError:
+        """Return what it means that the runner is gone and has not said how the run ended."""
+        diagnostics = self.folder / f"{self.name}.log"
+        if self._process is not None and self._process.returncode == ExitCode.USAGE:
+            return UsageError(
+                f"The run did not start: the session log cannot be written in {self.folder}.",
+                advice=f"Nothing was run. Make room there, or set CHANGEOVER_HOME; the reason is in {diagnostics}.",
+            )
+        return NeedsAttention(
+            "The runner ended without a word.",
+            advice="The server ends its work by itself within seconds; then `changeover status` settles what it left. "
+            f"What the runner said last is in {diagnostics}.",
+        )
 
     async def stop(self, when: str) -> None:
         """Ask the run to stop: now, after-statement or after-migration."""
@@ -66,6 +93,14 @@ class Run:
     async def try_now(self) -> None:
         """End the pause before the next attempt."""
         await self._command(Command(command="try-now", by=_me()))
+
+    async def give_up(self) -> None:
+        """Let no further attempt begin: what is in hand is tried to its end, and is not tried again."""
+        await self._command(Command(command="give-up", by=_me()))
+
+    async def end_blocker(self, blocker: Backend, how: str) -> None:
+        """Ask the runner to cancel or terminate a backend that blocks the run; it says in events what became of it."""
+        await self._command(Command(command="end", how=how, pid=blocker.pid, started=blocker.started or "", by=_me()))
 
     async def _command(self, command: Command) -> None:
         if self._writer is None:
@@ -76,7 +111,7 @@ class Run:
             await self._writer.drain()
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """Return a link to the runner, or None where there is no runner any more."""
+        """Return a link to the runner; None where there is no runner any more, or it could not be reached for long."""
         for _ in range(round(_STARTED_WITHIN / _PERIOD)):
             try:
                 with short_path(self.folder, f"{self.name}.sock") as path:
@@ -102,12 +137,14 @@ class Run:
             for command in self._unsent:
                 writer.write(encode(command))
             self._unsent.clear()
-            while line := await reader.readline():
+            # what was cut off comes again, whole, over the next link
+            while (line := await reader.readline()).endswith(b"\n"):
                 yield event_of(line)
         except OSError:
             return
         finally:
-            self._writer = None
+            if self._writer is writer:
+                self._writer = None
             writer.close()
 
     async def _filed(self, after: int) -> AsyncIterator[Stamped]:
@@ -125,11 +162,45 @@ class Run:
                 await asyncio.to_thread(self._process.wait, 10)
 
 
+def running_runs(root: Path | None = None) -> tuple[Run, ...]:
+    """Return the runs of this user that are going on, the newest session first."""
+    base = root or log_root()
+    try:
+        journals = sorted(base.glob("*/run-*.jsonl"), key=lambda path: path.parent.name, reverse=True)
+    except OSError:
+        return ()
+    return tuple(Run(path.parent, path.stem) for path in journals if is_written(path))
+
+
+def last_run(session: str, root: Path | None = None) -> Run | None:
+    """Return the run of a session that is going on, else its last one; None where it has none.
+
+    Raises `UsageError` where there is no such session.
+    """
+    folder = folder_of(session, root)
+    runs = sorted(folder.glob("run-*.jsonl"), key=lambda path: int(path.stem.removeprefix("run-")))
+    return Run(folder, runs[-1].stem) if runs else None
+
+
+def opened_by(run: Run) -> Stamped | None:
+    """Return the first line of the session that a run belongs to: who opened it, on which target."""
+    path = run.folder / CONSOLE_FILE
+    if not path.exists():
+        return None
+    return next((it for it, _ in read_file(path) if isinstance(it.event, SessionOpened)), None)
+
+
 async def start_run(log: SessionLog, request: RunRequest) -> Run:
     """Start the runner of an approved run, and hand it target and approval through a pipe.
 
-    Raises `UsageError` where the process cannot be started.
+    Raises `UsageError` where the log cannot be written or the process cannot be started.
     """
+    log.journal.hide(request.target.password)
+    if not await log.seal():
+        raise UsageError(
+            f"The session log cannot be written in {log.folder}, so nothing was started.",
+            advice="Make room there, or set CHANGEOVER_HOME to a folder on another disk.",
+        )
     name = log.next_run()
     assignment = Assignment(request=request, folder=log.folder, session=log.id, name=name, operator=_me())
     try:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from .channel import is_own_user, short_path
 from .codec import MalformedLine, decode, event_line
+from .journal import Journal, read_file
 from .requests import Command
-from .session_log import Journal, read_file
 from .view import Stamped
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,26 @@ _GRACE: Final = 5.0
 _FIRST_VIEWER: Final = 30.0
 
 
+@dataclass(slots=True, eq=False)
+class _Viewer:
+    """One link, and the events that wait for it."""
+
+    writer: asyncio.StreamWriter
+    queue: asyncio.Queue[Stamped | None] = field(default_factory=lambda: asyncio.Queue(_BACKLOG))
+
+    def end(self) -> None:
+        """Make the sending come to its end, also where the queue is full."""
+        with contextlib.suppress(asyncio.QueueEmpty):
+            if self.queue.full():
+                self.queue.get_nowait()
+        self.queue.put_nowait(None)
+
+    def drop(self) -> None:
+        """Cut the link of a viewer that does not read: what lies in it unread is not waited for."""
+        self.writer.transport.abort()
+        self.end()
+
+
 class Audience:
     """Serves the events of one journal on a socket, and takes commands from it."""
 
@@ -32,7 +53,7 @@ class Audience:
         self._journal = journal
         self._obey = obey
         self._left_alone = left_alone
-        self._viewers: set[asyncio.Queue[Stamped | None]] = set()
+        self._viewers: set[_Viewer] = set()
         self._server: asyncio.Server | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -48,10 +69,11 @@ class Audience:
         """Queue an event for every viewer; who is too far behind is dropped."""
         for viewer in tuple(self._viewers):
             try:
-                viewer.put_nowait(stamped)
+                viewer.queue.put_nowait(stamped)
             except asyncio.QueueFull:
+                log.info("a viewer that does not read was dropped, %d events behind", _BACKLOG)
                 self._viewers.discard(viewer)
-                _end(viewer)
+                viewer.drop()
 
     async def close(self) -> None:
         """Let the viewers have the last events, then close the socket."""
@@ -59,9 +81,11 @@ class Audience:
             self._waiting.cancel()
         for viewer in tuple(self._viewers):
             with contextlib.suppress(asyncio.QueueFull):
-                viewer.put_nowait(None)
+                viewer.queue.put_nowait(None)
         if self._serving:
             await asyncio.wait(self._serving, timeout=2.0)
+        for viewer in tuple(self._viewers):
+            viewer.drop()
         if self._server is not None:
             self._server.close()
 
@@ -82,7 +106,7 @@ class Audience:
         if task is not None:
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
-        viewer: asyncio.Queue[Stamped | None] = asyncio.Queue(_BACKLOG)
+        viewer = _Viewer(writer)
         try:
             first = decode(await asyncio.wait_for(reader.readline(), 10), Command)
             self._viewers.add(viewer)
@@ -90,7 +114,7 @@ class Audience:
                 self._waiting.cancel()
             commands = asyncio.create_task(self._listen(reader, viewer), name="commands of a viewer")
             try:
-                await self._serve(writer, viewer, first.after)
+                await self._serve(viewer, first.after)
             finally:
                 commands.cancel()
         except (OSError, MalformedLine, TimeoutError, ValueError) as error:
@@ -101,21 +125,26 @@ class Audience:
             if not self._viewers:
                 self._expect_viewer(_GRACE)
 
-    async def _serve(self, writer: asyncio.StreamWriter, viewer: asyncio.Queue[Stamped | None], after: int) -> None:
+    async def _serve(self, viewer: _Viewer, after: int) -> None:
         """Send what the file has behind `after`, then what arrives."""
+        writer = viewer.writer
         await self._journal.flush()
-        for stamped in await asyncio.to_thread(lambda: [it for it, _ in read_file(self._journal.path)]):
+        # what a full disk did not take; asked for first, so that nothing is missed that gets into the file meanwhile
+        unwritten = self._journal.unwritten
+        filed = await asyncio.to_thread(lambda: [it for it, _ in read_file(self._journal.path)])
+        for stamped in (*filed, *unwritten):
             if stamped.seq > after:
                 after = stamped.seq
                 writer.write(event_line(stamped))
-        await writer.drain()
-        while (stamped_or_end := await viewer.get()) is not None:
+                # at the pace of who reads, so that a long past does not pile up in memory
+                await writer.drain()
+        while (stamped_or_end := await viewer.queue.get()) is not None:
             if stamped_or_end.seq > after:
                 after = stamped_or_end.seq
                 writer.write(event_line(stamped_or_end))
                 await writer.drain()
 
-    async def _listen(self, reader: asyncio.StreamReader, viewer: asyncio.Queue[Stamped | None]) -> None:
+    async def _listen(self, reader: asyncio.StreamReader, viewer: _Viewer) -> None:
         """Take commands until the viewer hangs up."""
         try:
             while line := await reader.readline():
@@ -123,12 +152,4 @@ class Audience:
         except (OSError, MalformedLine, ValueError) as error:
             log.warning("a viewer was dropped for what it sent: %s", error)
         self._viewers.discard(viewer)
-        _end(viewer)
-
-
-def _end(viewer: asyncio.Queue[Stamped | None]) -> None:
-    """Make the server of this viewer come to its end, also where its queue is full."""
-    with contextlib.suppress(asyncio.QueueEmpty):
-        if viewer.full():
-            viewer.get_nowait()
-    viewer.put_nowait(None)
+        viewer.end()

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from .events import MigrationBrief, StatementBrief
+from .masking import masked
 from .plan import Plan
-from .secret import MASK
 
 # Characters of a statement that events carry; the file has the rest.
 _SHOWN: Final = 4000
-# CREATE ROLE ... PASSWORD '...', also as E'' and $$ $$; see https://www.postgresql.org/docs/18/sql-createrole.html.
-_PASSWORD: Final = re.compile(
-    r"""(\bPASSWORD\s+)(?:E?'(?:[^'\\]|''|\\.)*'|\$([^$]*)\$.*?\$\2\$)""", re.IGNORECASE | re.DOTALL
-)
 
 
 def briefs_of(plan: Plan) -> tuple[MigrationBrief, ...]:
@@ -41,11 +36,6 @@ def briefs_of(plan: Plan) -> tuple[MigrationBrief, ...]:
         )
         for planned in plan.migrations
     )
-
-
-def masked(sql: str) -> str:
-    """Return the text of a statement with its PASSWORD literals masked."""
-    return _PASSWORD.sub(rf"\1'{MASK}'", sql)
 
 
 def shown(sql: str) -> str:

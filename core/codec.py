@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .events import EVENTS, Event
+from .masking import cleaned, seems_to_tell
 from .secret import Secret
 from .view import Stamped
 
@@ -26,7 +27,24 @@ class MalformedLine(ValueError):
 
 def event_line(stamped: Stamped) -> bytes:
     """Return the line of a session log for an event, newline included."""
+    return _line(stamped, msgspec.to_builtins(stamped.event))
+
+
+def without_passwords(stamped: Stamped, secrets: tuple[Secret, ...]) -> tuple[Stamped, bytes]:
+    """Return the event, and its line, with the passwords masked that came into it with foreign text.
+
+    Raises `TypeError` for what cannot be written.
+    """
     fields = msgspec.to_builtins(stamped.event)
+    line = _line(stamped, fields)
+    if not seems_to_tell(line.decode("ascii"), secrets):
+        return stamped, line
+    fields = cleaned(fields, secrets)
+    event = msgspec.convert(fields, type(stamped.event))
+    return Stamped(seq=stamped.seq, at=stamped.at, event=event), _line(stamped, fields)
+
+
+def _line(stamped: Stamped, fields: dict[str, Any]) -> bytes:
     record = {"seq": stamped.seq, "at": round(stamped.at, 6), "event": type(stamped.event).__name__, **fields}
     return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
 

@@ -28,15 +28,25 @@ log = logging.getLogger(__name__)
 
 # How long a polite goodbye may take before the link is cut; seconds.
 _GOODBYE: Final = 3.0
+# As long as the connection's own patience, see `Connection`.
+_USUAL: Final = -1.0
 # A dead peer is noticed after about this long; seconds. See tcp(7): TCP_USER_TIMEOUT, TCP_KEEPIDLE.
 _PEER_SILENCE: Final = 20
+# The same for the server, whose default is two hours: a backend whose client vanished would keep its snapshot, and
+# CREATE INDEX CONCURRENTLY waits for that. See
+# https://www.postgresql.org/docs/18/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS.
+_MUTUAL: Final = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 
 
 class Connection:
-    """One connection to the server. After `ConnectionLost` it is only good for `terminate()`."""
+    """One connection to the server. After `ConnectionLost` it is only good for `terminate()`.
 
-    def __init__(self, raw: asyncpg.Connection) -> None:
+    `patience` is how long an answer may take where nothing else is said; seconds.
+    """
+
+    def __init__(self, raw: asyncpg.Connection, *, patience: float = 30.0) -> None:
         self._raw = raw
+        self.patience = patience
         self._readers: list[Callable[[ServerReport], None]] = []
         self.facts: ServerFacts
         self.backend: int = 0
@@ -56,33 +66,37 @@ class Connection:
         """Call `reader` for every notice, warning and info message, as it arrives."""
         self._readers.append(reader)
 
-    async def execute(self, sql: str, *, timeout: float | None = 30.0) -> str:
+    async def execute(self, sql: str, *, timeout: float | None = _USUAL) -> str:
         """Send `sql` over the simple protocol and return the command tag of its last statement.
 
         Raises `ServerError` with the server's report, or `ConnectionLost` where no answer came within `timeout`
-        seconds; None waits as long as the link is alive. Cancelling the task sends a CancelRequest, see
+        seconds, by default our patience; None waits as long as the link is alive. Cancelling the task sends a
+        CancelRequest, see
         https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS.
         """
         try:
-            tag: str = await self._raw.execute(sql, timeout=timeout)
+            tag: str = await self._raw.execute(sql, timeout=self._within(timeout))
             return tag
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise self._translated(error) from None
 
-    async def fetch(self, sql: str, *args: object, timeout: float | None = 30.0) -> Sequence[Mapping[str, Any]]:
+    async def fetch(self, sql: str, *args: object, timeout: float | None = _USUAL) -> Sequence[Mapping[str, Any]]:
         """Send one query over the extended protocol and return its rows; raises as `execute` does."""
         try:
-            rows: Sequence[Mapping[str, Any]] = await self._raw.fetch(sql, *args, timeout=timeout)
+            rows: Sequence[Mapping[str, Any]] = await self._raw.fetch(sql, *args, timeout=self._within(timeout))
             return rows
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise self._translated(error) from None
+
+    def _within(self, timeout: float | None) -> float | None:
+        return self.patience if timeout == _USUAL else timeout
 
     async def close(self) -> None:
         """Say goodbye, and cut the link where that is not answered in time."""
         if self._raw.is_closed():
             return
         try:
-            await self._raw.close(timeout=_GOODBYE)
+            await self._raw.close(timeout=min(_GOODBYE, self.patience))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             self.terminate()
 
@@ -107,6 +121,8 @@ class Connection:
             report = report_of(error)
             return ServerError(report.message, report=report)
         if isinstance(error, TimeoutError):
+            # What comes on this link now may be the answer to an earlier question.
+            self.terminate()
             return ConnectionLost("The server did not answer in time.")
         return ConnectionLost(f"The connection failed: {error}.")
 
@@ -182,8 +198,13 @@ class Connector:
                 AttemptFailed(number=number, of=total, fault=fault_of(reached.error), elapsed=elapsed, wait=wait)
             )
             if wait is None or await self._gave_up(wait):
+                reached.error.mendable = reached.retry
                 raise reached.error
         raise AssertionError("the last attempt returns or raises")
+
+    def application(self, purpose: str) -> str:
+        """Return the application_name of a connection for this purpose."""
+        return f"changeover {purpose} {self._session}".strip()[:63]
 
     async def close(self) -> None:
         """Close every connection that was opened here, and say how many."""
@@ -195,7 +216,7 @@ class Connector:
         deadline = self._retry.timeout
         try:
             async with asyncio.timeout(deadline):
-                connection = Connection(await _open(self.target, f"changeover {purpose} {self._session}".strip()[:63]))
+                connection = Connection(await _open(self.target, self.application(purpose)), patience=deadline)
                 try:
                     await _introduce(connection, self.target, read_only=self._read_only)
                 except BaseException:
@@ -281,15 +302,24 @@ def _keep_alive(raw: asyncpg.Connection) -> None:
 
 async def _introduce(connection: Connection, target: Target, *, read_only: bool) -> None:
     """Learn which server and role were really reached."""
-    if read_only:
+    pooled = await _is_pooled(connection)
+    if pooled:
+        # Outside a transaction the halves of one query may land on two backends, and a setting would stay on one that
+        # other clients get: what is read-only is so by its own transactions then.
+        await connection.execute("BEGIN READ ONLY" if read_only else "BEGIN")
+    elif read_only:
         await connection.execute("SET default_transaction_read_only = on")
     row = (await connection.fetch(query("server_facts")))[0]
     try:
         identity = (await connection.fetch(query("server_identity")))[0]
         system_identifier, timeline = str(identity["system_identifier"]), int(identity["timeline_id"])
+    except ConnectionLost:
+        raise
     except ServerError:
         # A managed service may withhold pg_control_system(); what hangs on it is then compared without it.
         system_identifier, timeline = "", 0
+    if pooled:
+        await connection.execute("ROLLBACK")
     raw = connection._raw
     connection.backend = row["backend"]
     connection.facts = ServerFacts(
@@ -303,7 +333,16 @@ async def _introduce(connection: Connection, target: Target, *, read_only: bool)
         timeline=timeline,
         in_recovery=row["in_recovery"],
         tls=bool(getattr(getattr(raw, "_protocol", None), "is_ssl", False)),
-        pooled=raw.get_server_pid() != row["backend"],
+        pooled=pooled,
         superuser=row["superuser"],
         read_only=row["read_only"],
+        address=row["address"] or "",
     )
+    if not (pooled or target.host.startswith("/")):
+        await connection.execute(_MUTUAL)
+
+
+async def _is_pooled(connection: Connection) -> bool:
+    """Whether the process that answers is not the one that the protocol named: then a pooler stands between."""
+    named = connection._raw.get_server_pid()
+    return await connection.execute(f"SELECT 1 WHERE pg_catalog.pg_backend_pid() = {named}") != "SELECT 1"

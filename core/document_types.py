@@ -1,11 +1,12 @@
 """The documents that `--json` prints: a contract, whose JSON Schemas in `schemas/` are made from these classes.
 
 Every key is always there. `changeover` is the version of the contract; a key may be added within a version, none is
-taken away or changes its meaning. `documents` fills them.
+taken away or changes its meaning. `documents` fills them. The whole contract stands in this one module, past 400 lines.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from .errors import ExitCode, Fault
-from .events import Result, ServerFacts
+from .events import Result, ServerFacts, Stalled
 from .locks import LockMode
 from .plan import HazardFinding
 from .precheck import Decision, Verdict
@@ -196,6 +197,21 @@ class RanStatementPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockerPart:
+    """A connection that was in the way; null is what our role may not see."""
+
+    pid: int
+    user: str | None
+    application: str | None
+    kind: str | None
+    state: str | None
+    # of its transaction, in seconds
+    xact_age: float | None
+    query: str | None
+    prevents_wraparound: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RanMigrationPart:
     """What became of a migration; `outcome` is one of a run's, or `not_run` where the run ended before it."""
 
@@ -209,6 +225,10 @@ class RanMigrationPart:
     xid: str | None
     statements: tuple[RanStatementPart, ...]
     deferred: tuple[int, ...]
+    # application sessions that waited behind its attempts; seconds
+    stalled: Stalled
+    # whom its last attempt gave way to
+    blockers: tuple[BlockerPart, ...]
     error: Fault | None
 
 
@@ -238,6 +258,96 @@ class ApplyDocument:
     post_checks: tuple[PostCheckPart, ...]
     connections_closed: int
     error: Fault | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationPart:
+    """What a verify script found; `outcome` is ok or failed."""
+
+    version: str
+    name: str
+    file: str
+    outcome: str
+    statements: int
+    duration_ms: int
+    error: Fault | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyDocument:
+    """`changeover verify --json`."""
+
+    changeover: Version
+    session: str
+    target: TargetPart
+    server: ServerFacts
+    ok: bool
+    exit_code: int
+    verifications: tuple[VerificationPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPart:
+    """A statement of a migration that stopped half-way.
+
+    `recorded` is what the attempt log says: waiting, running, done, skipped or deferred. `found` is what the catalog
+    says: done, not done, invalid or unknown.
+    """
+
+    number: int
+    line: int
+    kind: str
+    sql: str
+    recorded: str
+    found: str
+    edited: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasePart:
+    """A migration that needs a look; `remedies` are the answers that are open, `safe` the one that cannot be wrong."""
+
+    version: str
+    name: str
+    file: str
+    state: State
+    note: str
+    reverting: bool
+    steps: tuple[StepPart, ...]
+    invalid_indexes: tuple[str, ...]
+    remedies: tuple[str, ...]
+    safe: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairDocument:
+    """`changeover repair --json`: what was found, the runs that settled it, and the versions that are still open.
+
+    `recovered` are sessions whose runner had died, and whose outcome was settled by reading the history; `backends`
+    are the pids of what still works for a runner that is gone.
+    """
+
+    changeover: Version
+    session: str
+    target: TargetPart
+    server: ServerFacts | None
+    cases: tuple[CasePart, ...]
+    runs: tuple[ApplyDocument, ...]
+    open: tuple[str, ...]
+    recovered: tuple[str, ...]
+    backends: tuple[int, ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDocument:
+    """`changeover new --json`: the files that were written."""
+
+    changeover: Version
+    version: str
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +398,27 @@ class LogsDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalPart:
+    """A session that was removed, or would be, and why."""
+
+    id: str
+    opened_at: datetime
+    target: str
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneDocument:
+    """`changeover logs prune --json`, oldest first; with `dry_run` they are all still there."""
+
+    changeover: Version
+    folder: str
+    dry_run: bool
+    removed: tuple[RemovalPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionDocument:
     """`changeover logs show ID --json`: the events as the session log has them."""
 
@@ -297,7 +428,17 @@ class SessionDocument:
 
 
 Document: TypeAlias = (
-    StatusDocument | CheckDocument | PlanDocument | ApplyDocument | ErrorDocument | LogsDocument | SessionDocument
+    StatusDocument
+    | CheckDocument
+    | PlanDocument
+    | ApplyDocument
+    | VerifyDocument
+    | RepairDocument
+    | NewDocument
+    | ErrorDocument
+    | LogsDocument
+    | PruneDocument
+    | SessionDocument
 )
 
 # Name of the schema's file -> class.
@@ -306,8 +447,12 @@ DOCUMENTS: Final[dict[str, type[Any]]] = {
     "check": CheckDocument,
     "plan": PlanDocument,
     "apply": ApplyDocument,
+    "verify": VerifyDocument,
+    "repair": RepairDocument,
+    "new": NewDocument,
     "error": ErrorDocument,
     "logs": LogsDocument,
+    "prune": PruneDocument,
     "session": SessionDocument,
 }
 
@@ -319,9 +464,24 @@ def text_of(document: Document) -> str:
 
 def schema_text(name: str) -> str:
     """Return the text of the JSON Schema (2020-12) of a document."""
-    schema = msgspec.json.schema(DOCUMENTS[name])
+    schema = _dedented(msgspec.json.schema(DOCUMENTS[name]))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"changeover {name}"}
     return json.dumps({**head, **schema}, indent=2, ensure_ascii=True) + "\n"
+
+
+def _dedented(schema: Any) -> Any:
+    """Return the schema with its descriptions free of the indentation of our source.
+
+    They are docstrings, which Python strips of it itself from 3.13 on: the text must not depend on the version.
+    """
+    if isinstance(schema, list):
+        return [_dedented(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: inspect.cleandoc(value) if key == "description" and isinstance(value, str) else _dedented(value)
+        for key, value in schema.items()
+    }
 
 
 def error_document(fault: Fault, exit_code: ExitCode) -> ErrorDocument:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from .briefs import masked
 from .document_types import (
     VERSION,
     ApplyDocument,
     AttemptPart,
+    BlockerPart,
+    CasePart,
     CheckDocument,
     LockPart,
     LogsDocument,
@@ -18,23 +19,34 @@ from .document_types import (
     PlacePart,
     PlanDocument,
     PlannedMigrationPart,
+    PostCheckPart,
+    PruneDocument,
     RanMigrationPart,
     RanStatementPart,
+    RemovalPart,
+    RepairDocument,
     RowPart,
     SessionDocument,
     SessionPart,
     StatementPart,
     StatusDocument,
+    StepPart,
     TargetPart,
+    VerificationPart,
+    VerifyDocument,
 )
 from .errors import Fault
-from .events import Result
+from .events import Backend, Result, ServerFacts
+from .masking import masked
 from .plan import PlannedMigration, PlannedStatement
 from .precheck import Decision, Row
+from .repair import Case
+from .retention import Removal
 from .session_log import SessionSummary
 from .status import MigrationStatus
 from .survey import Survey
 from .target import Target
+from .verify import Verification
 from .view import AttemptView, MigrationView, RunView
 
 
@@ -102,9 +114,65 @@ def apply_document(
         exit_code=exit_code,
         migrations=tuple(_ran(one) for one in view.migrations),
         left_behind=view.left_behind,
-        post_checks=(),
+        post_checks=tuple(
+            PostCheckPart(object=finding.object, expected=finding.expected, found=finding.found, ok=False)
+            for finding in view.post_checks or ()
+        ),
         connections_closed=view.connections_closed or 0,
         error=error or view.fault,
+    )
+
+
+def verify_document(
+    found: Sequence[Verification], target: Target, server: ServerFacts, *, session: str, exit_code: int
+) -> VerifyDocument:
+    """Return the document of `verify`."""
+    return VerifyDocument(
+        changeover=VERSION,
+        session=session,
+        target=target_part(target),
+        server=server,
+        ok=all(one.fault is None for one in found),
+        exit_code=exit_code,
+        verifications=tuple(
+            VerificationPart(
+                version=one.version,
+                name=one.name,
+                file=one.file,
+                outcome="ok" if one.fault is None else "failed",
+                statements=one.statements,
+                duration_ms=_ms(one.elapsed),
+                error=one.fault,
+            )
+            for one in found
+        ),
+    )
+
+
+def repair_document(
+    cases: Sequence[Case],
+    target: Target,
+    server: ServerFacts | None,
+    *,
+    session: str,
+    runs: Sequence[ApplyDocument],
+    still_open: Sequence[str],
+    recovered: Sequence[str],
+    backends: Sequence[int],
+    exit_code: int,
+) -> RepairDocument:
+    """Return the document of `repair`."""
+    return RepairDocument(
+        changeover=VERSION,
+        session=session,
+        target=target_part(target),
+        server=server,
+        cases=tuple(_case(case) for case in cases),
+        runs=tuple(runs),
+        open=tuple(still_open),
+        recovered=tuple(recovered),
+        backends=tuple(backends),
+        exit_code=exit_code,
     )
 
 
@@ -124,6 +192,21 @@ def logs_document(folder: str, sessions: Sequence[SessionSummary]) -> LogsDocume
         for one in sessions
     )
     return LogsDocument(changeover=VERSION, folder=folder, sessions=parts)
+
+
+def prune_document(folder: str, removals: Sequence[Removal], *, dry_run: bool) -> PruneDocument:
+    """Return the document of `logs prune`."""
+    parts = tuple(
+        RemovalPart(
+            id=one.session.id,
+            opened_at=datetime.fromtimestamp(one.session.opened_at, UTC),
+            target=one.session.target,
+            bytes=one.session.size,
+            why=one.why,
+        )
+        for one in removals
+    )
+    return PruneDocument(changeover=VERSION, folder=folder, dry_run=dry_run, removed=parts)
 
 
 def session_document(session: str, events: Sequence[Mapping[str, Any]]) -> SessionDocument:
@@ -161,6 +244,34 @@ def _status(one: MigrationStatus) -> MigrationStatusPart:
         duration_ms=one.duration_ms,
         checksum=one.checksum,
         note=one.note,
+    )
+
+
+def _case(case: Case) -> CasePart:
+    return CasePart(
+        version=case.version,
+        name=case.status.name,
+        file=case.file,
+        state=case.status.state,
+        note=case.status.note,
+        reverting=case.undoing,
+        steps=tuple(
+            StepPart(
+                number=step.statement.number,
+                line=step.statement.place.line,
+                kind=step.statement.kind,
+                sql=masked(step.statement.sql),
+                recorded=step.recorded,
+                found=step.found.value,
+                edited=step.is_edited,
+                note=step.note,
+            )
+            for step in case.steps
+        ),
+        invalid_indexes=tuple(index.name for index in case.invalid),
+        remedies=tuple(remedy.value for remedy in case.remedies),
+        safe=case.safe.value if case.safe else None,
+        why=case.why,
     )
 
 
@@ -216,6 +327,19 @@ def _statement(one: PlannedStatement) -> StatementPart:
     )
 
 
+def _blocker(backend: Backend) -> BlockerPart:
+    return BlockerPart(
+        pid=backend.pid,
+        user=backend.user,
+        application=backend.application,
+        kind=backend.kind,
+        state=backend.state,
+        xact_age=backend.xact_age,
+        query=backend.query,
+        prevents_wraparound=backend.prevents_wraparound,
+    )
+
+
 def _ran(migration: MigrationView) -> RanMigrationPart:
     cells = [progress for row in migration.rows for progress in row]
     return RanMigrationPart(
@@ -243,5 +367,7 @@ def _ran(migration: MigrationView) -> RanMigrationPart:
             for brief, progress in zip(migration.brief.statements, cells, strict=True)
         ),
         deferred=migration.deferred,
+        stalled=migration.stalled,
+        blockers=tuple(_blocker(one) for one in migration.blockers),
         error=migration.fault,
     )

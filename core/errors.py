@@ -141,6 +141,8 @@ class ConnectError(ChangeoverError):
 
     id = "connect"
     exit_code = ExitCode.NO_CONNECTION
+    # whether time can mend it: refused, no answer, starting up; not a wrong password
+    mendable: bool = False
 
 
 class Refused(ChangeoverError):

@@ -33,12 +33,27 @@ class Result(StrEnum):
     """How a migration, or a whole run, ended."""
 
     APPLIED = "applied"
+    REVERTED = "reverted"
+    # marked as applied, not run
+    BASELINED = "baselined"
+    # an operator's word was written down, or what a failed build left was dropped
+    REPAIRED = "repaired"
     NOTHING_TO_DO = "nothing_to_do"
     ROLLED_BACK = "rolled_back"
     STOPPED = "stopped"
     PARTIAL = "partial"
     IN_DOUBT = "in_doubt"
     REFUSED = "refused"
+
+
+# What becomes of an entry of a plan that is done.
+RESULTS: Final[dict[str, Result]] = {
+    "migration": Result.APPLIED,
+    "deferred": Result.APPLIED,
+    "revert": Result.REVERTED,
+    "baseline": Result.BASELINED,
+    "repair": Result.REPAIRED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +85,8 @@ class ServerFacts:
     pooled: bool
     superuser: bool
     read_only: bool
+    # the server's own address, as it sees this connection; empty over a Unix socket
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +209,13 @@ class Approved:
     digest: str
     by: str
     how: str
+    # letter by letter, where something was typed
+    typed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """The runner begins; `pid` is its process on this host."""
+    """The runner begins; `pid` is its process on this host, `schema` is where the history is."""
 
     run: str
     digest: str
@@ -204,6 +223,18 @@ class RunStarted:
     how: str
     pid: int
     on_hangup: str
+    schema: str = "changeover"
+    # whether the target's settings let a viewer end who blocks us
+    end_blockers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunKeyAwaited:
+    """Somebody else holds the run key, `holder` in words; it is asked for until `limit` seconds are over."""
+
+    holder: str
+    waited: float
+    limit: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,13 +255,15 @@ class PlanConfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationStarted:
-    """An attempt at a migration begins."""
+    """An attempt at a migration begins; `backend` is 0 where a pooler stands between and it is not known yet."""
 
     version: str
     entry: str
     attempt: int
     of: int
     backend: int
+    # where the server's log was before it, as 0/16B3748; see https://www.postgresql.org/docs/18/wal-internals.html
+    wal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +284,8 @@ class StatementFinished:
     tag: str
     elapsed: float
     reason: str = ""
+    # that the server says it touched, None where it says nothing of rows
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,20 +323,83 @@ class Backend:
     query: str | None
     blocked_by: tuple[int, ...]
     prevents_wraparound: bool = False
+    # how long it has waited for a lock
+    waiting: float | None = None
+    # whether our role may see what it does; a role without pg_monitor sees little more than the pid of another's
+    visible: bool = True
+    # when it began, as the server writes it: with the pid it names this backend and never a later one
+    started: str | None = None
+    # whether a viewer of this run may end it, and else why not
+    endable: bool = False
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stalled:
+    """How many application sessions waited behind a migration, and for how long; seconds by the server's clock."""
+
+    sessions: int = 0
+    longest: float = 0.0
+    # of all waits together
+    total: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocksSeen:
-    """One look of the watch: who blocks the migration, who waits behind it, what it waits for."""
+    """One look of the watch: who blocks the migration, who waits behind it, what it waits for.
+
+    `waiting_for` is None and `blockers` is empty while it works and others wait for it. `waiters` are the ones that
+    have waited longest; `waiting` is how many there are.
+    """
 
     version: str
     waiting_for: str | None
     waited: float
     blockers: tuple[Backend, ...]
     waiters: tuple[Backend, ...]
-    # phase and share (0 to 1) where the server has a progress view, else None
-    progress: str | None = None
-    share: float | None = None
+    waiting: int = 0
+
+    @property
+    def behind(self) -> int:
+        """How many wait behind the migration."""
+        return max(self.waiting, len(self.waiters))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressSeen:
+    """How far the server says that the statement in hand is, from a pg_stat_progress_... view.
+
+    `share` (0 to 1) is of this phase, None where the server does not count in it.
+    See https://www.postgresql.org/docs/18/progress-reporting.html.
+    """
+
+    version: str
+    command: str
+    phase: str
+    share: float | None
+    # what is counted: "blocks 120 of 4,000"; empty where nothing is
+    counted: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockerEndAsked:
+    """A viewer asked to end a blocker: `how` is cancel (its statement) or terminate (its connection)."""
+
+    how: str
+    by: str
+    pid: int
+    # None where it is not one that blocks us
+    blocker: Backend | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockerEndAnswered:
+    """What became of that: the signal was sent, or why it was not."""
+
+    how: str
+    pid: int
+    sent: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,7 +412,7 @@ class MigrationCommitting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationApplied:
-    """COMMIT was answered with COMMIT, or settling found our row."""
+    """An entry is done (`entry` says which): COMMIT was answered with COMMIT, or settling found our row."""
 
     version: str
     entry: str
@@ -322,6 +420,10 @@ class MigrationApplied:
     elapsed: float
     xid: str | None
     deferred: tuple[int, ...] = ()
+    # where the server's log was after it
+    wal: str | None = None
+    # behind all of its attempts
+    stalled: Stalled = Stalled()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +435,8 @@ class MigrationRolledBack:
     fault: Fault
     blockers: tuple[Backend, ...]
     wait: float | None
+    # behind this attempt
+    stalled: Stalled = Stalled()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,11 +449,13 @@ class MigrationEnded:
     elapsed: float
     fault: Fault | None
     left_behind: tuple[str, ...] = ()
+    # behind all of its attempts
+    stalled: Stalled = Stalled()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopAsked:
-    """Somebody asked the run to stop; `when` is now, after-statement or after-migration."""
+    """Somebody asked the run to stop; `when` is now, after-statement, after-migration or give-up (no more attempts)."""
 
     when: str
     by: str
@@ -370,6 +476,69 @@ class Settled:
     version: str
     applied: bool
     elapsed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostCheck:
+    """Something that a run should not leave behind: what, what was expected of it, and what it is."""
+
+    object: str
+    expected: str
+    found: str
+    # whether it came with this run; else it was there before, on a table that the run touched
+    new: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostChecked:
+    """The database was looked at after the run.
+
+    Without findings all is as it should be, unless `fault` says why nobody looked.
+    """
+
+    findings: tuple[PostCheck, ...]
+    elapsed: float
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecovered:
+    """A run that had no honest end was settled later, by another session or by a runner before its own run.
+
+    `cause` is killed (the runner is gone without a word) or in_doubt (no primary could be asked at the time).
+    """
+
+    session: str
+    run: str
+    cause: str
+    result: Result
+    # versions: what the run has committed, what it had in hand and was rolled back, what is half-done
+    applied: tuple[str, ...]
+    not_applied: tuple[str, ...]
+    partial: tuple[str, ...]
+    elapsed: float
+    # who settled it, in which session
+    by: str
+    settled_in: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendsFound:
+    """Backends of runs whose runner is gone still work on the server; `ended` of them were ended, under the run key."""
+
+    pids: tuple[int, ...]
+    sessions: tuple[str, ...]
+    ended: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """The verify script of a migration was run and rolled back; `fault` is None where it found all well."""
+
+    version: str
+    file: str
+    elapsed: float
+    fault: Fault | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,6 +566,7 @@ Event: TypeAlias = (
     | Planned
     | Approved
     | RunStarted
+    | RunKeyAwaited
     | RunKeyTaken
     | PlanConfirmed
     | MigrationStarted
@@ -405,6 +575,9 @@ Event: TypeAlias = (
     | StatementFailed
     | NoticeRaised
     | LocksSeen
+    | ProgressSeen
+    | BlockerEndAsked
+    | BlockerEndAnswered
     | MigrationCommitting
     | MigrationApplied
     | MigrationRolledBack
@@ -412,6 +585,10 @@ Event: TypeAlias = (
     | StopAsked
     | StopConfirmed
     | Settled
+    | PostChecked
+    | RunRecovered
+    | BackendsFound
+    | Verified
     | RunFinished
 )
 

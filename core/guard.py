@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from .connect import Connection, Connector
 from .errors import ConnectionLost, LockHeld, ServerError
-from .events import Emit, RunKeyTaken
+from .events import Emit, RunKeyAwaited, RunKeyTaken
 from .keys import attempt_to_take
 from .sql import query
 
 log = logging.getLogger(__name__)
+
+# Between two questions for a key that somebody else holds; seconds.
+_PERIOD: Final = 0.5
 
 
 class Guard:
@@ -43,23 +47,55 @@ class Guard:
 
 
 @asynccontextmanager
-async def hold(connect: Connector, key: int, emit: Emit) -> AsyncIterator[Guard]:
-    """Hold the run key for the length of the block; raises `LockHeld` naming who has it."""
-    began = time.monotonic()
+async def hold(connect: Connector, key: int, emit: Emit, *, wait: float = 0.0) -> AsyncIterator[Guard]:
+    """Hold the run key for the length of the block; raises `LockHeld` naming who has it after `wait` seconds."""
     connection = await connect("guard")
     try:
-        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-        await connection.execute(_endurance(connection))
-        if await connection.execute(attempt_to_take(key)) != "SELECT 1":
-            await connection.execute("ROLLBACK")
-            raise held(await connection.fetch(query("key_holder"), key))
-        emit(RunKeyTaken(waited=time.monotonic() - began))
+        waited = await _take(connection, key, emit, wait)
+        emit(RunKeyTaken(waited=waited))
         yield Guard(connection)
     finally:
         try:
             await connection.close()
         except ConnectionLost:
             log.info("the guard connection was gone before it was closed")
+
+
+async def _take(connection: Connection, key: int, emit: Emit, wait: float) -> float:
+    """Ask for the key until it is ours, and return how long that took; seconds.
+
+    Each question is a transaction of its own: who waits holds no snapshot and no place in a queue of the server.
+    """
+    began = time.monotonic()
+    told = ""
+    while True:
+        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        await connection.execute(_endurance(connection))
+        if await connection.execute(attempt_to_take(key)) == "SELECT 1":
+            return time.monotonic() - began
+        await connection.execute("ROLLBACK")
+        holder = held(await connection.fetch(query("key_holder"), key))
+        told = await _wait_on(holder, told, emit, began, wait)
+
+
+async def until_free(connection: Connection, key: int, emit: Emit, *, wait: float) -> None:
+    """Look, without asking for it, until nobody holds the run key; raises `LockHeld` after `wait` seconds."""
+    began = time.monotonic()
+    told = ""
+    while holders := await connection.fetch(query("key_holder"), key):
+        told = await _wait_on(held(holders), told, emit, began, wait)
+
+
+async def _wait_on(holder: LockHeld, told: str, emit: Emit, began: float, wait: float) -> str:
+    """Wait a moment, saying who has the key where that is news; return who that is. Raises `holder` in the end."""
+    waited = time.monotonic() - began
+    if waited >= wait:
+        raise holder
+    name = holder.summary.partition(", since")[0]
+    if name != told:
+        emit(RunKeyAwaited(holder=holder.summary, waited=waited, limit=wait))
+    await asyncio.sleep(min(_PERIOD, wait - waited))
+    return name
 
 
 def held(holders: Sequence[Mapping[str, Any]]) -> LockHeld:
@@ -79,6 +115,9 @@ def held(holders: Sequence[Mapping[str, Any]]) -> LockHeld:
 def _endurance(connection: Connection) -> str:
     """Return the settings that let a guard sit idle for as long as the run takes, whatever the role is set to."""
     settings = ["SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL statement_timeout = 0"]
+    # Of a host that vanished the server hears nothing; without these the key would be held for hours.
+    settings += ["SET LOCAL tcp_keepalives_idle = 10", "SET LOCAL tcp_keepalives_interval = 5"]
+    settings += ["SET LOCAL tcp_keepalives_count = 3"]
     if connection.facts.version_num >= 170000:
         settings.append("SET LOCAL transaction_timeout = 0")
     return "; ".join(settings)

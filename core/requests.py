@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from .actions import Action
 from .plan import Approval
 from .settings import Settings
 from .target import Target
@@ -17,7 +18,9 @@ class RunRequest:
     target: Target
     settings: Settings
     approval: Approval
-    to: str | None = None
+    action: Action = field(default_factory=Action)
+    # how long to wait for a run key that somebody else holds; seconds
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +40,15 @@ class Command:
     """A line from a viewer.
 
     `follow` is the first one: events behind `after` are wanted. `stop` says `when`: now, after-statement or
-    after-migration. `try-now` ends a pause between two attempts.
+    after-migration. `try-now` ends a pause between two attempts. `give-up` lets no further attempt begin. `end` ends
+    the backend `pid`, which began at `started`, where it blocks the migration and the target's settings allow it.
     """
 
     command: str
     after: int = 0
     when: str = ""
     by: str = ""
+    # of `end`: which backend, and whether to cancel or to terminate
+    pid: int = 0
+    started: str = ""
+    how: str = ""

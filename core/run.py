@@ -12,13 +12,14 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from . import steps, transaction
 from .connect import Connector
 from .errors import ChangeoverError, ExitCode, Fault, Refused, ServerError, UsageError, fault_of
 from .events import (
+    RESULTS,
     Emit,
     MigrationApplied,
     MigrationEnded,
@@ -30,10 +31,12 @@ from .events import (
 from .guard import Guard
 from .history import native as history
 from .history.native import Authorship
+from .journal import Journal
 from .keys import Keys
 from .plan import Approval, Plan, PlannedMigration
-from .session_log import Journal
+from .recording import expect
 from .settle import settle
+from .stalls import Stalls
 from .tasks import to_completion, was_cancelled
 from .watch import Watch
 from .work import Applied, Diverged, Ending, Failed, GaveWay, HalfDone, Interrupted, Lost, Stop, Work
@@ -42,6 +45,9 @@ log = logging.getLogger(__name__)
 
 EXIT_CODES: Final = {
     Result.APPLIED: ExitCode.DONE,
+    Result.REVERTED: ExitCode.DONE,
+    Result.BASELINED: ExitCode.DONE,
+    Result.REPAIRED: ExitCode.DONE,
     Result.NOTHING_TO_DO: ExitCode.DONE,
     Result.ROLLED_BACK: ExitCode.ROLLED_BACK,
     Result.STOPPED: ExitCode.STOPPED,
@@ -74,6 +80,7 @@ async def run(
     journal: Journal,
     emit: Emit,
     stop: Stop,
+    end_blockers: bool = False,
 ) -> Outcome:
     """Run the plan, which must be the approved one, under the guard that holds the run key.
 
@@ -89,8 +96,9 @@ async def run(
             "The session log cannot be written, so the run does not start.",
             advice=f"Look at the disk of {journal.path.parent}.",
         )
-    watch = Watch(await connect("watch"), emit)
+    watch = Watch(await connect("watch"), emit, end_blockers=end_blockers, connect=connect)
     await watch.prepare()
+    stop.end_blocker = watch.end_blocker
     if not plan.history.exists:
         await _create_history(connect, schema)
     work = Work(
@@ -116,7 +124,8 @@ async def _all(work: Work, plan: Plan, guard: Guard, journal: Journal) -> Outcom
         outcome = await _one(work, planned, applied)
         if outcome is not None:
             return outcome
-    return _outcome(Result.APPLIED, len(plan.migrations), None)
+    await journal.flush()
+    return _outcome(RESULTS[plan.migrations[-1].entry], len(plan.migrations), _log_lost(journal))
 
 
 async def _unfit(guard: Guard, journal: Journal) -> Fault | None:
@@ -127,13 +136,19 @@ async def _unfit(guard: Guard, journal: Journal) -> Fault | None:
             summary="The guard connection was lost, so another run could begin.",
             advice="Nothing further was started; apply again for the rest.",
         )
-    if journal.failure is not None:
-        return Fault(
-            id="log-lost",
-            summary=f"The session log cannot be written any more: {journal.failure.strerror}.",
-            advice="Nothing further was started; make room and apply again for the rest.",
-        )
-    return None
+    await journal.flush()
+    return _log_lost(journal)
+
+
+def _log_lost(journal: Journal) -> Fault | None:
+    """Return why the record of this run is not whole."""
+    if journal.failure is None:
+        return None
+    return Fault(
+        id="log-lost",
+        summary=f"The session log cannot be written any more: {journal.failure.strerror}.",
+        advice=f"Nothing further was started. Make room for {journal.path.parent}, and apply again for the rest.",
+    )
 
 
 async def _one(work: Work, planned: PlannedMigration, applied: int) -> Outcome | None:
@@ -150,10 +165,11 @@ async def _one(work: Work, planned: PlannedMigration, applied: int) -> Outcome |
             # The connection of this attempt could not be opened: nothing of the migration ran.
             refused = turn.end(Result.REFUSED, fault_of(error))
             return replace(refused, exit_code=error.exit_code)
-        if not isinstance(ending, GaveWay) or turn.number >= attempts:
+        turn.take_stalls()
+        if not isinstance(ending, GaveWay) or ending.hopeless or turn.number >= attempts:
             return await to_completion(_conclude(turn, ending))
         if not await _pause(turn, ending):
-            return turn.end(Result.STOPPED if was_cancelled() else Result.ROLLED_BACK, ending.fault)
+            return turn.end(Result.STOPPED, ending.fault)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,6 +183,9 @@ class _Turn:
     began: float
     # of the attempt under way, from 1
     number: int = 0
+    # who waited behind the attempt that has just ended, and behind all of them
+    behind: Stalls = field(default_factory=Stalls)
+    stalls: Stalls = field(default_factory=Stalls)
 
     @property
     def version(self) -> str:
@@ -175,6 +194,12 @@ class _Turn:
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self.began
+
+    def take_stalls(self) -> None:
+        """Take over who waited behind the attempt, now that it holds nothing any more."""
+        self.behind = self.work.watch.stalls
+        self.behind.end(time.monotonic())
+        self.stalls.add(self.behind)
 
     def end(self, result: Result, fault: Fault | None, left_behind: tuple[str, ...] = ()) -> Outcome:
         """Say that the migration ended without being applied, and return how the run ends by it."""
@@ -186,13 +211,15 @@ class _Turn:
                 elapsed=self.elapsed,
                 fault=fault,
                 left_behind=left_behind,
+                stalled=self.stalls.told,
             )
         )
         return _outcome(result, self.applied, fault, left_behind)
 
-    def in_force(self, xid: str | None, deferred: tuple[int, ...]) -> None:
-        """Say that the migration is applied, and expect its row from now on."""
-        self.work.in_force[self.version] = (self.planned.migration.checksums.exact, deferred)
+    async def recorded(self, xid: str | None, deferred: tuple[int, ...]) -> None:
+        """Say that the entry is done, and expect what it wrote into the history from now on."""
+        expect(self.work, self.planned)
+        wal = await self.work.watch.wal_position()
         self.work.emit(
             MigrationApplied(
                 version=self.version,
@@ -201,6 +228,8 @@ class _Turn:
                 elapsed=self.elapsed,
                 xid=xid,
                 deferred=deferred,
+                wal=wal,
+                stalled=self.stalls.told,
             )
         )
 
@@ -213,6 +242,7 @@ class _Turn:
                 fault=ending.fault,
                 blockers=ending.blockers if isinstance(ending, GaveWay) else (),
                 wait=wait,
+                stalled=self.behind.told,
             )
         )
 
@@ -220,6 +250,9 @@ class _Turn:
 async def _attempt(turn: _Turn) -> Ending:
     work, planned = turn.work, turn.planned
     connection = await work.connect("migration")
+    if connection.facts.pooled and planned.transactional:
+        # a pooler chooses it with BEGIN
+        connection.backend = 0
     work.emit(
         MigrationStarted(
             version=turn.version,
@@ -227,6 +260,7 @@ async def _attempt(turn: _Turn) -> Ending:
             attempt=turn.number,
             of=work.limits.lock_attempts,
             backend=connection.backend,
+            wal=await work.watch.wal_position(),
         )
     )
     if planned.transactional:
@@ -248,7 +282,7 @@ async def _pause(turn: _Turn, ending: GaveWay) -> bool:
 async def _conclude(turn: _Turn, ending: Ending) -> Outcome | None:
     match ending:
         case Applied():
-            turn.in_force(ending.xid, ending.deferred)
+            await turn.recorded(ending.xid, ending.deferred)
             return None
         case GaveWay() | Failed() | Diverged():
             turn.rolled_back(ending, None)
@@ -272,8 +306,11 @@ async def _settled(turn: _Turn, ending: Lost) -> Outcome | None:
     if found is None:
         return turn.end(Result.IN_DOUBT, ending.fault)
     if found:
-        turn.in_force(ending.xid, ending.deferred)
+        await turn.recorded(ending.xid, ending.deferred)
         return None
+    if not turn.planned.transactional:
+        left = ("every statement of it is done, and the history does not say so yet: apply again to record it",)
+        return turn.end(Result.PARTIAL, ending.fault, left)
     await _record_failure(turn, ending.fault)
     return turn.end(Result.STOPPED if was_cancelled() else Result.ROLLED_BACK, ending.fault)
 
@@ -283,7 +320,12 @@ def _outcome(result: Result, applied: int, fault: Fault | None, left_behind: tup
 
 
 async def _record_failure(turn: _Turn, fault: Fault) -> None:
-    """Write the failed attempt into the attempt log, in a transaction of its own; a loss of it is only logged."""
+    """Write the failed attempt into the attempt log, in a transaction of its own; a loss of it is only logged.
+
+    A repair that failed has settled nothing: what the attempt log said before stands.
+    """
+    if turn.planned.entry == "repair":
+        return
     row = history.record_attempt(
         turn.work.schema,
         turn.version,
@@ -307,7 +349,8 @@ async def _create_history(connect: Connector, schema: str) -> None:
     connection = await connect("migration")
     try:
         await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-        await connection.execute("SET LOCAL lock_timeout = '2s'")
+        # durable, whatever the role is set to: the first migration's fate is read from it after a crash
+        await connection.execute("SET LOCAL lock_timeout = '2s'; SET LOCAL synchronous_commit = on")
         await connection.execute(history.creation(schema))
         await connection.execute("COMMIT")
     except ServerError as error:

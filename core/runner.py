@@ -15,27 +15,39 @@ import sys
 import time
 import traceback
 import uuid
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Final
 
+from . import orphans, pooling, postchecks
 from .audience import Audience
+from .blockers import EndWish
 from .briefs import briefs_of
 from .codec import MalformedLine, decode
-from .connect import Connector
-from .errors import ChangeoverError, ExitCode, Fault, LockHeld, fault_of
+from .connect import Connection, Connector
+from .errors import ChangeoverError, ConnectionLost, ExitCode, Fault, LockHeld, ServerError, UsageError, fault_of
 from .events import Event, PlanConfirmed, Result, RunFinished, RunStarted, StopAsked
-from .guard import hold
+from .guard import Guard, hold
 from .history.native import Authorship
-from .keys import keys_of
+from .journal import Journal
+from .keys import Keys, keys_of
+from .masking import masked
+from .recovery import done_of, endings, left_behind, recover, refuse_in_doubt, verdict_on
 from .requests import Assignment, Command
-from .run import Outcome, run
-from .session_log import Journal
+from .run import EXIT_CODES, Outcome, run
+from .secret import mask
 from .survey import look
+from .tasks import to_completion
+from .unfinished import UnfinishedRun
 from .work import Stop
 
 log = logging.getLogger(__name__)
 
 # An assignment is a line of a few kilobytes; seconds until it must be there.
 _ASSIGNED_WITHIN: Final = 30
+# How long a run that was broken off looks for its outcome; seconds.
+_SETTLED_WITHIN: Final = 60.0
+_FORMAT: Final = "%(asctime)s %(name)s %(levelname)s %(message)s"
 
 
 class Runner:
@@ -43,16 +55,19 @@ class Runner:
 
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
-        self._journal = Journal(assignment.folder / f"{assignment.name}.jsonl")
+        secrets = [secret for secret in (assignment.request.target.password,) if secret is not None]
+        self._journal = Journal(assignment.folder / f"{assignment.name}.jsonl", secrets=tuple(secrets))
         self._audience = Audience(self._journal, obey=self._obey, left_alone=self._left_alone)
         self._stop = Stop()
         self._work: asyncio.Task[Outcome] | None = None
         self._run = str(uuid.uuid4())
+        # the run as its own log tells it: what is in doubt where a bug ends it
+        self._told = UnfinishedRun(session=assignment.session, folder=assignment.folder)
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> ExitCode:
         """Run, tell, and return the exit code."""
         began = time.monotonic()
-        await self._audience.open(self._assignment.folder, f"{self._assignment.name}.sock")
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop_now, "SIGTERM")
         connect = Connector(
             self._assignment.request.target,
@@ -60,8 +75,8 @@ class Runner:
             emit=self._emit,
             session=self._assignment.session,
         )
-        self._work = asyncio.create_task(self._guarded(connect), name="run")
-        outcome = await self._outcome_of(self._work)
+        self._work = asyncio.create_task(self._heard(connect), name="run")
+        outcome = await self._outcome_of(self._work, connect)
         await connect.close()
         self._emit(
             RunFinished(
@@ -78,6 +93,18 @@ class Runner:
         await self._audience.close()
         self._journal.close()
         return outcome.exit_code
+
+    async def _heard(self, connect: Connector) -> Outcome:
+        """Open the socket for the viewers, and run; without it nobody could stop the run."""
+        name = f"{self._assignment.name}.sock"
+        try:
+            await self._audience.open(self._assignment.folder, name)
+        except OSError as error:
+            raise UsageError(
+                f"The socket {name} cannot be made in the session's folder: {error.strerror}.",
+                advice=f"Nothing was run. Look at the disk of {self._assignment.folder}.",
+            ) from None
+        return await self._guarded(connect)
 
     async def _guarded(self, connect: Connector) -> Outcome:
         """Hold the run key, make the plan anew, and run it if it is the approved one."""
@@ -97,18 +124,28 @@ class Runner:
                 how=approval.how,
                 pid=os.getpid(),
                 on_hangup=approval.on_hangup,
+                schema=settings.schema,
+                end_blockers=settings.end_blockers,
             )
         )
         keys = keys_of(settings.schema)
-        async with hold(connect, keys.run, self._emit) as guard:
+        async with AsyncExitStack() as held:
+            guard = await self._hold(held, connect, keys)
             connection = await connect("look")
-            survey = await look(connection, settings, to=request.to)
+            await self._settle_earlier(connect, connection, guard)
+            survey = await look(connection, settings, action=request.action)
+            if survey.server.pooled and await pooling.shares_backends(connection, await connect("look")):
+                pooling.refuse_outside_transactions(survey.plan)
+            before = await postchecks.read(connection)
             await connection.close()
+            if request.wait and survey.plan.ready and not survey.plan.migrations:
+                # whoever we waited for has done it all
+                return Outcome(result=Result.NOTHING_TO_DO, exit_code=ExitCode.DONE)
             survey.plan.approve(digest=approval.digest, by=approval.by, how=approval.how)
             self._emit(
                 PlanConfirmed(digest=survey.plan.digest, server=survey.server, migrations=briefs_of(survey.plan))
             )
-            return await run(
+            outcome = await run(
                 survey.plan,
                 approval,
                 schema=settings.schema,
@@ -119,17 +156,46 @@ class Runner:
                 journal=self._journal,
                 emit=self._emit,
                 stop=self._stop,
+                end_blockers=settings.end_blockers,
             )
+            if outcome.applied or outcome.result is Result.PARTIAL:
+                looking = postchecks.look_after(connect, before, survey.plan, survey.server.user, settings.schema)
+                self._emit(await to_completion(looking))
+            return outcome
 
-    async def _outcome_of(self, work: asyncio.Task[Outcome]) -> Outcome:
+    async def _hold(self, held: AsyncExitStack, connect: Connector, keys: Keys) -> Guard:
+        """Take the run key; what holds it for a runner of ours that is gone is ended, and its place taken."""
+        wait = self._assignment.request.wait
+        try:
+            return await held.enter_async_context(hold(connect, keys.run, self._emit, wait=wait))
+        except LockHeld:
+            connection = await connect("look")
+            guards = await orphans.end_guards(connection)
+            await connection.close()
+            if not guards:
+                raise
+        self._emit(orphans.told(guards, ()))
+        return await held.enter_async_context(hold(connect, keys.run, self._emit, wait=wait))
+
+    async def _settle_earlier(self, connect: Connector, connection: Connection, guard: Guard) -> None:
+        """End what still works for a runner that is gone, settle its run, and go no further while one is in doubt."""
+        found = await orphans.find(connection)
+        if found:
+            self._emit(orphans.told(found, await orphans.end(connection, found)))
+        session = self._assignment.session
+        refuse_in_doubt(
+            await recover(connect, connection, session=session, emit=self._emit, besides=frozenset({guard.backend}))
+        )
+
+    async def _outcome_of(self, work: asyncio.Task[Outcome], connect: Connector) -> Outcome:
         try:
             return await work
-        except LockHeld as error:
-            return Outcome(result=Result.REFUSED, exit_code=error.exit_code, fault=fault_of(error))
         except ChangeoverError as error:
-            return Outcome(result=Result.REFUSED, exit_code=error.exit_code, fault=fault_of(error))
+            refused = Outcome(result=Result.REFUSED, exit_code=_refusal(error), fault=fault_of(error))
+            return await self._honest(refused, connect) if self._told.attempts else refused
         except asyncio.CancelledError:
-            return Outcome(result=Result.STOPPED, exit_code=ExitCode.STOPPED)
+            stopped = Outcome(result=Result.STOPPED, exit_code=ExitCode.STOPPED)
+            return await self._honest(stopped, connect) if self._told.attempts else stopped
         except Exception:
             log.exception("a bug")
             words = traceback.format_exc(limit=-1).strip().rsplit("\n", 1)[-1]
@@ -138,9 +204,30 @@ class Runner:
                 summary=f"A bug in changeover ended the run: {words}",
                 advice=f"`changeover status` shows what is applied; please report {self._assignment.name}.log.",
             )
-            return Outcome(result=Result.IN_DOUBT, exit_code=ExitCode.BUG, fault=fault)
+            return await self._honest(Outcome(result=Result.STOPPED, exit_code=ExitCode.BUG, fault=fault), connect)
+
+    async def _honest(self, ended: Outcome, connect: Connector) -> Outcome:
+        """Return how a run ended that something unforeseen broke off: the server is asked, nothing is assumed."""
+        self._told.cause = "bug"
+        began = time.monotonic()
+        # nothing of ours may still be under way when the history is read
+        await connect.close()
+        verdict = await verdict_on(connect, self._told, patience=_SETTLED_WITHIN)
+        if isinstance(verdict, str):
+            log.error("what became of the run is not known: %s", verdict)
+            return replace(ended, result=Result.IN_DOUBT, exit_code=ExitCode.NEEDS_ATTENTION)
+        for event in endings(self._told, verdict, time.monotonic() - began):
+            self._emit(event)
+        return replace(
+            ended,
+            result=verdict.result,
+            exit_code=ended.exit_code if ended.exit_code is ExitCode.BUG else EXIT_CODES[verdict.result],
+            applied=done_of(self._told, verdict),
+            left_behind=left_behind(verdict),
+        )
 
     def _emit(self, event: Event) -> None:
+        self._told.take(event)
         self._audience.tell(self._journal.record(event))
 
     def _obey(self, command: Command) -> None:
@@ -155,8 +242,21 @@ class Runner:
                 self._emit(StopAsked(when=command.when, by=command.by))
             case "try-now", _:
                 self._stop.pause.try_now()
+            case "give-up", _:
+                self._stop.pause.give_up()
+                self._emit(StopAsked(when="give-up", by=command.by))
+            case "end", _:
+                self._end(EndWish(pid=command.pid, started=command.started, how=command.how, by=command.by))
             case _:
                 log.warning("an unknown command of a viewer: %s %s", command.command, command.when)
+
+    def _end(self, wish: EndWish) -> None:
+        if self._stop.end_blocker is None:
+            log.warning("a viewer wants to end backend %d before there is a migration", wish.pid)
+            return
+        task = asyncio.create_task(self._stop.end_blocker(wish), name="end a blocker")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _stop_now(self, by: str) -> None:
         self._emit(StopAsked(when="now", by=by))
@@ -175,9 +275,20 @@ class Runner:
                 log.info("the last viewer is gone; the run goes on")
 
 
+def _refusal(error: ChangeoverError) -> ExitCode:
+    """Return the exit code of a run that ended before anything ran: there was nothing to roll back."""
+    match error:
+        case ConnectionLost():
+            return ExitCode.NO_CONNECTION
+        case ServerError():
+            return ExitCode.REFUSED
+        case _:
+            return error.exit_code
+
+
 def main() -> int:
     """Take the assignment from standard input and run it."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_FORMAT)
     # A terminal that goes away is no business of ours; neither is its Ctrl-C.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -189,11 +300,28 @@ def main() -> int:
         return ExitCode.USAGE
     signal.alarm(0)
     sys.stdin.close()
-    return asyncio.run(_serve(assignment))
+    _mask_diagnostics(assignment)
+    try:
+        runner = Runner(assignment)
+    except OSError as error:
+        # The viewer has no other sign of it than the exit code: there is no file, and no socket.
+        log.error("the session log cannot be written, so the run does not start: %s", error.strerror)  # noqa: TRY400
+        return ExitCode.USAGE
+    return asyncio.run(runner.serve())
 
 
-async def _serve(assignment: Assignment) -> ExitCode:
-    return await Runner(assignment).serve()
+def _mask_diagnostics(assignment: Assignment) -> None:
+    """Keep the target's password out of what libraries and tracebacks say."""
+    secrets = [assignment.request.target.password]
+
+    class Masking(logging.Formatter):
+        """Masks by value, behind everything that formats."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            return mask(masked(super().format(record)), secrets)
+
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(Masking(_FORMAT))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ _SETTINGS: Final = {
     "max_wal_size": "256MB",
     "jit": "off",
 }
+# How a line of the log is marked that says why something ended; initdb says no more than its name.
+_REASON: Final = re.compile(r"\b(FATAL|PANIC|ERROR|error)\b|^initdb: (?!removing|warning|hint|detail)")
 _FAST: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -187,11 +189,7 @@ class Sandbox:
         """Choose the account, and put data and programs where it can reach them."""
         account = self._wanted_account
         if account is None:
-            account = programs.direct()
-            if os.geteuid() == 0:
-                account = programs.namespaced()
-                if not account.can_run(self.binaries):
-                    account = programs.unprivileged()
+            account = self._usual_account()
         if account.owns_files:
             return account, self.binaries
         # A folder under root's home can be entered by root alone, and opening it up is not ours to do.
@@ -207,6 +205,22 @@ class Sandbox:
                 advice="Run this as an ordinary user.",
             )
         return account, binaries
+
+    def _usual_account(self) -> Account:
+        """Return the account that PostgreSQL runs under here: ours, unless it is root's or has no name."""
+        if os.geteuid() == 0:
+            account = programs.namespaced()
+            return account if account.can_run(self.binaries) else programs.unprivileged()
+        if not programs.is_nameless():
+            return programs.direct()
+        account = programs.namespaced()
+        if not account.can_run(self.binaries):
+            raise SandboxError(
+                f"The embedded PostgreSQL cannot run here: this machine has no name for user number {os.geteuid()}, "
+                "which initdb asks for, and user namespaces, which could lend it one, are forbidden.",
+                advice="Run this as a user that is in /etc/passwd, or add this one there.",
+            )
+        return account
 
     def _prepare_socket(self, account: Account) -> None:
         self._socket = self.folder / "socket"
@@ -251,7 +265,7 @@ class Sandbox:
 
     def _failure(self, what: str) -> SandboxError:
         words = self.log.read_bytes()[self._said_before :].decode("utf-8", "replace").splitlines()
-        reason = next((line for line in reversed(words) if re.search(r"\b(FATAL|PANIC|ERROR|error)\b", line)), "")
+        reason = next((line for line in reversed(words) if _REASON.search(line)), "")
         return SandboxError(
             f"The {self.what} cannot start. {what}" + (f": {reason.strip()}" if reason else "."),
             advice=f"The server's own words are in {self.log}.",

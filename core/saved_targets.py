@@ -44,6 +44,8 @@ def text_of(targets: Mapping[str, NamedTarget], *, default: str | None) -> str:
             lines.append("protected = true")
         if target.read_only:
             lines.append("read_only = true")
+        if target.end_blockers:
+            lines.append("end_blockers = true")
         if target.environment:
             lines.append(f"environment = {_quoted(target.environment)}")
         if target.migrations:

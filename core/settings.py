@@ -36,6 +36,15 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Which session logs are kept: younger than `days`, at most `sessions` of them, of `megabytes` together."""
+
+    days: float = 180.0
+    sessions: int = 200
+    megabytes: float = 512.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that a face needs to call the engine, but for the target."""
 
@@ -47,10 +56,13 @@ class Settings:
     schema: str = "changeover"
     retry: Retry = field(default_factory=Retry)
     limits: Limits = field(default_factory=Limits)
+    retention: Retention = field(default_factory=Retention)
     # hazard id -> reason
     allowed_hazards: dict[str, str] = field(default_factory=dict)
     out_of_order: bool = False
     read_only: bool = False
+    # of the chosen target: whether a person may end who blocks a run, from the lock panel
+    end_blockers: bool = False
     # by name: the project's, then those that the set-up saved for this user
     targets: dict[str, NamedTarget] = field(default_factory=dict)
     # name of the target that applies where nothing else says one
@@ -86,7 +98,7 @@ def load(*, start: Path, environ: Mapping[str, str], flags: Flags) -> Settings:
     default = project.values.get("target") or user.values.get("target")
     targets = {**user.targets, **project.targets}
     _check_default(default, targets, project, user)
-    retry, limits = Retry(), Limits()
+    retry, limits, retention = Retry(), Limits(), Retention()
     return Settings(
         file=file,
         migrations=migrations,
@@ -104,6 +116,11 @@ def load(*, start: Path, environ: Mapping[str, str], flags: Flags) -> Settings:
             lock_pause=values.get("lock_pause", limits.lock_pause),
             statement_timeout=values.get("statement_timeout", limits.statement_timeout),
         ),
+        retention=Retention(
+            days=values.get("log_days", retention.days),
+            sessions=values.get("log_sessions", retention.sessions),
+            megabytes=values.get("log_megabytes", retention.megabytes),
+        ),
         allowed_hazards=allowed,
         out_of_order=values.get("out_of_order", False),
         read_only=values.get("read_only", False),
@@ -114,7 +131,7 @@ def load(*, start: Path, environ: Mapping[str, str], flags: Flags) -> Settings:
 
 
 def for_target(settings: Settings, target: Target) -> Settings:
-    """Return the settings as the chosen target has them: its migrations, read-only mode and connect_timeout.
+    """Return the settings as the chosen target has them: migrations, read-only, connect_timeout, end_blockers.
 
     A flag or a CHANGEOVER_ variable stands before the target's own value.
     """
@@ -128,7 +145,17 @@ def for_target(settings: Settings, target: Target) -> Settings:
         sources["connect_timeout"] = target.sources["connect_timeout"]
     if target.read_only and not read_only:
         read_only, sources["read_only"] = True, named.source if named else "target"
-    return replace(settings, migrations=migrations, retry=retry, read_only=read_only, sources=sources)
+    end_blockers = named is not None and named.end_blockers
+    if named and end_blockers:
+        sources["end_blockers"] = named.source
+    return replace(
+        settings,
+        migrations=migrations,
+        retry=retry,
+        read_only=read_only,
+        end_blockers=end_blockers,
+        sources=sources,
+    )
 
 
 def find_file(start: Path) -> Path | None:
@@ -227,5 +254,14 @@ def _check_default(default: str | None, targets: Mapping[str, NamedTarget], proj
 
 
 __all__ = [
-    "FILE_NAME", "FORMATS", "USER_FILE_NAME", "Flags", "Retry", "Settings", "find_file", "for_target", "load",
-]  # fmt: skip
+    "FILE_NAME",
+    "FORMATS",
+    "USER_FILE_NAME",
+    "Flags",
+    "Retention",
+    "Retry",
+    "Settings",
+    "find_file",
+    "for_target",
+    "load",
+]

@@ -12,6 +12,9 @@ lock_pause = [1, 30]              # seconds
 statement_timeout = 0             # seconds; 0 is no limit
 out_of_order = false
 read_only = false
+log_days = 180                    # session logs older than this are removed, and those beyond the next two
+log_sessions = 200
+log_megabytes = 512
 
 [allow]                           # hazards that this project accepts, with the reason
 drop-column = "the application has not read it since May"
@@ -20,6 +23,7 @@ drop-column = "the application has not read it since May"
 url = "postgresql://deployer@db.example.org/shop"     # never with a password
 protected = true
 read_only = false
+end_blockers = false              # whether a person may end who blocks a run, from the lock panel
 environment = "staging"
 migrations = "db/migrations"
 """
@@ -157,11 +161,15 @@ KINDS: Final[dict[str, Kind]] = {
     "statement_timeout": _seconds(0, 2_000_000),
     "out_of_order": _FLAG,
     "read_only": _FLAG,
+    "log_days": _whole(1, 36_500),
+    "log_sessions": _whole(1, 1_000_000),
+    "log_megabytes": _whole(1, 1_000_000),
 }
 _TARGET_KINDS: Final[dict[str, Kind]] = {
     "url": _TEXT,
     "protected": _FLAG,
     "read_only": _FLAG,
+    "end_blockers": _FLAG,
     "environment": _TEXT,
     "migrations": _TEXT,
 }
@@ -265,6 +273,7 @@ class _Reader:
             source=f"{where.file}:{where.line}",
             protected=values.get("protected", False),
             read_only=values.get("read_only", False),
+            end_blockers=values.get("end_blockers", False),
             environment=values.get("environment", ""),
             migrations=(self.folder / Path(migrations).expanduser()).absolute() if migrations else None,
         )

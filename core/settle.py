@@ -8,26 +8,43 @@ transactions committed, because their ids were given out again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Final
 
 from .connect import Connector
-from .errors import ChangeoverError
+from .errors import ChangeoverError, ConnectError, ConnectionLost
 from .events import Emit, Settled
 from .history import native as history
 from .keys import Keys, attempt_to_take
+from .sql import query
+
+log = logging.getLogger(__name__)
 
 # The old backend ends within client_connection_check_interval or the keepalives' time; seconds.
 _PATIENCE: Final = 60.0
+# What is left of the old attempt may end by itself for as long; then it is ended. Seconds.
+_GRACE: Final = 1.0
 
 
 async def settle(connect: Connector, *, schema: str, keys: Keys, version: str, run: str, emit: Emit) -> bool | None:
-    """Return whether the migration is in force by this run; None where no primary answered in time."""
+    """Return whether this run's record of the migration is there; None where no primary answered in time."""
     began = time.monotonic()
-    while time.monotonic() - began < _PATIENCE:
+    while (elapsed := time.monotonic() - began) < _PATIENCE:
         try:
-            applied = await _ask(connect, schema, keys, version, run)
-        except ChangeoverError:
+            applied = await _ask(connect, schema, keys, version, run, end_holder=elapsed > _GRACE)
+        except ConnectError as error:
+            if not error.mendable:
+                # A changed password, say: asked again and again it locks the account, and answers nothing.
+                log.warning("the outcome cannot be settled: %s", error)
+                return None
+            await asyncio.sleep(1.0)
+            continue
+        except ChangeoverError as error:
+            if error.report is not None and not isinstance(error, ConnectionLost):
+                # The history cannot be read: it was dropped, or a right was taken away. Asking again changes nothing.
+                log.warning("the outcome cannot be settled: %s", error)
+                return None
             # Connecting has its own retries; what comes here is a server that is still not there, or went again.
             await asyncio.sleep(1.0)
             continue
@@ -38,7 +55,7 @@ async def settle(connect: Connector, *, schema: str, keys: Keys, version: str, r
     return None
 
 
-async def _ask(connect: Connector, schema: str, keys: Keys, version: str, run: str) -> bool | None:
+async def _ask(connect: Connector, schema: str, keys: Keys, version: str, run: str, *, end_holder: bool) -> bool | None:
     """Return the answer, or None where the old transaction has not ended, or a standby answered."""
     connection = await connect("settle")
     try:
@@ -46,8 +63,11 @@ async def _ask(connect: Connector, schema: str, keys: Keys, version: str, run: s
             return None
         await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         if await connection.execute(attempt_to_take(keys.fate)) != "SELECT 1":
+            if end_holder:
+                # Its client gave it up, and a link with a hole in it does not tell it so.
+                await connection.fetch(query("end_holder"), keys.fate, connect.application("migration"))
             return None
-        tag = await connection.execute(history.applied_by(schema, version, run))
+        tag = await connection.execute(history.recorded_by(schema, version, run))
         await connection.execute("ROLLBACK")
         return tag == "SELECT 1"
     finally:

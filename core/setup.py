@@ -7,8 +7,6 @@ Pure, but for looking at service files and folders:
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +19,7 @@ from . import conninfo, services
 from .errors import Fault, SettingsError, TargetError, UsageError, fault_of
 from .secret import Secret
 from .settings import Settings
-from .target import Choice, NamedTarget, Target, choose, is_local_host, resolve
+from .target import Choice, NamedTarget, Target, choose, is_local_host, our_name, resolve
 
 ENVIRONMENTS: Final = ("production", "staging", "development")
 _YES: Final = frozenset({"y", "yes", "true"})
@@ -156,7 +154,7 @@ def _question(ask: Ask, answers: Answers, settings: Settings) -> Question:
         case Ask.PORT:
             return Question(ask=ask, text="Port", default="5432")
         case Ask.USER:
-            return Question(ask=ask, text="User", default=pwd.getpwuid(os.geteuid()).pw_name)
+            return Question(ask=ask, text="User", default=our_name() or "postgres")
         case Ask.DATABASE:
             return Question(ask=ask, text="Database", default="postgres")
         case Ask.PASSWORD:

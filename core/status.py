@@ -81,7 +81,9 @@ def _of_file(migration: Migration, row: AppliedMigration | None, attempt: Attemp
         state, note = State.LINE_ENDINGS, "only the line endings differ from what was applied"
     else:
         state, note = State.CHANGED, "the file was edited after it was applied"
-    if state is not State.CHANGED and row.deferred:
+    if attempt is not None:
+        state, note = State.PARTIAL, f"its revert stopped half-way: {_steps_words(attempt)}"
+    elif state is not State.CHANGED and row.deferred:
         numbers = ", ".join(str(number) for number in row.deferred)
         state, note = State.DEFERRED, f"statement {numbers} waits for its condition"
     return MigrationStatus(
@@ -100,12 +102,18 @@ def _of_file(migration: Migration, row: AppliedMigration | None, attempt: Attemp
 def _unapplied(attempt: AttemptRecord | None) -> tuple[State, str]:
     if attempt is None:
         return State.PENDING, ""
+    if attempt.state == "failed" and attempt.entry == "repair":
+        return State.PENDING, f"settled as not applied by {attempt.operator}: {attempt.error or 'no reason given'}"
     if attempt.state == "failed":
         return State.FAILED, f"the last attempt was rolled back: {attempt.error or 'no message'}"
-    done = sum(step.state == "done" for step in attempt.steps)
-    if attempt.state == "partial" or done:
-        return State.PARTIAL, f"{done} of {len(attempt.steps)} steps outside a transaction are done"
+    if attempt.state == "partial" or any(step.state == "done" for step in attempt.steps):
+        return State.PARTIAL, _steps_words(attempt)
     return State.IN_DOUBT, "an attempt began and its end is not recorded"
+
+
+def _steps_words(attempt: AttemptRecord) -> str:
+    done = sum(step.state == "done" for step in attempt.steps)
+    return f"{done} of {len(attempt.steps)} steps outside a transaction are done"
 
 
 def _of_row(row: AppliedMigration) -> MigrationStatus:

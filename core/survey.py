@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import catalog as catalogs
+from .actions import APPLY, Action
 from .catalog import Catalog
 from .connect import Connection
 from .errors import FolderError
@@ -45,9 +46,9 @@ def read_folder(settings: Settings) -> Folder:
 
 
 async def look(
-    connection: Connection, settings: Settings, *, to: str | None = None, folder: Folder | None = None
+    connection: Connection, settings: Settings, *, action: Action = APPLY, folder: Folder | None = None
 ) -> Survey:
-    """Read folder, catalog and history and make the plan; nothing is written, no lock stronger than ACCESS SHARE.
+    """Read folder, catalog and history and plan `action`; nothing is written, no lock stronger than ACCESS SHARE.
 
     One REPEATABLE READ READ ONLY transaction of fixed queries over the extended protocol, so that nothing in it can
     leave the transaction. See https://www.postgresql.org/docs/18/sql-set-transaction.html.
@@ -68,7 +69,7 @@ async def look(
         limits=settings.limits,
         allowed_hazards=settings.allowed_hazards,
         out_of_order=settings.out_of_order,
-        to=to,
+        action=action,
     )
     return Survey(
         server=connection.facts,

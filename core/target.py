@@ -60,9 +60,11 @@ _UNSUPPORTED: Final = {
 }
 _SSLMODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SOCKET_FOLDERS: Final = ("/var/run/postgresql", "/run/postgresql", "/tmp")  # noqa: S108
+# part of an advice, for whoever is not there yet
+TO_SET_UP: Final = ", or run `changeover setup`"
 _ADVICE: Final = (
     "Say which database with --target or DATABASE_URL, as in "
-    f"DATABASE_URL={conninfo.EXAMPLE}, or run `changeover setup`. Let the password come from ~/.pgpass or PGPASSWORD."
+    f"DATABASE_URL={conninfo.EXAMPLE}{TO_SET_UP}. Let the password come from ~/.pgpass or PGPASSWORD."
 )
 
 
@@ -119,6 +121,8 @@ class NamedTarget:
     source: str
     protected: bool = False
     read_only: bool = False
+    # whether a person may end who blocks a run on it
+    end_blockers: bool = False
     environment: str = ""
     migrations: Path | None = None
 
@@ -180,7 +184,7 @@ def resolve(choice: Choice, *, environ: Mapping[str, str], home: Path | None = N
     values, sources, warnings = _layers(choice, environ, home)
     port = _port(values, sources)
     host = _host(values, sources, port)
-    user = values.get("user") or pwd.getpwuid(os.geteuid()).pw_name
+    user = values.get("user") or _our_name()
     database = values.get("dbname") or user
     sources.setdefault("user", "default: the operating system's user")
     sources.setdefault("database", "default: the user's name")
@@ -207,6 +211,24 @@ def resolve(choice: Choice, *, environ: Mapping[str, str], home: Path | None = N
         sources=sources,
         warnings=(*warnings, *([warning] if warning else [])),
     )
+
+
+def our_name() -> str | None:
+    """Return the operating system's name of who we are, None where it has none (a container with a bare number)."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return None
+
+
+def _our_name() -> str:
+    name = our_name()
+    if name is None:
+        raise TargetError(
+            f"No user is named, and this machine has no name for user number {os.geteuid()} to take instead.",
+            advice=f"Set PGUSER, or name the user in the URL. {conninfo.ADVICE}",
+        )
+    return name
 
 
 def _named(name: str, said_by: str, named: Mapping[str, NamedTarget]) -> NamedTarget:

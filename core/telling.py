@@ -46,6 +46,7 @@ class Telling:
                 tag=tag,
                 elapsed=time.monotonic() - self._started,
                 reason=statement.reason,
+                rows=rows_of(tag),
             )
         )
 
@@ -76,3 +77,12 @@ class Telling:
                 message=report.message,
             )
         )
+
+
+def rows_of(tag: str) -> int | None:
+    """Return how many rows a command tag says, None where it says nothing of rows.
+
+    See https://www.postgresql.org/docs/18/protocol-message-formats.html (CommandComplete).
+    """
+    word, _, number = tag.rpartition(" ")
+    return int(number) if word and number.isdecimal() else None

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+from . import silence
 from .connect import Connection
 from .errors import ConnectionLost, Fault, PlanChanged, ServerError, fault_of
 from .events import MigrationCommitting
@@ -21,10 +22,11 @@ from .history import native as history
 from .keys import attempt_to_take
 from .plan import PlannedMigration, PlannedStatement
 from .precheck import Decision
+from .recording import deferred_after, recording
 from .tasks import to_completion, was_cancelled
 from .telling import Telling
 from .watch import LockBudget
-from .work import Applied, Diverged, Ending, Failed, GaveWay, HalfDone, Interrupted, Lost, Work
+from .work import Applied, Diverged, Ending, Failed, HalfDone, Interrupted, Lost, Work, gave_way
 
 # Lock time-out and deadlock: the transaction was rolled back and may succeed when tried again.
 _GIVES_WAY: Final = frozenset({"55P03", "40P01"})
@@ -80,10 +82,7 @@ async def attempt(work: Work, planned: PlannedMigration, connection: Connection)
             error.summary = f"canceling statement: its waits for locks add up to more than {budget.total:g} s"
         fault = progress.tell.fail(error)
         gives_way = error.sqlstate in _GIVES_WAY or budget.cancelled
-        last = work.watch.last
-        ending: Ending = (
-            GaveWay(fault=fault, blockers=last.blockers if last else ()) if gives_way else Failed(fault=fault)
-        )
+        ending: Ending = gave_way(fault, work.watch.last) if gives_way else Failed(fault=fault)
         return await to_completion(_rolled_back(connection, ending, progress))
     finally:
         await to_completion(connection.close())
@@ -93,10 +92,8 @@ async def attempt(work: Work, planned: PlannedMigration, connection: Connection)
 async def _watched(
     work: Work, planned: PlannedMigration, connection: Connection, budget: LockBudget
 ) -> AsyncIterator[None]:
-    work.watch.last = None
-    watching = asyncio.create_task(
-        work.watch.follow(planned.migration.version, connection.backend, budget), name="watch"
-    )
+    work.watch.begin()
+    watching = asyncio.create_task(work.watch.follow(planned.migration.version, connection, budget), name="watch")
     try:
         yield
     finally:
@@ -108,7 +105,7 @@ async def _through(
 ) -> Ending:
     began = time.monotonic()
     await begin(work, connection)
-    await _as_approved(work, connection)
+    await as_approved(work, connection)
     await connection.execute(_XID_KEPT)
     progress.xid = await work.watch.transaction_id(connection.backend)
     limit = 0.0
@@ -123,13 +120,13 @@ async def _through(
         if abs(limit - budget.left) > 0.001 or statement.kind in {"SET", "RESET"}:
             limit = budget.left
             await connection.execute(f"SET LOCAL lock_timeout = '{max(round(limit * 1000), 1)}ms'")
-        tag = await connection.execute(statement.sql, timeout=None)
+        tag = await silence.execute(connection, work.watch, statement.sql)
         if not connection.in_transaction:
             raise _Escaped
         progress.tell.finish(tag)
     progress.tell.statement = None
-    progress.deferred = tuple(it.number for it in planned.statements if it.decision is Decision.DEFER)
-    await _record(work, planned, connection, progress, duration_ms=round((time.monotonic() - began) * 1000))
+    progress.deferred = deferred_after(work, planned)
+    await _record(work, planned, connection, duration_ms=round((time.monotonic() - began) * 1000))
     return await _commit(work, planned, connection, progress)
 
 
@@ -139,6 +136,10 @@ async def begin(work: Work, connection: Connection) -> None:
     await connection.execute(limits(work, connection, scope="SET LOCAL"))
     for _ in range(50):
         if await connection.execute(attempt_to_take(work.keys.fate)) == "SELECT 1":
+            if connection.facts.pooled:
+                # a pooler gives the transaction a backend of its own choice
+                with contextlib.suppress(ServerError):
+                    connection.backend = await work.watch.backend_of(work.keys.fate)
             return
         await asyncio.sleep(0.1)
     raise ServerError(
@@ -178,6 +179,9 @@ def limits(work: Work, connection: Connection, *, scope: str) -> str:
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
     }
+    if scope == "SET":
+        # Each statement outside a transaction commits by itself, and what was said to be done must outlive a crash.
+        settings["synchronous_commit"] = "on"
     if connection.facts.version_num >= 140000:
         settings["client_connection_check_interval"] = "1s"
     if connection.facts.version_num >= 170000:
@@ -185,7 +189,8 @@ def limits(work: Work, connection: Connection, *, scope: str) -> str:
     return "; ".join(f"{scope} {name} = '{value}'" for name, value in settings.items())
 
 
-async def _as_approved(work: Work, connection: Connection) -> None:
+async def as_approved(work: Work, connection: Connection) -> None:
+    """Compare the history with the approved one plus our own rows; raises `PlanChanged` where it is another one."""
     expected = history.fingerprint([(version, *row) for version, row in work.in_force.items()])
     if await connection.execute(history.fingerprint_check(work.schema, expected)) != "SELECT 1":
         raise PlanChanged(
@@ -194,24 +199,9 @@ async def _as_approved(work: Work, connection: Connection) -> None:
         )
 
 
-async def _record(
-    work: Work, planned: PlannedMigration, connection: Connection, progress: _Progress, *, duration_ms: int
-) -> None:
-    migration = planned.migration
-    if planned.entry == "deferred":
-        done = {it.number for it in planned.statements if it.decision is not Decision.DEFER}
-        still = tuple(number for number in work.in_force[migration.version][1] if number not in done)
-        progress.deferred = still
-        row = history.record_deferred(work.schema, migration.version, work.by, still=still)
-    else:
-        row = history.record_applied(
-            work.schema, migration, work.by, duration_ms=duration_ms, deferred=progress.deferred
-        )
-    log = history.record_attempt(
-        work.schema, migration.version, work.by, entry=planned.entry, state="applied", with_xid=True
-    )
+async def _record(work: Work, planned: PlannedMigration, connection: Connection, *, duration_ms: int) -> None:
     # A file may have changed the role; the history belongs to the one that connected.
-    await connection.execute(f"RESET ROLE; {row}; {log}")
+    await connection.execute(f"RESET ROLE; {recording(work, planned, duration_ms=duration_ms)}")
 
 
 async def _commit(work: Work, planned: PlannedMigration, connection: Connection, progress: _Progress) -> Ending:
@@ -221,7 +211,7 @@ async def _commit(work: Work, planned: PlannedMigration, connection: Connection,
     if was_cancelled():
         raise asyncio.CancelledError
     work.emit(MigrationCommitting(version=planned.migration.version, xid=progress.xid))
-    tag = await to_completion(connection.execute("COMMIT", timeout=None))
+    tag = await to_completion(silence.execute(connection, work.watch, "COMMIT"))
     if tag != "COMMIT":
         # On a failed transaction the server answers COMMIT with ROLLBACK and no error.
         raise ServerError(f"COMMIT was answered with {tag}: nothing of the migration is there.")
@@ -240,22 +230,24 @@ async def _rolled_back(connection: Connection, ending: Ending, progress: _Progre
 
 
 async def _escaped(planned: PlannedMigration, connection: Connection, progress: _Progress) -> Ending:
-    statement = progress.tell.statement or planned.statements[-1]
+    statement = progress.tell.statement or (planned.statements[-1] if planned.statements else None)
     fault = Fault(
         id="escaped",
         summary="The file ended our transaction on the way: what it did up to there may be committed.",
         advice="Look at what is there; take transaction control out of the file, also out of what it calls.",
         file=planned.migration.file,
-        line=statement.line,
+        line=statement.line if statement else None,
     )
     await _rolled_back(connection, Failed(fault=fault), progress)
-    return HalfDone(fault=fault, left_behind=(f"whatever statements 1 to {statement.number} made",), stopped=False)
+    upto = statement.number if statement else 0
+    return HalfDone(fault=fault, left_behind=(f"whatever statements 1 to {upto} made",), stopped=False)
 
 
 async def _interrupted(work: Work, connection: Connection, progress: _Progress) -> Ending:
     ending = await _rolled_back(connection, Interrupted(backend=connection.backend), progress)
     await connection.close()
-    if await work.watch.at_rest(connection.backend, within=_ROLLBACK):
+    key = work.keys.fate if connection.facts.pooled else None
+    if await work.watch.at_rest(connection.backend, within=_ROLLBACK, key=key):
         return ending
     fault = Fault(id="connection-lost", summary="The server has not confirmed that the migration stopped.")
     return Lost(fault=fault, xid=progress.xid)

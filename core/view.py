@@ -14,10 +14,14 @@ from typing import Final, TypeAlias
 
 from .errors import Fault
 from .events import (
+    RESULTS,
     Approved,
     AttemptFailed,
     AttemptStarted,
     Backend,
+    BackendsFound,
+    BlockerEndAnswered,
+    BlockerEndAsked,
     Connected,
     ConnectionsClosed,
     Event,
@@ -31,21 +35,28 @@ from .events import (
     NoticeRaised,
     PlanConfirmed,
     Planned,
+    PostCheck,
+    PostChecked,
     PreChecked,
+    ProgressSeen,
     Result,
     RunFinished,
+    RunKeyAwaited,
     RunKeyTaken,
+    RunRecovered,
     RunStarted,
     ServerFacts,
     SessionClosed,
     SessionOpened,
     Settled,
+    Stalled,
     StatementFailed,
     StatementFinished,
     StatementStarted,
     StatementState,
     StopAsked,
     StopConfirmed,
+    Verified,
     WaitCut,
 )
 
@@ -115,6 +126,8 @@ class MigrationView:
     fault: Fault | None = None
     # whom the last attempt gave way to
     blockers: tuple[Backend, ...] = ()
+    # who waited behind the attempts so far; once it has ended, behind all of them together
+    stalled: Stalled = Stalled()  # noqa: RUF009 - frozen
     deferred: tuple[int, ...] = ()
 
     def progress(self, number: int) -> Progress:
@@ -153,6 +166,7 @@ class RunView:
     how: str = ""
     digest: str = ""
     on_hangup: str = ""
+    end_blockers: bool = False
     server: ServerFacts | None = None
     attempts: tuple[AttemptView, ...] = ()
     run: str = ""
@@ -163,7 +177,15 @@ class RunView:
     migrations: tuple[MigrationView, ...] = ()
     # index in `migrations`
     current: int | None = None
+    # who has the run key, as long as it is waited for
+    awaited: RunKeyAwaited | None = None
     locks: LocksSeen | None = None
+    # of the statement in hand, where the server has a progress view for it
+    progress: ProgressSeen | None = None
+    # the last blocker that somebody asked to end, what became of it, and the pids that a cancel was sent to
+    end_asked: BlockerEndAsked | None = None
+    end_answered: BlockerEndAnswered | None = None
+    cancelled: frozenset[int] = frozenset()
     notices: tuple[NoticeView, ...] = ()
     notice_count: int = 0
     stop: StopAsked | None = None
@@ -174,6 +196,10 @@ class RunView:
     elapsed: float | None = None
     fault: Fault | None = None
     left_behind: tuple[str, ...] = ()
+    # None as long as nobody has looked
+    post_checks: tuple[PostCheck, ...] | None = None
+    # runs of other sittings that were settled in this one
+    recovered: tuple[RunRecovered, ...] = ()
     last_at: float | None = None
 
     @property
@@ -203,6 +229,10 @@ def reduce(view: RunView, stamped: Stamped) -> RunView:
             return _connecting(view, event, at)
         case PreChecked() | Planned():
             return replace(view, phase="looking")
+        case RunKeyAwaited():
+            return replace(view, awaited=event)
+        case Verified():
+            return view
         case Approved():
             return replace(view, by=event.by, how=event.how, digest=event.digest)
         case RunStarted() | RunKeyTaken() | PlanConfirmed() | StopAsked() | StopConfirmed():
@@ -211,8 +241,10 @@ def reduce(view: RunView, stamped: Stamped) -> RunView:
             return _ending(view, event)
         case NoticeRaised():
             return _noticed(view, event, at)
-        case LocksSeen():
-            return replace(view, locks=event)
+        case LocksSeen() | ProgressSeen() | BlockerEndAsked() | BlockerEndAnswered():
+            return _watched(view, event)
+        case PostChecked() | RunRecovered() | BackendsFound():
+            return _looked_after(view, event)
         case _:
             return _of_migration(view, event, at)
 
@@ -264,11 +296,12 @@ def _running(
                 how=event.how,
                 pid=event.pid,
                 on_hangup=event.on_hangup,
+                end_blockers=event.end_blockers,
                 started_at=at,
                 phase="waiting for the run key",
             )
         case RunKeyTaken():
-            return replace(view, phase="looking")
+            return replace(view, phase="looking", awaited=None)
         case PlanConfirmed():
             migrations = tuple(
                 MigrationView(brief=brief, rows=_blank(len(brief.statements))) for brief in event.migrations
@@ -292,12 +325,37 @@ def _ending(view: RunView, event: RunFinished | ConnectionsClosed | SessionClose
                 fault=event.fault,
                 left_behind=event.left_behind,
                 locks=None,
+                progress=None,
             )
         case ConnectionsClosed():
             return replace(view, connections_closed=(view.connections_closed or 0) + event.count)
         case SessionClosed():
             exit_code = event.exit_code if view.exit_code is None else view.exit_code
             return replace(view, phase="finished", exit_code=exit_code)
+
+
+def _looked_after(view: RunView, event: PostChecked | RunRecovered | BackendsFound) -> RunView:
+    match event:
+        case PostChecked():
+            return replace(view, post_checks=event.findings if event.fault is None else None)
+        case RunRecovered() if event.session != view.session:
+            return replace(view, recovered=(*view.recovered, event))
+        case _:
+            return view
+
+
+def _watched(view: RunView, event: LocksSeen | ProgressSeen | BlockerEndAsked | BlockerEndAnswered) -> RunView:
+    match event:
+        case LocksSeen():
+            nobody = event.waiting_for is None and not event.behind
+            return replace(view, locks=None if nobody else event)
+        case ProgressSeen():
+            return replace(view, progress=event)
+        case BlockerEndAsked():
+            return replace(view, end_asked=event, end_answered=None)
+        case BlockerEndAnswered():
+            ended = {*view.cancelled, event.pid} if event.sent and event.how == "cancel" else view.cancelled
+            return replace(view, end_answered=event, cancelled=frozenset(ended))
 
 
 def _noticed(view: RunView, event: NoticeRaised, at: float) -> RunView:
@@ -335,15 +393,18 @@ def _of_migration(view: RunView, event: _OfMigration, at: float) -> RunView:
             current = next((i for i, it in enumerate(view.migrations) if it.brief.version == event.version), None)
             return replace(change, current=current, phase=_unless_stopping(view, "running"))
         case StatementStarted():
-            return replace(change, locks=None)
+            return replace(change, locks=None, progress=None)
         case MigrationCommitting():
-            return replace(change, phase="committing", locks=None)
+            return replace(change, phase="committing", locks=None, progress=None)
         case MigrationRolledBack():
             waits = event.wait is not None
-            return replace(change, phase=_unless_stopping(view, "waiting") if waits else view.phase, locks=None)
+            phase = _unless_stopping(view, "waiting") if waits else view.phase
+            return replace(change, phase=phase, locks=None, progress=None)
         case MigrationApplied() | MigrationEnded():
-            return replace(change, phase=_unless_stopping(view, "running"), locks=None)
-        case StatementFinished() | StatementFailed() | Settled():
+            return replace(change, phase=_unless_stopping(view, "running"), locks=None, progress=None)
+        case StatementFinished() | StatementFailed():
+            return replace(change, progress=None)
+        case Settled():
             return change
 
 
@@ -383,7 +444,14 @@ def _moved(migration: MigrationView, event: _OfMigration, at: float) -> Migratio
             return replace(migration, committing=True, current=None, xid=event.xid)
         case MigrationRolledBack():
             retry_at = None if event.wait is None else at + event.wait
-            return replace(migration, current=None, fault=event.fault, retry_at=retry_at, blockers=event.blockers)
+            return replace(
+                migration,
+                current=None,
+                fault=event.fault,
+                retry_at=retry_at,
+                blockers=event.blockers,
+                stalled=_worse(migration.stalled, event.stalled),
+            )
         case MigrationApplied() | MigrationEnded() | Settled():
             return _concluded(migration, event)
 
@@ -394,17 +462,34 @@ def _concluded(migration: MigrationView, event: MigrationApplied | MigrationEnde
         case MigrationApplied():
             return replace(
                 over,
-                result=Result.APPLIED,
+                result=RESULTS.get(event.entry, Result.APPLIED),
                 attempt=event.attempts,
                 elapsed=event.elapsed,
                 xid=event.xid,
                 deferred=event.deferred,
                 fault=None,
+                stalled=event.stalled,
             )
         case MigrationEnded():
-            return replace(over, result=event.result, attempt=event.attempts, elapsed=event.elapsed, fault=event.fault)
+            return replace(
+                over,
+                result=event.result,
+                attempt=event.attempts,
+                elapsed=event.elapsed,
+                fault=event.fault,
+                stalled=event.stalled,
+            )
         case Settled():
             return over
+
+
+def _worse(before: Stalled, more: Stalled) -> Stalled:
+    """Return the waits of two attempts together; the sessions of the worse one, as some may be in both."""
+    return Stalled(
+        sessions=max(before.sessions, more.sessions),
+        longest=max(before.longest, more.longest),
+        total=before.total + more.total,
+    )
 
 
 def _change(view: RunView, version: str, change: Callable[[MigrationView], MigrationView]) -> RunView:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
+from .blockers import EndWish
 from .connect import Connector, WaitCutter
 from .errors import ChangeoverError, Fault, Place, fault_of
-from .events import Backend, Emit
+from .events import Backend, Emit, LocksSeen
 from .history.native import Authorship
 from .keys import Keys
 from .plan import Limits, PlannedMigration, PlannedStatement
@@ -22,6 +24,10 @@ class Stop:
         self.after_migration = False
         # ends the pause before the next attempt
         self.pause = WaitCutter()
+        # no further attempt is wanted
+        self.gave_up = False
+        # ends a blocker at a viewer's wish, once there is a watch
+        self.end_blocker: Callable[[EndWish], Coroutine[Any, Any, None]] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +60,24 @@ class GaveWay:
 
     fault: Fault
     blockers: tuple[Backend, ...]
+    # another attempt would meet the same: what blocks us does not give way
+    hopeless: bool = False
+
+
+def gave_way(fault: Fault, seen: LocksSeen | None) -> GaveWay:
+    """Return the ending of an attempt that gave way to whom the watch saw last, with what can be done about it."""
+    blockers = seen.blockers if seen else ()
+    guardian = next((it for it in blockers if it.prevents_wraparound), None)
+    if guardian is None:
+        return GaveWay(fault=fault, blockers=blockers)
+    said = replace(
+        fault,
+        id="wraparound",
+        summary=f"An autovacuum that prevents transaction ids from running out (pid {guardian.pid}) has the table.",
+        advice="It does not give way to a lock that is waited for, so no further attempt was made. Never end it: wait "
+        "until it is done (pg_stat_progress_vacuum shows how far it is), then apply again.",
+    )
+    return GaveWay(fault=said, blockers=blockers, hopeless=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""The database as it will be at one statement of a plan: the catalog, and over it what the earlier statements do."""
+"""The database as it will be at one statement of a plan: the catalog, and over it what the earlier statements do.
+
+One class, a little past 400 lines: how names resolve and how acts change them cannot be read apart.
+"""
 
 from __future__ import annotations
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import FolderError, NumberingError, Place
-from ..migration import Checksums, Folder, Migration
+from ..migration import Checksums, Folder, Migration, SideScript
 from ..script import parse
-from ..text import Text
 
 _NAME: Final = re.compile(r"(?P<number>[0-9]+)_(?P<name>[^.]+)(?:\.(?P<side>revert|verify))?\.sql")
 _PATTERN: Final = "0001_name.sql, 0001_name.revert.sql or 0001_name.verify.sql"
@@ -111,13 +110,17 @@ def _migration(path: Path, match: re.Match[str], number: int, sides: dict[tuple[
     )
 
 
-def _side(path: Path, match: re.Match[str] | None) -> str | None:
+def _side(path: Path, match: re.Match[str] | None) -> SideScript | None:
     if match is None:
         return None
     content = _content(path, match.string)
-    # it must be runnable on the day on which it is needed
-    parse(content, file=match.string)
-    return Text.read(content, file=match.string).sql
+    # parsed now: it must be runnable on the day on which it is needed
+    return SideScript(
+        file=match.string,
+        content=content,
+        checksums=checksums(content),
+        script=parse(content, file=match.string),
+    )
 
 
 def _content(path: Path, file: str) -> bytes:

@@ -30,13 +30,13 @@ class StepRecord:
     number: int
     # of the statement's text
     sha256: str
-    # running or done
+    # waiting, running, done, skipped or deferred
     state: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """The latest attempt at a migration that is not in force."""
+    """The latest attempt at a migration that is not in force, or an attempt to revert one that is."""
 
     version: str
     # running, failed, partial
@@ -47,6 +47,8 @@ class AttemptRecord:
     error: str | None = None
     sqlstate: str | None = None
     steps: tuple[StepRecord, ...] = ()
+    # migration, deferred, revert, baseline or repair
+    entry: str = "migration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,10 +140,16 @@ async def _read_rows(connection: Reads, schema: str, table: str) -> History:
         table=table,
         exists=True,
         applied=tuple(_applied(row) for row in applied),
-        attempts=tuple(
-            _attempt(row) for row in attempts if row["version"] not in in_force and row["state"] != "reverted"
-        ),
+        attempts=tuple(_attempt(row) for row in attempts if _is_open(row, in_force)),
     )
+
+
+def _is_open(row: Mapping[str, Any], in_force: set[str]) -> bool:
+    """Whether an attempt says something that the table of what is in force does not."""
+    if row["version"] in in_force:
+        # its revert stopped half-way, or a repair of that did
+        return bool(row["entry"] in {"revert", "repair"} and row["state"] in {"running", "partial"})
+    return bool(row["state"] != "reverted")
 
 
 def _applied(row: Mapping[str, Any]) -> AppliedMigration:
@@ -170,6 +176,7 @@ def _attempt(row: Mapping[str, Any]) -> AttemptRecord:
         error=row["error"],
         sqlstate=row["sqlstate"],
         steps=tuple(StepRecord(**step) for step in json.loads(row["steps"])),
+        entry=row["entry"],
     )
 
 
@@ -218,6 +225,11 @@ def record_deferred(schema: str, version: str, by: Authorship, *, still: Sequenc
     )
 
 
+def record_reverted(schema: str, version: str) -> str:
+    """Return the DELETE that takes a migration out of force."""
+    return f"DELETE FROM {identifier(schema)}.migration WHERE version OPERATOR(pg_catalog.=) {literal(version)}"
+
+
 def record_attempt(
     schema: str,
     version: str,
@@ -230,7 +242,10 @@ def record_attempt(
     error: str | None = None,
     steps: Sequence[StepRecord] = (),
 ) -> str:
-    """Return the INSERT of one row of the attempt log; `state` is running, applied, failed or partial."""
+    """Return the INSERT of one row of the attempt log; `state` is running, applied, failed, partial or reverted.
+
+    `error` is why it failed, or why an operator settled it so.
+    """
     written = json.dumps([{"number": step.number, "sha256": step.sha256, "state": step.state} for step in steps])
     values = ", ".join(
         [
@@ -247,9 +262,20 @@ def record_attempt(
     )
 
 
-def applied_by(schema: str, version: str, run: str) -> str:
-    """Return a query with one row where this run's record of this migration is in force: the proof of its COMMIT."""
+def recorded_by(schema: str, version: str, run: str) -> str:
+    """Return a query with one row where this run's record of this migration was committed.
+
+    That is its row in force, or where the entry was another one than applying it, its row in the attempt log: only
+    what was written inside the entry's own transaction has an xid.
+    """
+    space = identifier(schema)
+    same = f"{_equal('version', literal(version))} AND {_equal('run_id', f'{literal(run)}::pg_catalog.uuid')}"
     return (
-        f"SELECT 1 FROM {identifier(schema)}.migration WHERE version OPERATOR(pg_catalog.=) {literal(version)} "
-        f"AND run_id OPERATOR(pg_catalog.=) {literal(run)}::pg_catalog.uuid"
+        f"SELECT 1 WHERE EXISTS (SELECT FROM {space}.migration WHERE {same}) OR EXISTS (SELECT FROM {space}.attempt "
+        f"WHERE {same} AND xid IS NOT NULL AND entry OPERATOR(pg_catalog.=) ANY "
+        "(ARRAY['revert', 'baseline', 'repair']))"
     )
+
+
+def _equal(column: str, value: str) -> str:
+    return f"{column} OPERATOR(pg_catalog.=) {value}"

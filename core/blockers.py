@@ -1,0 +1,75 @@
+"""Who may be ended, and who never: the rules for ending a backend that blocks a migration.
+
+Cancelling comes first, which ends a statement; terminating comes second, which ends the connection. See
+https://www.postgresql.org/docs/18/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .events import Backend
+
+CANCEL: Final = "cancel"
+TERMINATE: Final = "terminate"
+# Every connection of ours says so in its application name.
+_OURS: Final = "changeover "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndWish:
+    """A viewer's wish to end the backend `pid` that began at `started`."""
+
+    pid: int
+    started: str
+    # cancel or terminate
+    how: str
+    by: str
+
+
+@dataclass(slots=True, kw_only=True)
+class EndPolicy:
+    """Whether blockers may be ended in this run, and whom a cancel was sent to already."""
+
+    # `end_blockers = true` of the target
+    allowed: bool = False
+    cancelled: set[tuple[int, str]] = field(default_factory=set)
+
+    def refusal(self, wish: EndWish, blocker: Backend | None) -> str:
+        """Return why a wish is not granted, empty where it is."""
+        if not self.allowed:
+            return "the settings of this target do not allow it (end_blockers = true)"
+        if wish.how not in {CANCEL, TERMINATE}:
+            return f"{wish.how} is neither cancel nor terminate"
+        if blocker is None:
+            return "it does not block this migration, or not any more"
+        if blocker.started != wish.started:
+            return "another backend has its pid now"
+        if not blocker.endable:
+            return blocker.why_not or "it may not be ended"
+        if wish.how == TERMINATE and (wish.pid, wish.started) not in self.cancelled:
+            return "cancel comes first"
+        return ""
+
+
+def why_not(row: Mapping[str, Any]) -> str:
+    """Return why the backend of a row of watch.sql must not or cannot be ended by us; empty where it may be."""
+    if row["pid"] == 0:
+        return "a prepared transaction has no connection: COMMIT PREPARED or ROLLBACK PREPARED ends it"
+    if row["prevents_wraparound"]:
+        return "an autovacuum that prevents transaction ids from running out is never ended"
+    if (row["application"] or "").startswith(_OURS):
+        return "it is a connection of changeover"
+    if row["superuser"]:
+        return "a superuser's connection is never ended"
+    if not row["visible"]:
+        return "this role cannot see what it is: GRANT pg_monitor TO this role"
+    if row["kind"] == "walsender":
+        return "replication is never ended"
+    if row["kind"] != "client backend":
+        return f"it is no application's connection but {row['kind']}"
+    if not row["may_signal"]:
+        return "this role may not: GRANT pg_signal_backend TO this role"
+    return ""

@@ -1,0 +1,280 @@
+"""Why a plan cannot run: the standby, the state of a migration, the order, the pre-check, the hazards. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from .catalog import Catalog
+from .errors import Fault
+from .hazards.find import ALL
+from .hazards.rules import KNOWN
+from .history import History
+from .migration import Folder, Migration
+from .plan import HazardFinding, PlannedMigration, PlannedStatement
+from .precheck import Row, Verdict
+from .resume import Found, StepLook
+from .script import Script
+from .status import MigrationStatus, State
+
+
+def of_server(catalog: Catalog) -> list[Fault]:
+    """Return that the server cannot be changed."""
+    if not catalog.server.in_recovery:
+        return []
+    return [
+        Fault(
+            id="standby",
+            summary=f"{catalog.server.host}:{catalog.server.port} is a standby: it can be read, not changed.",
+            advice="Name the primary as the target.",
+        )
+    ]
+
+
+_STATES: Final = {
+    State.CHANGED: (
+        "changed",
+        "{file} was edited after it was applied.",
+        "Put the file back as it was, and write the change as a new migration.",
+    ),
+    State.MISSING_FILE: (
+        "missing-file",
+        "Migration {version} {name} is in force, and its file is not in the folder.",
+        "Bring the file back (another branch may have it), or point --migrations at the folder that has it.",
+    ),
+    State.PARTIAL: (
+        "partial",
+        "{file} stopped half-way, outside a transaction: {note}.",
+        (
+            "`changeover repair` shows what is there. `changeover apply` goes on with a migration that was being "
+            "applied, `changeover revert` with one that was being undone; nothing else runs before."
+        ),
+    ),
+    State.IN_DOUBT: (
+        "in-doubt",
+        "{file} was begun, and how it ended is not recorded: {note}.",
+        (
+            "The runner of that attempt may still be at work; if it is gone, `changeover repair` shows what is there "
+            "and settles it."
+        ),
+    ),
+}
+
+
+def of_states(
+    states: tuple[MigrationStatus, ...], *, but: Collection[str] = (), only: Collection[str] | None = None
+) -> list[Fault]:
+    """Return what the history and the files say against a run; `but` are the versions that it goes on with."""
+    found: list[Fault] = []
+    for status in states:
+        if status.state not in _STATES or status.version in but or (only is not None and status.version not in only):
+            continue
+        kind, summary, advice = _STATES[status.state]
+        words = {"file": status.file or status.version, "version": status.version, "name": status.name}
+        found.append(
+            Fault(
+                id=kind,
+                summary=summary.format(**words, note=status.note),
+                advice=advice,
+                file=status.file,
+                line=1 if status.file else None,
+            )
+        )
+    return found
+
+
+def of_order(folder: Folder, history: History, pending: Sequence[Migration]) -> list[Fault]:
+    """Return the migrations that are older than the newest one in force."""
+    applied = {row.version for row in history.applied}
+    newest = max((n for n, m in enumerate(folder.migrations) if m.version in applied), default=-1)
+    order = {migration.version: number for number, migration in enumerate(folder.migrations)}
+    return [
+        Fault(
+            id="out-of-order",
+            summary=f"{migration.file} is pending, and the newer {folder.migrations[newest].file} is applied.",
+            advice="Give it a number after the newest, or allow it with --out-of-order.",
+            file=migration.file,
+            line=1,
+        )
+        for migration in pending
+        if order[migration.version] < newest
+    ]
+
+
+def of_no_revert(migration: Migration | None) -> list[Fault]:
+    """Return that a migration cannot be undone because nothing says how."""
+    if migration is None:
+        return []
+    file = f"{migration.stem}.revert.sql"
+    return [
+        Fault(
+            id="no-revert",
+            summary=f"{migration.file} cannot be undone: there is no {file}.",
+            advice=f"Write the statements that undo it into {file} beside it, or undo it with a new migration.",
+            file=migration.file,
+            line=1,
+        )
+    ]
+
+
+def of_beyond(last: Migration, beyond: Sequence[str]) -> list[Fault]:
+    """Return that the history is further than a baseline would say."""
+    if not beyond:
+        return []
+    return [
+        Fault(
+            id="beyond",
+            summary=f"The history has {', '.join(sorted(beyond))} in force, which a baseline of {last.version} "
+            "does not include.",
+            advice="A baseline is for a database whose history is empty or older. Name a later version, or none.",
+            file=last.file,
+            line=1,
+        )
+    ]
+
+
+def of_steps(migration: Migration, looks: Sequence[StepLook], lost: Sequence[int]) -> list[Fault]:
+    """Return what keeps a migration that stopped half-way from going on."""
+    gone = "Statement {}, which is done, is not in {} any more."
+    found = [_edited(migration, gone.format(number, migration.file), 1) for number in lost]
+    for look in looks:
+        place = look.statement.place
+        if look.is_edited:
+            summary = f"Statement {look.statement.number} of {migration.file} was edited after it was done."
+            found.append(_edited(migration, summary, place.line))
+        elif look.recorded == "running" and look.found is Found.UNKNOWN:
+            found.append(
+                Fault(
+                    id="step-unknown",
+                    summary=f"Statement {look.statement.number} of {migration.file} was under way when the attempt "
+                    f"ended, and {look.note}.",
+                    advice="Look at it yourself and settle it: `changeover repair --applied` once everything of it is "
+                    "done, `--not-applied` once everything of it is undone.",
+                    file=place.file,
+                    line=place.line,
+                    column=place.column,
+                )
+            )
+    return found
+
+
+def _edited(migration: Migration, summary: str, line: int) -> Fault:
+    return Fault(
+        id="step-edited",
+        summary=summary,
+        advice="Put the file back as it was and go on, or settle it: `changeover repair --applied` or `--not-applied`.",
+        file=migration.file,
+        line=line,
+    )
+
+
+def nothing_open(migration: Migration, state: str) -> Fault:
+    """Return that there is nothing to settle."""
+    return Fault(
+        id="nothing-open",
+        summary=f"{migration.file} did not stop half-way: it is {state.replace('_', ' ')}.",
+        advice="`changeover repair` lists what there is to settle.",
+        file=migration.file,
+        line=1,
+    )
+
+
+def nothing_invalid(migration: Migration) -> Fault:
+    """Return that there is no invalid index to drop."""
+    return Fault(
+        id="nothing-invalid",
+        summary=f"No invalid index stands where {migration.file} builds one.",
+        advice="`changeover repair` lists what there is to settle.",
+        file=migration.file,
+        line=1,
+    )
+
+
+_INVALID: Final = (
+    "It is of no use. Drop it and build it again: `changeover apply --rebuild-invalid-indexes`. Or only drop it: "
+    "`changeover repair {version} --drop-invalid`, which is DROP INDEX CONCURRENTLY {index}."
+)
+
+
+def of_rows(rows: tuple[Row, ...]) -> list[Fault]:
+    """Return what the pre-check found missing or in the way."""
+    found: list[Fault] = []
+    # the first place that misses an object is enough
+    said: set[tuple[Verdict, str, str]] = set()
+    for row in rows:
+        if (row.verdict, row.kind, row.object) in said:
+            continue
+        said.add((row.verdict, row.kind, row.object))
+        if row.verdict is Verdict.MISSING:
+            why = "" if row.found == "not there" else f": {row.found}"
+            summary = f"{row.kind} {row.object} is missing{why}."
+            advice = "Create it in an earlier migration, or correct the name; a step that may wait takes `when`."
+        elif row.verdict is Verdict.CONFLICT:
+            summary = f"{row.kind} {row.object} is in the way: expected {row.expected}, found {row.found}."
+            advice = "Rename or convert what is there in a statement of the plan, or correct the migration."
+            if row.kind == "index" and "invalid" in row.found:
+                advice = _INVALID.format(version=row.version, index=row.object)
+        else:
+            continue
+        place = row.needed_by
+        found.append(
+            Fault(
+                id=str(row.verdict),
+                summary=summary[:1].upper() + summary[1:],
+                advice=advice,
+                file=place.file,
+                line=place.line,
+                column=place.column,
+            )
+        )
+    return found
+
+
+def of_hazards(
+    scripts: Sequence[tuple[str, Script]], migrations: tuple[PlannedMigration, ...], allowed: Mapping[str, str]
+) -> list[Fault]:
+    """Return severe hazards that nobody allowed, and allowances of what is no hazard; `scripts` by file."""
+    found: list[Fault] = []
+    for hazard, source in allowed.items():
+        if hazard not in KNOWN and hazard != ALL:
+            found.append(_unknown(hazard, source, None, None))
+    for file, script in scripts:
+        found.extend(_unknown(a.hazard, "", file, 1) for a in script.allows if a.hazard not in KNOWN)
+        for statement in script.statements:
+            place = statement.place
+            found.extend(
+                _unknown(a.hazard, "", place.file, place.line) for a in statement.allows if a.hazard not in KNOWN
+            )
+    for planned in migrations:
+        for step in planned.statements:
+            found.extend(
+                _dangerous(planned.migration.file, step, hazard)
+                for hazard in step.hazards
+                if hazard.severity == "severe" and hazard.allowed_by is None
+            )
+    return found
+
+
+def _unknown(hazard: str, source: str, file: str | None, line: int | None) -> Fault:
+    where = f" ({source})" if source else ""
+    return Fault(
+        id="unknown-hazard",
+        summary=f"{hazard} is allowed{where}, and no hazard has that name.",
+        advice=f"The hazards are {', '.join(sorted(KNOWN))}.",
+        file=file,
+        line=line,
+    )
+
+
+def _dangerous(file: str, statement: PlannedStatement, hazard: HazardFinding) -> Fault:
+    return Fault(
+        id="hazard",
+        summary=f"{hazard.id}: {hazard.text}",
+        advice=(
+            f"Do it the safe way (see the plan), or allow it with --allow {hazard.id} or, above the statement, "
+            f"`-- changeover: allow {hazard.id}: reason`."
+        ),
+        file=file,
+        line=statement.line,
+        column=statement.column,
+    )

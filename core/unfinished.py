@@ -1,0 +1,158 @@
+"""Runs that have no honest end in the session logs: what their files still tell. Reads files only.
+
+A run's file without `RunFinished` whose writer is gone was left by a runner that was killed, or whose host went down;
+one that ended in doubt could not ask a primary. Every migration of the plan whose end the file does not have may be
+committed: its last lines may have been lost with the host, but never the plan, which is synced before the first BEGIN.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from .directories import log_root
+from .events import (
+    RESULTS,
+    Event,
+    MigrationApplied,
+    MigrationBrief,
+    MigrationEnded,
+    MigrationStarted,
+    PlanConfirmed,
+    Result,
+    RunFinished,
+    RunStarted,
+    ServerFacts,
+)
+from .journal import is_written, read_file
+from .session_log import SESSION_ID
+
+log = logging.getLogger(__name__)
+
+SETTLED_FILE: Final = "settled.jsonl"
+# The last event of a run is looked for in so many bytes at the end of its file before all of it is read.
+_TAIL: Final = 1 << 17
+
+
+@dataclass(slots=True, kw_only=True)
+class UnfinishedRun:
+    """What the file of a run tells that has no honest end."""
+
+    session: str
+    folder: Path
+    run: str = ""
+    schema: str = "changeover"
+    # killed or in_doubt
+    cause: str = "killed"
+    # None where it came to no plan: then nothing of it ran
+    server: ServerFacts | None = None
+    plan: tuple[MigrationBrief, ...] = ()
+    # version -> attempts that were begun
+    attempts: dict[str, int] = field(default_factory=dict)
+    # version -> how it ended, as far as that is known for sure
+    ended: dict[str, Result] = field(default_factory=dict)
+    # seconds since the epoch
+    first_at: float = 0.0
+    last_at: float = 0.0
+
+    def take(self, event: Event) -> None:
+        """Take one more event of the run into account."""
+        match event:
+            case RunStarted():
+                self.run, self.schema = event.run, event.schema
+            case PlanConfirmed():
+                self.server, self.plan = event.server, event.migrations
+            case MigrationStarted():
+                self.attempts[event.version] = event.attempt
+            case MigrationApplied():
+                self.ended[event.version] = RESULTS[event.entry]
+            case MigrationEnded() if event.result is not Result.IN_DOUBT:
+                self.ended[event.version] = event.result
+            case RunFinished():
+                self.cause = "in_doubt" if event.result is Result.IN_DOUBT else "finished"
+            case _:
+                pass
+
+    @property
+    def open(self) -> tuple[MigrationBrief, ...]:
+        """The migrations of the plan whose end is not known, in the plan's order."""
+        return tuple(brief for brief in self.plan if brief.version not in self.ended)
+
+    @property
+    def begun(self) -> tuple[str, ...]:
+        """The versions among those that are known to have begun."""
+        return tuple(brief.version for brief in self.open if brief.version in self.attempts)
+
+
+def unfinished_runs(root: Path | None = None) -> tuple[UnfinishedRun, ...]:
+    """Return the runs of this user that have no honest end, oldest first; their writers are gone."""
+    return tuple(run for path in _run_files(root or log_root()) if (run := _read(path)) is not None)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a session has a run without an honest end."""
+    return any(_read(path) is not None for path in sorted(folder.glob("run-*.jsonl")))
+
+
+def is_settled(folder: Path, run: str) -> bool:
+    """Whether somebody has found out since what became of a run."""
+    path = folder / SETTLED_FILE
+    try:
+        return path.exists() and any(
+            isinstance(it.event, RunFinished) and it.event.run == run for it, _ in read_file(path)
+        )
+    except OSError:
+        return False
+
+
+def _run_files(base: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(base) as entries:
+            names = sorted(entry.name for entry in entries if SESSION_ID.fullmatch(entry.name))
+    except OSError:
+        return
+    for name in names:
+        # a session without a run is most of them: no pattern, no object for each file
+        try:
+            files = sorted(file for file in os.listdir(base / name) if file.startswith("run-"))  # noqa: PTH208
+        except OSError:
+            continue
+        yield from (base / name / file for file in files if file.endswith(".jsonl"))
+
+
+def _read(path: Path) -> UnfinishedRun | None:
+    """Return what a run's file tells, None where the run has its end, goes on, or never began."""
+    try:
+        result = _last_result(path)
+        if (result is not None and result is not Result.IN_DOUBT) or is_written(path):
+            return None
+        found = UnfinishedRun(session=path.parent.name, folder=path.parent)
+        for stamped, _ in read_file(path):
+            found.first_at = found.first_at or stamped.at
+            found.last_at = max(found.last_at, stamped.at)
+            found.take(stamped.event)
+    except OSError as error:
+        log.warning("%s cannot be read: %s", path, error.strerror)
+        return None
+    if not found.run or found.cause == "finished" or is_settled(path.parent, found.run):
+        return None
+    return found
+
+
+def _last_result(path: Path) -> Result | None:
+    """Return how the run ended, None where the end of its file does not say."""
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
+        lines = file.read().split(b"\n")
+    for line in reversed(lines):
+        if b'"event":"RunFinished"' in line:
+            try:
+                return Result(json.loads(line)["result"])
+            except (ValueError, KeyError, TypeError):
+                return None
+    return None
