@@ -13,7 +13,8 @@ from typing import ClassVar, Final
 from textual import on
 from textual.binding import Binding, BindingType
 
-from ..core.errors import ExitCode
+from ..core.attach import Run, last_run, opened_by
+from ..core.errors import ExitCode, NeedsAttention
 from ..core.events import ConnectionsClosed, Event
 from ..core.secret import Secret
 from ..core.session_log import list_sessions, read_session
@@ -25,6 +26,7 @@ from .opening import Mode, Opening
 from .screens.connect import ConnectScreen
 from .screens.live import LiveRunScreen
 from .screens.overview import OverviewScreen
+from .screens.receipt import ReceiptScreen
 from .screens.replay import ReplayScreen
 from .screens.sessions import SessionsScreen
 from .screens.stage import Stage
@@ -57,6 +59,9 @@ class Console(Frame):
         if self.opening.mode is Mode.REPLAY:
             await self._replay(self.opening.replay or "")
             self.leave(int(ExitCode.DONE))
+            return
+        if self.opening.attach is not None:
+            await self._follow_run(self.opening.attach, alone=True)
             return
         await self.journey.set_out()
 
@@ -112,7 +117,31 @@ class Console(Frame):
             chosen = await self.push_screen_wait(SessionsScreen(standing, listed))
             if not chosen:
                 return
-            await self._replay(chosen)
+            run = last_run(chosen)
+            if run is not None and run.is_going_on:
+                await self._follow_run(run)
+            else:
+                await self._replay(chosen)
+
+    async def _follow_run(self, run: Run, *, alone: bool = False) -> None:
+        """Follow a run that was started elsewhere to its receipt; `alone` where this console does nothing else."""
+        opened = await asyncio.to_thread(opened_by, run)
+        view = reduce(RunView(), opened) if opened is not None else RunView(session=run.session)
+        standing = Standing(attached=True, said=view.target)
+        if run.is_going_on:
+            screen = LiveRunScreen(standing, view, run)
+            if await self.push_screen_wait(screen) == "leave":
+                if alone:
+                    self.leave(int(ExitCode.DONE), f"The run goes on: changeover attach {run.session}")
+                return
+            view = screen.view
+        else:
+            with contextlib.suppress(NeedsAttention):
+                async for stamped in run.events():
+                    view = reduce(view, stamped)
+        await self.push_screen_wait(ReceiptScreen(standing, view, run.folder))
+        if alone:
+            self.leave(int(ExitCode.NEEDS_ATTENTION) if view.exit_code is None else view.exit_code)
 
     async def _replay(self, session: str) -> None:
         events = await asyncio.to_thread(read_session, session)

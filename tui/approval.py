@@ -25,8 +25,8 @@ class Consent:
     database: str | None = None
 
 
-def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool) -> Approval:
-    """Return the approval of the survey's plan.
+def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool, verb: str = "apply") -> Approval:
+    """Return the approval of the survey's plan; `verb` is what the plan does, as the question says it.
 
     Raises ApprovalNeeded where nothing was said and nobody can be asked, Declined where the answer is no, PlanChanged
     where another plan was approved.
@@ -35,19 +35,20 @@ def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool) 
     if consent.digest is not None:
         said = consent.digest.strip().lower()
         whole = plan.digest if len(said) >= _DIGEST_SHOWN and plan.digest.startswith(said) else said
-        return plan.approve(digest=whole, by=by, how="--approve")
+        return plan.approve(digest=whole, by=by, how="--approve", typed=consent.digest)
     if consent.database is not None:
         if consent.database != survey.server.database:
             raise ApprovalNeeded(
                 f"--confirm-database names {consent.database}, and this is {survey.server.database}.",
                 advice="Nothing was run. Check the target, then name the database as the server does.",
             )
-        return plan.approve(digest=plan.digest, by=by, how="--confirm-database")
+        return plan.approve(digest=plan.digest, by=by, how="--confirm-database", typed=consent.database)
     if consent.yes and not target.protected:
         return plan.approve(digest=plan.digest, by=by, how="--yes")
     if not can_ask:
         raise _nobody_to_ask(target, survey)
-    return plan.approve(digest=plan.digest, by=by, how=_asked(survey, target))
+    how, typed = _asked(survey, target, verb)
+    return plan.approve(digest=plan.digest, by=by, how=how, typed=typed)
 
 
 def _nobody_to_ask(target: Target, survey: Survey) -> ApprovalNeeded:
@@ -61,7 +62,8 @@ def _nobody_to_ask(target: Target, survey: Survey) -> ApprovalNeeded:
     )
 
 
-def _asked(survey: Survey, target: Target) -> str:
+def _asked(survey: Survey, target: Target, verb: str) -> tuple[str, str]:
+    """Ask, and return how it was answered and with which words."""
     plan, server = survey.plan, survey.server
     prompt.say("")
     prompt.say(f"Server    {visible(target.address)}, PostgreSQL {visible(server.version)}")
@@ -72,13 +74,14 @@ def _asked(survey: Survey, target: Target) -> str:
     prompt.say(f"Plan      {plan.digest[:_DIGEST_SHOWN]}: {count(len(plan.migrations), 'migration')}, "
                f"{count(plan.statement_count, 'statement')}")  # fmt: skip
     if target.protected:
-        typed = prompt.ask("The target is protected. Type the name of the database to apply, or nothing to leave")
+        typed = prompt.ask(f"The target is protected. Type the name of the database to {verb}, or nothing to leave")
         if typed != server.database:
             raise Declined("Declined: the name of the database was not typed. Nothing was changed.")
-        return "typed database name"
-    if not prompt.confirm("Apply?"):
+        return "typed database name", typed
+    typed = prompt.ask(f"{verb.capitalize()}? [y/N]")
+    if not prompt.is_yes(typed):
         raise Declined("Declined. Nothing was changed.")
-    return "answered yes"
+    return "answered yes", typed
 
 
 def _person() -> str:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..core.errors import ChangeoverError, ExitCode, fault_of
-from .options import everywhere, of_plans, options_of
+from .options import everywhere, of_plans, of_runs, options_of
+
+if TYPE_CHECKING:
+    from .commands.carry_out import Leave
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -128,38 +132,123 @@ def status(context: click.Context, *, exit_code: bool) -> int:
     return run_status(options_of(context), exit_code=exit_code)
 
 
+_REBUILD = click.option(
+    "--rebuild-invalid-indexes",
+    is_flag=True,
+    help="Drop an invalid index concurrently where a migration builds it, and build it again.",
+)
+
+
 @root.command()
 @everywhere
 @of_plans
 @click.option("--to", metavar="VERSION", help="Stop after this version.")
+@_REBUILD
 @click.option("--sql", is_flag=True, help="Print the SQL of each statement.")
 @click.pass_context
-def plan(context: click.Context, *, to: str | None, sql: bool) -> int:
+def plan(context: click.Context, *, to: str | None, rebuild_invalid_indexes: bool, sql: bool) -> int:
     """Print what would run, with locks and hazards, and the digest to approve."""
+    from ..core.actions import Action
     from .commands.look import plan as run_plan
 
-    return run_plan(options_of(context), to=to, sql=sql)
+    action = Action(to=to, rebuild_invalid=rebuild_invalid_indexes)
+    return run_plan(options_of(context), action=action, sql=sql)
 
 
 @root.command()
 @everywhere
 @of_plans
 @click.option("--to", metavar="VERSION", help="Stop after this version.")
-@click.option(
-    "--yes", is_flag=True, help="Approve what is planned, where nobody can answer. Not on a protected target."
-)
-@click.option("--approve", metavar="DIGEST", help="Approve the plan with this digest, and no other.")
-@click.option("--confirm-database", metavar="NAME", help="Approve by the name of the database.")
+@_REBUILD
+@of_runs
 @click.pass_context
-def apply(
-    context: click.Context, *, to: str | None, yes: bool, approve: str | None, confirm_database: str | None
-) -> int:
+def apply(context: click.Context, /, *, to: str | None, rebuild_invalid_indexes: bool, **said: Any) -> int:
     """Apply what is pending; asks first. Ctrl-C stops and rolls back what is in hand."""
-    from .approval import Consent
+    from ..core.actions import Action
     from .commands.apply import apply as run_apply
 
-    consent = Consent(yes=yes, digest=approve, database=confirm_database)
-    return run_apply(options_of(context), to=to, consent=consent)
+    action = Action(to=to, rebuild_invalid=rebuild_invalid_indexes)
+    return run_apply(options_of(context), action=action, leave=_leave(said))
+
+
+@root.command()
+@everywhere
+@of_plans
+@click.option("--to", metavar="VERSION", help="Undo everything after this version; 0 undoes all.")
+@of_runs
+@click.pass_context
+def revert(context: click.Context, /, *, to: str | None, **said: Any) -> int:
+    """Undo the last migration, or down to a version, with the revert scripts; asks first."""
+    from .commands.apply import revert as run_revert
+
+    return run_revert(options_of(context), to=to, leave=_leave(said))
+
+
+@root.command()
+@click.argument("versions", nargs=-1, metavar="[VERSION]...")
+@everywhere
+@click.pass_context
+def verify(context: click.Context, *, versions: tuple[str, ...]) -> int:
+    """Run the verify scripts of what is applied, each in a read-only transaction. 6 where one fails."""
+    from .commands.verify import verify_applied
+
+    return verify_applied(options_of(context), versions)
+
+
+@root.command()
+@click.argument("version")
+@everywhere
+@of_runs
+@click.pass_context
+def baseline(context: click.Context, /, *, version: str, **said: Any) -> int:
+    """Mark everything up to VERSION, itself included, as applied without running it; asks first."""
+    from .commands.apply import baseline as run_baseline
+
+    return run_baseline(options_of(context), version=version, leave=_leave(said))
+
+
+@root.command()
+@click.argument("version", required=False)
+@everywhere
+@click.option("--resume", "remedy", flag_value="resume", help="Go on where it ended (as apply and revert do).")
+@click.option("--drop-invalid", "remedy", flag_value="drop-invalid", help="Drop what a failed index build left.")
+@click.option("--applied", "remedy", flag_value="applied", help="Write down that all of it is done.")
+@click.option("--not-applied", "remedy", flag_value="not-applied", help="Write down that nothing of it is there.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the history.")
+@of_runs
+@click.pass_context
+def repair(context: click.Context, /, *, version: str | None, remedy: str | None, reason: str, **said: Any) -> int:
+    """Show what failed, stopped half-way or is in doubt, and settle it.
+
+    Without an answer: asks at a terminal, settles what has only one safe answer with --yes, else only shows.
+    """
+    from ..core.repair import Remedy
+    from .commands.repair import Wish
+    from .commands.repair import repair as run_repair
+
+    chosen = Remedy(remedy) if remedy else None
+    return run_repair(options_of(context), Wish(version=version, remedy=chosen, reason=reason, leave=_leave(said)))
+
+
+@root.command()
+@click.argument("name")
+@everywhere
+@click.option("--revert", is_flag=True, help="Write a revert script beside it.")
+@click.option("--verify", is_flag=True, help="Write a verify script beside it.")
+@click.pass_context
+def new(context: click.Context, *, name: str, revert: bool, verify: bool) -> int:
+    """Write a new migration file called NAME, with the next number."""
+    from .commands.new import new as run_new
+
+    return run_new(options_of(context), name, revert=revert, verify=verify)
+
+
+def _leave(said: dict[str, Any]) -> Leave:
+    from .approval import Consent
+    from .commands.carry_out import Leave
+
+    consent = Consent(yes=said["yes"], digest=said["approve"], database=said["confirm_database"])
+    return Leave(consent=consent, wait=said["wait"], dry_run=said["dry_run"])
 
 
 @root.command()
@@ -173,6 +262,20 @@ def demo(context: click.Context, *, reset: bool, sessions: bool, yes: bool) -> i
     from .commands.demo import run_demo
 
     return run_demo(options_of(context), reset=reset, sessions=sessions, yes=yes)
+
+
+@root.command()
+@click.argument("session", required=False)
+@everywhere
+@click.pass_context
+def attach(context: click.Context, *, session: str | None) -> int:
+    """Follow a run that is going on, from its first event; without SESSION the one that there is.
+
+    Ctrl-C without a screen stops the run, as it does where the run was started.
+    """
+    from .commands.attach import attach as run_attach
+
+    return run_attach(options_of(context), session)
 
 
 @root.group(invoke_without_command=True)
@@ -217,6 +320,22 @@ def logs_replay(context: click.Context, session: str) -> int:
     from .commands.logs import replay
 
     return replay(options_of(context), session)
+
+
+@logs.command("prune")
+@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Remove what is older (180).")
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep at most this many sessions (200).")
+@click.option("--max-size", type=click.FloatRange(min=0), metavar="MB", help="Keep at most this much (512).")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@everywhere
+@click.pass_context
+def logs_prune(
+    context: click.Context, *, older_than: float | None, keep: int | None, max_size: float | None, dry_run: bool
+) -> int:
+    """Remove old sessions; never one that runs or is in doubt, nor the last one of a database."""
+    from .commands.logs import prune_logs
+
+    return prune_logs(options_of(context), older_than=older_than, keep=keep, max_size=max_size, dry_run=dry_run)
 
 
 @logs.command("path")

@@ -87,6 +87,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def stalled(sessions: int, longest: float) -> str:
+    """Return how many stood still behind a migration: `3 application sessions waited behind it, at most 400 ms`."""
+    return f"{count(sessions, 'application session')} waited behind it, at most {duration(longest)}"
+
+
 def countdown(seconds: float) -> str:
     """Return how long is left, never negative: `2.0 s`, `12.0 s`, `1 min 05 s`."""
     left = max(0.0, seconds)

@@ -1,6 +1,7 @@
 """One plain line per event, for pipes, CI and TERM=dumb; and the printer that follows a run with them.
 
-`line` is exhaustive: an event that is added to the engine fails the type check here until it has its words.
+`line` is exhaustive: an event that is added to the engine fails the type check here until it has its words. The module
+grows with the list of events, past 400 lines.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from ..core.events import (
     AttemptFailed,
     AttemptStarted,
     Backend,
+    BackendsFound,
+    BlockerEndAnswered,
+    BlockerEndAsked,
     Connected,
     ConnectionsClosed,
     Event,
@@ -29,15 +33,20 @@ from ..core.events import (
     NoticeRaised,
     PlanConfirmed,
     Planned,
+    PostChecked,
     PreChecked,
+    ProgressSeen,
     Result,
     RunFinished,
+    RunKeyAwaited,
     RunKeyTaken,
+    RunRecovered,
     RunStarted,
     ServerFacts,
     SessionClosed,
     SessionOpened,
     Settled,
+    Stalled,
     StatementBrief,
     StatementFailed,
     StatementFinished,
@@ -45,10 +54,12 @@ from ..core.events import (
     StatementState,
     StopAsked,
     StopConfirmed,
+    Verified,
     WaitCut,
 )
 from ..core.view import Stamped
-from .format import age, bounded, count, countdown, duration, visible
+from .aftermath import aftermath_lines
+from .format import age, bounded, count, countdown, duration, stalled, visible
 
 # Foreign text is cut to these many characters; a line must stay one that a log can hold.
 _SQL: Final = 160
@@ -95,8 +106,12 @@ def line(event: Event, steps: Steps = _NO_STEPS) -> str | None:
             return _of_end(event)
         case StatementStarted() | StatementFinished() | StatementFailed() | NoticeRaised():
             return _of_statement(event, steps)
-        case LocksSeen():
-            return _of_locks(event)
+        case LocksSeen() | ProgressSeen() | BlockerEndAsked() | BlockerEndAnswered():
+            return _of_watch(event)
+        case RunKeyAwaited() | Verified():
+            return _of_verbs(event)
+        case PostChecked() | RunRecovered() | BackendsFound():
+            return "; ".join(aftermath_lines(event))
         case _:
             assert_never(event)
 
@@ -109,7 +124,8 @@ def server_words(server: ServerFacts) -> str:
     link = "socket" if socket else "TLS" if server.tls else "no TLS"
     host = f"[{server.host}]" if ":" in server.host else server.host
     where = visible(f"{server.user}@{host}:{server.port}/{server.database}")
-    return f"{where}, PostgreSQL {visible(server.version)}, {link}{role}{only}"
+    detour = ", through a pooler" if server.pooled else ""
+    return f"{where}, PostgreSQL {visible(server.version)}, {link}{detour}{role}{only}"
 
 
 def fault_lines(fault: Fault) -> list[str]:
@@ -206,16 +222,37 @@ def _of_run(event: RunStarted | RunKeyTaken | PlanConfirmed | StopAsked | StopCo
             return f"stop confirmed by the server after {taken}: backend {event.backend} holds nothing"
         case RunFinished():
             words = f": {fault_words(event.fault)}" if event.fault else ""
-            applied = count(event.applied, "migration")
+            applied = f"{count(event.applied, 'migration')} {_DONE.get(event.result, 'applied')}"
             left = f"; left behind: {visible(', '.join(event.left_behind))}" if event.left_behind else ""
-            return f"{result_words(event.result)}, {applied} applied in {duration(event.elapsed)}{words}{left}"
+            return f"{result_words(event.result)}, {applied} in {duration(event.elapsed)}{words}{left}"
+
+
+# What a line says of an entry that is not a migration to apply: as it starts, and once it is done.
+_ENTRIES: Final = {
+    "deferred": (" (its deferred steps)", "applied"),
+    "revert": (" (revert)", "reverted"),
+    "baseline": (" (baseline)", "marked as applied"),
+    "repair": (" (repair)", "settled"),
+}
+
+
+def _of_verbs(event: RunKeyAwaited | Verified) -> str:
+    match event:
+        case RunKeyAwaited():
+            left = duration(max(event.limit - event.waited, 0.0))
+            return f"waiting for the run key, at most {left} more: {visible(event.holder)}"
+        case Verified(fault=None):
+            return f"{visible(event.version)} verify ok in {duration(event.elapsed)}"
+        case Verified():
+            found = fault_words(event.fault) if event.fault else ""
+            return f"{visible(event.version)} verify FAILED after {duration(event.elapsed)}: {found}"
 
 
 def _of_migration(event: MigrationStarted | MigrationCommitting | MigrationApplied | MigrationRolledBack) -> str:
     version = visible(event.version)
     match event:
         case MigrationStarted():
-            entry = " (its deferred steps)" if event.entry == "deferred" else ""
+            entry, _ = _ENTRIES.get(event.entry, ("", ""))
             again = f", attempt {event.attempt} of {event.of}" if event.attempt > 1 else ""
             return f"{version}{entry} started{again}, backend {event.backend}"
         case MigrationCommitting():
@@ -224,11 +261,17 @@ def _of_migration(event: MigrationStarted | MigrationCommitting | MigrationAppli
             again = f", {count(event.attempts, 'attempt')}" if event.attempts > 1 else ""
             numbers = ", ".join(map(str, event.deferred))
             deferred = f", statement {numbers} deferred" if event.deferred else ""
-            return f"{version} applied in {duration(event.elapsed)}{again}{deferred}"
+            waited = _stalled(event.stalled)
+            return f"{version} applied in {duration(event.elapsed)}{again}{deferred}{waited}"
         case MigrationRolledBack():
             blockers = "".join(f"; blocked by {backend_words(blocker)}" for blocker in event.blockers)
             next_one = f"; again in {countdown(event.wait)}" if event.wait is not None else ""
-            return f"{version} rolled back (attempt {event.attempt}): {fault_words(event.fault)}{blockers}{next_one}"
+            words = f"{fault_words(event.fault)}{blockers}{_stalled(event.stalled)}{next_one}"
+            return f"{version} rolled back (attempt {event.attempt}): {words}"
+
+
+def _stalled(seen: Stalled) -> str:
+    return f"; {stalled(seen.sessions, seen.longest)}" if seen.sessions else ""
 
 
 def _of_end(event: MigrationEnded | Settled) -> str:
@@ -266,26 +309,54 @@ def _of_statement(
             return f"{where} {visible(event.severity)}: {bounded(event.message, _TEXT)}"
 
 
-def _of_locks(event: LocksSeen) -> str:
+def _of_watch(event: LocksSeen | ProgressSeen | BlockerEndAsked | BlockerEndAnswered) -> str | None:
+    match event:
+        case LocksSeen():
+            return _of_locks(event)
+        case ProgressSeen():
+            return visible(f"{event.version} {progress_words(event)}")
+        case BlockerEndAsked(blocker=blocker):
+            whom = backend_words(blocker) if blocker else f"pid {event.pid}"
+            ran = f", which runs: {bounded(' '.join(blocker.query.split()), _SQL)}" if blocker and blocker.query else ""
+            return f"{visible(event.by)} asks to {visible(event.how)} {whom}{ran}"
+        case BlockerEndAnswered():
+            became = "sent" if event.sent else f"not sent: {bounded(event.reason, _TEXT)}"
+            return f"{visible(event.how)} of pid {event.pid} {became}"
+
+
+def progress_words(event: ProgressSeen) -> str:
+    """Return how far a statement is: its phase, the share of it where the server counts, and what is counted."""
+    share = f" {event.share:.0%} of this phase" if event.share is not None else ""
+    counted = f" ({event.counted})" if event.counted else ""
+    return f"{event.command}: {event.phase}{share}{counted}"
+
+
+def _of_locks(event: LocksSeen) -> str | None:
     parts: list[str] = []
     if event.waiting_for or event.blockers:
         what = f" for {visible(event.waiting_for)}" if event.waiting_for else ""
         parts.append(f"waits{what} ({duration(event.waited)})")
     parts += [f"blocked by {backend_words(blocker)}" for blocker in event.blockers]
-    if event.waiters:
-        parts.append(f"{count(len(event.waiters), 'connection')} waiting behind it")
-    if event.progress:
-        share = f" {event.share:.0%}" if event.share is not None else ""
-        parts.append(f"{visible(event.progress)}{share}")
-    return f"{visible(event.version)} {', '.join(parts)}"
+    if any(blocker.prevents_wraparound for blocker in event.blockers):
+        parts.append("which does not give way: it prevents transaction ids from running out")
+    if event.behind:
+        parts.append(f"{count(event.behind, 'connection')} waiting behind it")
+    if any(not backend.visible for backend in event.blockers):
+        parts.append("what they do is hidden from this role: GRANT pg_monitor to it")
+    return f"{visible(event.version)} {', '.join(parts)}" if parts else None
 
 
 def backend_words(backend: Backend) -> str:
     """Return another connection in words: pid, role, application, state and age of its transaction."""
     who = " ".join(part for part in (backend.user, backend.application) if part)
     state = backend.state or backend.kind or "state not visible"
+    if backend.blocked_by:
+        state = f"waits for pid {', '.join(map(str, backend.blocked_by))}"
     old = f", transaction {age(backend.xact_age)} old" if backend.xact_age is not None else ""
     return bounded(f"pid {backend.pid} ({who or 'unknown'}, {state}{old})", 200)
+
+
+_DONE: Final = {Result.REVERTED: "reverted", Result.BASELINED: "marked as applied", Result.REPAIRED: "settled"}
 
 
 def result_words(result: Result) -> str:
@@ -304,6 +375,7 @@ class LinePrinter:
     _steps: dict[tuple[str, int], Step] = field(default_factory=dict)
     # the last look at locks: it is printed again only when something else is in the way
     _locks: tuple[object, ...] = ()
+    _progress: tuple[object, ...] = ()
 
     def __call__(self, event: Event, at: float | None = None) -> None:
         """Print an event that happened at `at`, in seconds since the epoch."""
@@ -343,15 +415,20 @@ class LinePrinter:
                 return self._in_run and event.attempts == 1
             case LocksSeen():
                 return not self._is_news(event)
+            case ProgressSeen():
+                return not self._has_moved(event)
             case _:
                 pass
         return False
 
     def _is_news(self, event: LocksSeen) -> bool:
-        if not event.blockers and not event.waiters and not event.progress:
-            return False
-        share = None if event.share is None else int(event.share * 10)
         pids = tuple(blocker.pid for blocker in event.blockers)
-        seen = (event.version, event.waiting_for, pids, len(event.waiters) > 0, event.progress, share)
+        seen = (event.version, event.waiting_for, pids, event.behind > 0)
         news, self._locks = seen != self._locks, seen
+        return news
+
+    def _has_moved(self, event: ProgressSeen) -> bool:
+        share = None if event.share is None else int(event.share * 10)
+        seen = (event.version, event.command, event.phase, share)
+        news, self._progress = seen != self._progress, seen
         return news

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from ..core.attach import Run
 from ..core.demo import Demo
 from ..core.errors import Fault
 from ..core.session_log import SessionLog
@@ -19,13 +20,15 @@ class Mode(StrEnum):
 
     CONSOLE: connect, then the overview. INSPECT: the same on connections that can only read; no key starts a run.
     SETUP: the guided set-up first, because no target is named or what names it cannot be read (`error` says which).
-    REPLAY: a past session on the run screen; connects to nothing. DEMO: the console on the embedded server.
+    REPLAY: a past session on the run screen. ATTACH: a run that was started elsewhere. Both connect to nothing.
+    DEMO: the console on the embedded server.
     """
 
     CONSOLE = "console"
     INSPECT = "inspect"
     SETUP = "setup"
     REPLAY = "replay"
+    ATTACH = "attach"
     DEMO = "demo"
 
 
@@ -34,7 +37,7 @@ class Opening:
     """The arguments of the console. The caller opened `log` and closes it when the console has ended."""
 
     settings: Settings
-    # None only in the modes setup and replay
+    # None only in the modes setup, attach and replay
     target: Target | None
     # why there is no target, for the set-up to show
     error: Fault | None = None
@@ -43,6 +46,8 @@ class Opening:
     demo: Demo | None = None
     # of the session to replay
     replay: str | None = None
+    # the run to follow
+    attach: Run | None = None
     # what the set-up may pick up from: the environment, and the folder in which changeover was started
     environ: Mapping[str, str] = field(default_factory=dict)
     start: Path = field(default_factory=Path.cwd)

@@ -92,3 +92,21 @@ def of_plans(command: C) -> C:
     for option in reversed(_OF_PLANS):
         command = option(command)
     return command
+
+
+_OF_RUNS = (
+    click.option("--yes", is_flag=True, help="Approve the plan, where nobody can answer. Not on a protected target."),
+    click.option("--approve", metavar="DIGEST", help="Approve the plan with this digest, and no other."),
+    click.option("--confirm-database", metavar="NAME", help="Approve by the name of the database."),
+    click.option(
+        "--wait", type=click.FloatRange(min=0), default=0.0, metavar="S", help="Seconds to wait for another run (0)."
+    ),
+    click.option("--dry-run", is_flag=True, help="Show the plan and its digest, and run nothing."),
+)
+
+
+def of_runs(command: C) -> C:
+    """Add the options of what asks for an approval and runs; `leave_of` reads them."""
+    for option in reversed(_OF_RUNS):
+        command = option(command)
+    return command

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import getpass
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..core.errors import ApprovalNeeded, Declined
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Have SIGTERM end a block as Ctrl-C does, so that the session is closed; nothing is under way in it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def say(text: str) -> None:
@@ -26,7 +43,12 @@ def ask(question: str, *, default: str = "") -> str:
 
 def confirm(question: str) -> bool:
     """Return whether the answer is yes; anything but y and yes is a no."""
-    return ask(f"{question} [y/N]").lower() in {"y", "yes"}
+    return is_yes(ask(f"{question} [y/N]"))
+
+
+def is_yes(answer: str) -> bool:
+    """Whether an answer is a yes."""
+    return answer.lower() in {"y", "yes"}
 
 
 def secret(question: str) -> str:

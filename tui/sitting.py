@@ -12,10 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..core.connect import Connector
+from ..core.actions import APPLY, Action
+from ..core.connect import Connection, Connector
 from ..core.errors import ChangeoverError, ConnectError, Declined, ExitCode
 from ..core.events import Event, Planned, PreChecked
+from ..core.guard import until_free
+from ..core.keys import keys_of
 from ..core.migration import Folder
+from ..core.recovery import Recovery, in_doubt_words, recover
+from ..core.retention import prune_now_and_then
 from ..core.secret import Secret
 from ..core.session_log import SessionLog
 from ..core.settings import Flags, Settings, for_target, load
@@ -62,6 +67,8 @@ class Sitting:
     printer: LinePrinter
     # folded from this process's own events: the connection attempts, the server
     view: RunView = field(default_factory=RunView)
+    # what earlier runs left on the database
+    recovery: Recovery = field(default_factory=Recovery)
     exit_code: int = 0
 
     def emit(self, event: Event) -> None:
@@ -85,6 +92,8 @@ def open_sitting(options: Options, command: str, *, settings: Settings | None = 
     printer = LinePrinter(sys.stderr)
     log = SessionLog.open(command=f"changeover {command}", target=str(target), label=target.name or command)
     sitting = Sitting(options=options, settings=settings, target=target, log=log, printer=printer)
+    log.hide(target.password)
+    prune_now_and_then(settings.retention)
     for warning in target.warnings:
         printer.say(f"warning: {warning}")
     with closing_log(log, lambda: [sitting.target.password]) as ended:
@@ -104,7 +113,9 @@ def closing_log(log: SessionLog, secrets: Callable[[], list[Secret | None]]) -> 
     """Close a session log with the exit code that the block leaves, or that its failure means."""
     ended = Ended()
     try:
-        yield ended
+        # between the loops, which have handlers of their own
+        with prompt.interruptible():
+            yield ended
     except ChangeoverError as error:
         log.close(int(error.exit_code), error.summary)
         raise
@@ -139,16 +150,26 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(guarded())
     except asyncio.CancelledError:
         raise Declined("Stopped. Nothing was changed.") from None
+    finally:
+        # the loop has given it back to the system's own, which ends us without a word
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def look_at(sitting: Sitting, *, to: str | None = None) -> Survey:
-    """Connect, read and plan; asks for a password where the server wants one and a person is there.
+def look_at(sitting: Sitting, *, action: Action = APPLY, wait: float | None = None) -> Survey:
+    """Connect, read and plan, once nobody holds the run key; asks for a password where that is wanted and possible.
 
-    Raises what `survey.look` and the connector raise, and Declined on SIGINT or SIGTERM.
+    `wait` is how long to wait for another run before looking, in seconds; None where another run is no hindrance.
+    Raises what `survey.look` and the connector raise, LockHeld where another run is why nothing can be done now, and
+    Declined on SIGINT or SIGTERM.
     """
     folder = read_folder(sitting.settings)
+    return run_with_password(sitting, lambda: _look_once(sitting, action, folder, wait))
+
+
+def run_with_password(sitting: Sitting, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run what connects to the target; once more with a password where the server wants one and a person is there."""
     try:
-        return run_async(_look_once(sitting, to, folder))
+        return run_async(work())
     except ConnectError as error:
         wanted = error.report is not None and error.report.sqlstate == "28P01"
         if not wanted or sitting.target.password is not None or not sitting.options.can_ask:
@@ -156,10 +177,43 @@ def look_at(sitting: Sitting, *, to: str | None = None) -> Survey:
     given = prompt.secret(f"Password for {visible(sitting.target.user)}")
     sources = {**sitting.target.sources, "password": "prompt"}
     sitting.target = replace(sitting.target, password=Secret(given), sources=sources)
-    return run_async(_look_once(sitting, to, folder))
+    sitting.log.hide(sitting.target.password)
+    return run_async(work())
 
 
-async def _look_once(sitting: Sitting, to: str | None, folder: Folder) -> Survey:
+async def recover_for(
+    sitting: Sitting, connector: Connector, connection: Connection, *, patience: float = 5.0
+) -> Recovery:
+    """Settle what earlier runs left on the target, and say what cannot be settled now."""
+    found = await recover(
+        connector,
+        connection,
+        session=sitting.log.id,
+        emit=sitting.emit,
+        read_only=sitting.settings.read_only,
+        patience=patience,
+    )
+    for doubt in found.in_doubt:
+        sitting.printer.say(visible(f"warning: {in_doubt_words(doubt)}"))
+    return found
+
+
+def recover_now(sitting: Sitting, *, patience: float = 30.0) -> Recovery:
+    """Connect and settle what runs have left on the target; raises what the connector raises, and Declined."""
+
+    async def once() -> Recovery:
+        settings = sitting.settings
+        connector = Connector(sitting.target, settings.retry, emit=sitting.emit, session=sitting.log.id)
+        try:
+            return await recover_for(sitting, connector, await connector("look"), patience=patience)
+        finally:
+            await connector.close()
+
+    sitting.recovery = run_async(once())
+    return sitting.recovery
+
+
+async def _look_once(sitting: Sitting, action: Action, folder: Folder, wait: float | None) -> Survey:
     settings = sitting.settings
     connector = Connector(
         sitting.target,
@@ -170,7 +224,14 @@ async def _look_once(sitting: Sitting, to: str | None, folder: Folder) -> Survey
     )
     try:
         connection = await connector("look")
-        survey = await look(connection, settings, to=to, folder=folder)
+        key = keys_of(settings.schema).run
+        if wait:
+            await until_free(connection, key, sitting.emit, wait=wait)
+        sitting.recovery = await recover_for(sitting, connector, connection)
+        survey = await look(connection, settings, action=action, folder=folder)
+        if wait is not None and not survey.plan.ready:
+            # what stands in the way may be another run's work that is only half done yet
+            await until_free(connection, key, sitting.emit, wait=0.0)
     finally:
         await connector.close()
     verdicts: dict[str, int] = {}

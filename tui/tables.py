@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from ..core.briefs import masked
+from ..core.masking import masked
 from ..core.migration import Migration
 from ..core.plan import PlannedMigration, PlannedStatement
 from ..core.precheck import Decision, Verdict
@@ -15,8 +15,10 @@ from ..core.session_log import SessionSummary
 from ..core.survey import Survey
 from ..core.target import Target
 from ..core.view import MigrationView, RunView
-from .format import bounded, count, duration, visible
-from .lines import fault_lines, result_words, server_words
+from .aftermath import post_check_words
+from .claims import claims_line
+from .format import bounded, count, duration, stalled, visible
+from .lines import backend_words, fault_lines, result_words, server_words
 
 # Longer cells are cut; the JSON documents have them whole.
 _CELL: Final = 70
@@ -141,9 +143,17 @@ def _title(migration: Migration) -> str:
     return visible(f"{migration.version} {migration.name} ({migration.file})")
 
 
+_ENTRIES: Final = {
+    "deferred": ", deferred steps", "revert": ", REVERT", "baseline": ", BASELINE", "repair": ", REPAIR",
+}  # fmt: skip
+
+
 def _kind_of(planned: PlannedMigration) -> str:
-    deferred = ", deferred steps" if planned.entry == "deferred" else ""
-    return f"{deferred}, in one transaction" if planned.transactional else f"{deferred}, OUTSIDE a transaction"
+    entry = _ENTRIES.get(planned.entry, "")
+    reason = f" ({visible(planned.reason)})" if planned.reason else ""
+    if all(it.decision is not Decision.RUN for it in planned.statements) and planned.entry in {"baseline", "repair"}:
+        return f"{entry}: {planned.record.value}, nothing of it runs{reason}"
+    return f"{entry}{reason}, {'in one transaction' if planned.transactional else 'OUTSIDE a transaction'}"
 
 
 def _decision(one: PlannedStatement) -> str:
@@ -153,7 +163,7 @@ def _decision(one: PlannedStatement) -> str:
 def _effects(one: PlannedStatement) -> str:
     if one.decision is not Decision.RUN:
         return ""
-    words = [f"{claim.mode.value} on {claim.relation}" for claim in one.locks]
+    words = [claims_line(one.locks)] if one.locks else []
     words += [f"{verb} {', '.join(names)}" for verb, names in
               (("rewrites", one.rewrites), ("scans", one.scans), ("builds", one.builds)) if names]  # fmt: skip
     if one.long:
@@ -174,11 +184,17 @@ def receipt_lines(view: RunView) -> list[str]:
     lines += table(("VERSION", "NAME", "OUTCOME", "TOOK", "ATTEMPTS", "STATEMENTS", "DEFERRED"), rows) if rows else []
     for one in view.migrations:
         if one.fault and one.result and one.result.value != "applied":
-            lines += ["", *fault_lines(one.fault)]
+            lines += ["", *fault_lines(one.fault), *(f"  blocked by {backend_words(it)}" for it in one.blockers)]
     if view.fault and all(one.fault != view.fault for one in view.migrations):
         lines += ["", *fault_lines(view.fault)]
+    waits = [one for one in view.migrations if one.stalled.sessions]
+    lines += [""] * bool(waits)
+    lines += [visible(f"{one.brief.version}: {stalled(one.stalled.sessions, one.stalled.longest)}.") for one in waits]
     if view.left_behind:
         lines += ["", "Left behind:", *(f"  {visible(what)}" for what in view.left_behind)]
+    if view.post_checks is not None:
+        found = [f"  {post_check_words(finding)}" for finding in view.post_checks]
+        lines += ["", *(["Post-checks:", *found] if found else ["Post-checks: nothing left behind."])]
     if view.connections_closed is not None:
         lines += ["", f"{count(view.connections_closed, 'connection')} closed, nothing is held."]
     return lines

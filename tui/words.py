@@ -93,6 +93,9 @@ STATEMENT: Final[dict[StatementState, tuple[str, str]]] = {
 
 RESULT: Final[dict[Result, tuple[str, str]]] = {
     Result.APPLIED: ("✓ applied", "ok"),
+    Result.REVERTED: ("✓ reverted", "ok"),
+    Result.BASELINED: ("✓ baselined", "ok"),
+    Result.REPAIRED: ("✓ repaired", "ok"),
     Result.NOTHING_TO_DO: ("✓ nothing to do", "ok"),
     Result.ROLLED_BACK: ("× rolled back", "bad"),
     Result.STOPPED: ("■ stopped", "warn"),

@@ -6,9 +6,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from ...core.attach import Run
 from ...core.document_types import text_of
 from ...core.documents import status_document
 from ...core.errors import Fault, TargetError, fault_of
+from ...core.retention import prune_now_and_then
 from ...core.session_log import SessionLog
 from ...core.settings import Settings, for_target
 from ...core.target import Target
@@ -54,10 +56,12 @@ def open_screen(
     command: str,
     error: Fault | None = None,
     replay: str | None = None,
+    attach: Run | None = None,
 ) -> int:
     """Open the full screen in a session of its own and return the exit code of the process."""
     label = (target.name if target else None) or mode.value
     log = SessionLog.open(command=command, target=str(target or "no target yet"), label=label)
+    prune_now_and_then(settings.retention)
     opening = Opening(
         settings=settings,
         target=target,
@@ -65,6 +69,7 @@ def open_screen(
         mode=mode,
         log=log,
         replay=replay,
+        attach=attach,
         environ=dict(os.environ),
         start=Path.cwd(),
     )

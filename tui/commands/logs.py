@@ -1,4 +1,4 @@
-"""`logs`: list the sessions, print one, replay one, say where they are."""
+"""`logs`: list the sessions, print one, replay one, say where they are, remove old ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from ...core.codec import event_line
 from ...core.directories import log_root
 from ...core.document_types import text_of
-from ...core.documents import logs_document, session_document
+from ...core.documents import logs_document, prune_document, session_document
+from ...core.retention import prune
 from ...core.session_log import list_sessions, read_session
-from ...core.settings import Flags, load
+from ...core.settings import Flags, Retention, load
 from ...core.view import Stamped, view_of
+from ..format import count, visible
 from ..lines import LinePrinter
 from ..options import Options
 from ..output import show
@@ -48,6 +50,27 @@ def replay(options: Options, session: str) -> int:
 
     settings = load(start=Path.cwd(), environ=os.environ, flags=Flags())
     return open_screen(settings, None, Mode.REPLAY, command="changeover logs replay", replay=session)
+
+
+def prune_logs(
+    options: Options, *, older_than: float | None, keep: int | None, max_size: float | None, dry_run: bool
+) -> int:
+    """Remove the sessions that are not kept, by the settings and what is said here. Raises SettingsError."""
+    settings = load(start=Path.cwd(), environ=os.environ, flags=Flags())
+    kept = settings.retention
+    retention = Retention(
+        days=kept.days if older_than is None else older_than,
+        sessions=kept.sessions if keep is None else keep,
+        megabytes=kept.megabytes if max_size is None else max_size,
+    )
+    removals = prune(retention, dry_run=dry_run)
+    if options.json:
+        show([text_of(prune_document(str(log_root()), removals, dry_run=dry_run))])
+        return 0
+    verb = "would be removed" if dry_run else "removed"
+    lines = [f"{one.session.id}  {visible(one.session.target)}  {one.why}" for one in removals]
+    show([*lines, f"{count(len(removals), 'session')} {verb} of {log_root()}"])
+    return 0
 
 
 def path(options: Options, session: str | None) -> int:

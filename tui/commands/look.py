@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.actions import APPLY, Action
 from ...core.document_types import Document, text_of
 from ...core.documents import check_document, plan_document, status_document
 from ...core.errors import ExitCode
@@ -31,19 +32,19 @@ def status(options: Options, *, exit_code: bool) -> int:
     return sitting.exit_code
 
 
-def plan(options: Options, *, to: str | None, sql: bool) -> int:
+def plan(options: Options, *, action: Action, sql: bool) -> int:
     """Print the plan, also where it cannot run; 4 then."""
     with open_sitting(options, "plan") as sitting:
-        survey = _survey(sitting, to=to)
+        survey = _survey(sitting, action)
         _print(sitting, plan_document(survey, sitting.target), plan_lines(survey, sql=sql))
         sitting.exit_code = _code(survey, pending=False)
     return sitting.exit_code
 
 
-def _survey(sitting: Sitting, *, to: str | None = None) -> Survey:
+def _survey(sitting: Sitting, action: Action = APPLY) -> Survey:
     for text in target_lines(sitting.target):
         sitting.printer.say(text)
-    return look_at(sitting, to=to)
+    return look_at(sitting, action=action)
 
 
 def _print(sitting: Sitting, document: Document, lines: list[str]) -> None:

@@ -118,7 +118,7 @@ class ConfirmScreen(Stage[Approval | None]):
     def _named(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value == self._server.database:
-            self._approve("typed database name")
+            self._approve("typed database name", event.value)
         elif not event.value:
             self.say("Nothing is typed yet. esc goes back; nothing was done.")
         else:
@@ -135,7 +135,7 @@ class ConfirmScreen(Stage[Approval | None]):
     def action_agree(self) -> None:
         """Approve by one letter, where that is enough."""
         if self._armed and not self._typed:
-            self._approve("pressed y")
+            self._approve("pressed y", "y")
 
     def action_policy(self) -> None:
         """Choose another policy for a lost terminal."""
@@ -147,9 +147,11 @@ class ConfirmScreen(Stage[Approval | None]):
         """Back to the plan; nothing was done."""
         self.dismiss(None)
 
-    def _approve(self, how: str) -> None:
+    def _approve(self, how: str, typed: str = "") -> None:
         try:
-            approval = self._plan.approve(digest=self._plan.digest, by=self._by, how=how, on_hangup=self._policy)
+            approval = self._plan.approve(
+                digest=self._plan.digest, by=self._by, how=how, on_hangup=self._policy, typed=typed
+            )
         except PlanChanged as error:
             self.say(fault_of(error).summary, "bad")
             return

@@ -118,7 +118,9 @@ def source_words(target: Target) -> Content:
     """Return where the target's values come from, and how the link is protected."""
     sources = ", ".join(sorted({source for source in target.sources.values() if source != "default"}))
     name = f"target {target.name}" if target.name else "target without a name"
-    link = "a socket of this machine" if target.host.startswith("/") else f"TLS {target.sslmode}"
+    link = "no TLS" if target.sslmode == "disable" else f"TLS {target.sslmode}"
+    if target.host.startswith("/"):
+        link = "a socket of this machine"
     return words(f" {name}, from {sources or 'defaults'}; {link}", "dim")
 
 

@@ -39,6 +39,10 @@ WORDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 }
 
 
+# What moves in a list or a text: together in a line, because nobody has to look these keys up.
+_MOVES: Final = ("move(", "page(", "edge(", "scroll_", "page_", "app.focus_")
+
+
 class Help(ModalScreen[None]):
     """Every key of a screen, and its words."""
 
@@ -74,7 +78,11 @@ def help_words(below: Screen[object], stage: str) -> Content:
     lines += [
         joined(words(f"  {', '.join(names[:3]):<14}", "key", bold=True), words(said[action]))
         for action, names in keys.items()
+        if not action.startswith(_MOVES)
     ]
+    moving = [name for action, names in keys.items() if action.startswith(_MOVES) for name in names[:1]]
+    if moving:
+        lines.append(joined(words(f"  {' '.join(moving)}  ", "key", bold=True), words("move", "dim")))
     for word, meaning in WORDS.get(stage, ()):
         if word == WORDS[stage][0][0]:
             lines += [Content(""), words("Words", "live", bold=True), Content("")]

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 from textual.binding import Binding, BindingType
 
 from ...core.attach import Run
-from ...core.errors import ChangeoverError, fault_of
+from ...core.errors import ChangeoverError, NeedsAttention, fault_of
+from ...core.events import Backend, BlockerEndAnswered
 from ...core.view import RunView, reduce
 from ..widgets.banner import Standing
 from .confirm import POLICIES
+from .end_blocker import EndBlocker
 from .question import Choice, Question
 from .run import RunScreen
 
@@ -27,13 +29,19 @@ class LiveRunScreen(RunScreen[str]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", "Stop", tooltip="stop now, or after this statement or migration; asks first"),
         Binding("t", "try_now", "Try now", tooltip="while it gives way: begin the next attempt at once"),
+        # before the table's own g, which it has whenever nothing is waited for
+        Binding("g", "give_up", "Give up", priority=True, tooltip="make no further attempt: this one is the last"),
+        Binding(
+            "K", "end_blocker", "End blocker", tooltip="cancel, then terminate who blocks this run; asks for the pid"
+        ),
         Binding("q,escape", "leave", "Leave", tooltip="asks: leave, stop or stay"),
     ]
 
     def __init__(self, standing: Standing, view: RunView, run: Run) -> None:
         super().__init__(standing, view)
         self._run = run
-        self._waiting = False
+        # what decides which keys do something: waiting for the next attempt, blocked, ending blockers allowed
+        self._keys = (False, False, False)
 
     def on_mount(self) -> None:
         """Follow the run."""
@@ -44,25 +52,50 @@ class LiveRunScreen(RunScreen[str]):
         self.paint(time.time())
         migration = self.view.current_migration
         waiting = migration is not None and migration.retry_at is not None
-        if waiting != self._waiting:
-            self._waiting = waiting
+        now = (waiting, bool(self._blockers), self.view.end_blockers)
+        if now != self._keys:
+            self._keys = now
             self.refresh_bindings()
+
+    @property
+    def _blockers(self) -> tuple[Backend, ...]:
+        """Who is in the way now, or was in the way of the attempt that has just given way."""
+        if self.view.locks is not None:
+            return self.view.locks.blockers
+        migration = self.view.current_migration
+        return migration.blockers if migration is not None and migration.retry_at is not None else ()
 
     async def _follow(self) -> None:
         taken = 0
-        async for stamped in self._run.events():
-            self.view = reduce(self.view, stamped)
-            taken += 1
-            if taken % 200 == 0:
-                # a burst of events must not keep keys from being read
-                await asyncio.sleep(0)
+        try:
+            async for stamped in self._run.events():
+                self.view = reduce(self.view, stamped)
+                if isinstance(stamped.event, BlockerEndAnswered):
+                    self.say(ended_words(stamped.event), "warn" if stamped.event.sent else "bad")
+                taken += 1
+                if taken % 200 == 0:
+                    # a burst of events must not keep keys from being read
+                    await asyncio.sleep(0)
+        except NeedsAttention as error:
+            # the runner died; what it said is in the view
+            back = Choice(key="b", answer="back", label="Back")
+            await self.app.push_screen_wait(Question("", (back,), fault=fault_of(error)))
         self.paint(time.time())
         self.dismiss("finished")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Dim trying now, but during a wait."""
+        """Dim what does nothing now; ending blockers is only there where the target's settings allow it."""
         del parameters
-        return None if action == "try_now" and not self._waiting else True
+        waiting, blocked, may_end = self._keys
+        match action:
+            case "try_now":
+                return True if waiting else None
+            case "give_up":
+                return waiting or blocked
+            case "end_blocker":
+                return False if not may_end else True if blocked else None
+            case _:
+                return True
 
     def action_stop(self) -> None:
         """Ask how to stop."""
@@ -75,6 +108,26 @@ class LiveRunScreen(RunScreen[str]):
     def action_try_now(self) -> None:
         """Cut the wait before the next attempt."""
         self.run_worker(self._run.try_now(), exit_on_error=False)
+
+    def action_give_up(self) -> None:
+        """Let no further attempt begin."""
+        self.run_worker(self._run.give_up(), exit_on_error=False)
+        self.say("Given up: no further attempt begins.", "warn")
+
+    def action_end_blocker(self) -> None:
+        """Ask which blocker to end."""
+        self._begin(self._ask_whom_to_end())
+
+    async def _ask_whom_to_end(self) -> None:
+        blockers = self._blockers
+        if not any(blocker.endable for blocker in blockers):
+            reasons = "; ".join(f"pid {it.pid}: {it.why_not}" for it in blockers)
+            self.say(f"Nobody here can be ended. {reasons}", "warn")
+            return
+        picked = await self.app.push_screen_wait(EndBlocker(blockers, cancelled=self.view.cancelled))
+        if picked is not None:
+            blocker, how = picked
+            await self._run.end_blocker(blocker, how)
 
     def _begin(self, question: Coroutine[Any, Any, None]) -> None:
         self.run_worker(question, exit_on_error=False, exclusive=True, group="question")
@@ -98,6 +151,13 @@ class LiveRunScreen(RunScreen[str]):
             self.say(fault_of(error).summary, "bad")
         else:
             self.say("Asked to stop. It is stopped when the server has confirmed it.", "warn")
+
+
+def ended_words(event: BlockerEndAnswered) -> str:
+    """Return what became of ending a blocker."""
+    if event.sent:
+        return f"The {event.how} of pid {event.pid} was sent."
+    return f"The {event.how} of pid {event.pid} was not sent: {event.reason}."
 
 
 def stop_question() -> Question:

@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from ...core.plan import Plan, PlannedMigration, PlannedStatement
 from ...core.precheck import Row
+from ..claims import claims_line
 from ..format import count
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
@@ -170,8 +171,7 @@ def row_words(plan: Plan, row: Row) -> Content:
     decision = found.decision.value + (f", {found.reason}" if found.reason else "")
     lines.append(joined(words(f"{row.needed_by}  ", "dim"), words(decision, "head")))
     if found.locks:
-        claims = ", ".join(f"{claim.mode} on {claim.relation}" for claim in found.locks)
-        lines.append(joined(words("locks ", "dim"), words(f"{claims} ({found.source})")))
+        lines.append(joined(words("locks ", "dim"), words(f"{claims_line(found.locks)} ({found.source})")))
     work = [
         f"{name} {', '.join(relations)}"
         for name, relations in (("rewrites", found.rewrites), ("scans", found.scans), ("builds", found.builds))

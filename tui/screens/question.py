@@ -86,6 +86,8 @@ class Question(ModalScreen[str]):
             return
         for choice in self._choices:
             if choice.key == event.key:
+                # answered: the screen below must not take the key for one of its own
+                event.stop()
                 self.dismiss(choice.answer)
                 return
 

@@ -11,9 +11,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
-from ...core.events import StatementState
+from ...core.events import Backend, Result, StatementState
 from ...core.view import MigrationView, RunView
-from ..format import count, duration
+from ..aftermath import post_check_words
+from ..format import age, count, duration, stalled
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
 from ..words import RESULT, cell, fault_words, fit, joined, stacked, words
@@ -56,13 +57,17 @@ def receipt_words(view: RunView, folder: Path) -> Content:
         lines.append(words("What is there now", "bad", bold=True))
         lines += [words(f"  {thing}", lines=True) for thing in view.left_behind]
         lines.append(Content(""))
+    for finding in view.post_checks or ():
+        lines.append(words(post_check_words(finding), "warn"))
     closed = view.connections_closed
     said = "not confirmed" if closed is None else f"all closed ({closed}); every lock is released"
+    checked = "nobody has looked" if view.post_checks is None else count(len(view.post_checks), "finding")
     exit_code = "" if view.exit_code is None else f"exit code {view.exit_code}"
     lines += [
         _named("approved", words(f"by {view.by}, {view.how}; plan {view.digest[:12]}")),
         _named("notices", words(count(view.notice_count, "notice"))),
-        _named("links", words(said, "ok" if closed is not None else "warn")),
+        _named("checked", words(checked, "warn" if view.post_checks or view.post_checks is None else "ok")),
+        _named("connections", words(said, "ok" if closed is not None else "warn")),
         _named("session", words(f"{view.session}  {exit_code}")),
         _named("log", words(str(folder))),
     ]
@@ -70,7 +75,7 @@ def receipt_words(view: RunView, folder: Path) -> Content:
 
 
 def _named(name: str, value: Content) -> Content:
-    return joined(words(f"{name:<10}", "dim"), value)
+    return joined(words(f"{name:<13}", "dim"), value)
 
 
 def migration_words(view: MigrationView) -> Content:
@@ -91,4 +96,16 @@ def migration_words(view: MigrationView) -> Content:
         reason = view.progress(number).reason or brief.reason
         said = f"line {brief.line}: {reason or brief.kind}"
         lines.append(joined(" " * 14, words("~ deferred ", "warn"), words(said)))
+    if view.stalled.sessions:
+        lines.append(joined(" " * 14, words(stalled(view.stalled.sessions, view.stalled.longest), "warn")))
+    if view.result is not None and view.result is not Result.APPLIED:
+        lines += [joined(" " * 14, words("blocked by ", "warn"), words(blocker_words(it))) for it in view.blockers]
     return stacked(*lines)
+
+
+def blocker_words(backend: Backend) -> str:
+    """Return who was in the way: process, application, role, what it did and for how long."""
+    who = backend.application or backend.kind or "?"
+    role = f" as {backend.user}" if backend.user else ""
+    doing = f", {backend.state} {age(backend.xact_age)}" if backend.state else ""
+    return f"pid {backend.pid} {who}{role}{doing}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from ...core.events import Result
 from ...core.view import MigrationView, RunView
-from ..format import count, duration
+from ..format import count, duration, stalled
 from ..widgets.banner import Standing
 from ..widgets.locks import LockPanel
 from ..widgets.notices import Notices
@@ -23,6 +23,13 @@ from ..widgets.steps import Steps
 from ..words import RESULT, fault_words, joined, stacked, words
 from .confirm import POLICIES
 from .stage import ResultT, Stage
+
+_STOPS: Final = {
+    "now": "now",
+    "after-statement": "after this statement",
+    "after-migration": "after this migration",
+    "give-up": "with this attempt",
+}
 
 
 class RunScreen(Stage[ResultT]):
@@ -65,10 +72,7 @@ class RunScreen(Stage[ResultT]):
         tone = "bad" if view.fault is not None or _stumbled(view) else "ok"
         self.query_one(Progress).show(view.statements_finished, view.statements_total, tone=tone)
         self._paint_sql()
-        locks = self.query_one(LockPanel)
-        migration = view.current_migration
-        gave_way_to = migration.blockers if migration is not None and migration.retry_at is not None else ()
-        locks.show(view.locks, gave_way_to=gave_way_to)
+        self.query_one(LockPanel).show(view)
         notices = self.query_one(Notices)
         notices.show(view.notices, view.notice_count, rows=max(1, notices.size.height))
         self.query_one("#promise", Paper).write(promise_words(view))
@@ -105,8 +109,7 @@ def headline_words(view: RunView, now: float) -> Content:
         return joined(" ", words(word, tone, bold=True), clock)
     migration = view.current_migration
     if view.stop is not None:
-        when = {"now": "now", "after-statement": "after this statement", "after-migration": "after this migration"}
-        said = f"■ stopping {when.get(view.stop.when, view.stop.when)}"
+        said = f"■ stopping {_STOPS.get(view.stop.when, view.stop.when)}"
         return joined(" ", words(said, "warn", bold=True), clock)
     if migration is None:
         return joined(" ", words(f"► {view.phase}", "live", bold=True), clock)
@@ -116,6 +119,8 @@ def headline_words(view: RunView, now: float) -> Content:
         left = max(0, math.ceil(migration.retry_at - now))
         said = f"◦ gave way; attempt {migration.attempt + 1} of {migration.of} in {left} s"
         return joined(" ", words(said, "warn", bold=True), name, clock)
+    if view.phase == "running" and view.locks is not None and view.locks.waiting_for:
+        return joined(" ", words("◦ waiting for a lock", "warn", bold=True), name, attempt, clock)
     return joined(" ", words(f"► {view.phase}", "live", bold=True), name, attempt, clock)
 
 
@@ -149,6 +154,8 @@ def promise_words(view: RunView) -> Content:
         closed = view.connections_closed
         said = f"{count(closed, 'connection')} closed" if closed is not None else "connections are being closed"
         return words(f" {said}; session {view.session}", "dim")
+    if view.stop is not None and view.stop.when == "give-up":
+        return words(" No further attempt begins; where this one gives way, the run ends rolled back.", "warn")
     if view.stop is not None:
         if view.stop_confirmed:
             return words(" The server has confirmed it: nothing of this migration runs and no lock is held.", "ok")
@@ -156,6 +163,8 @@ def promise_words(view: RunView) -> Content:
     migration = view.current_migration
     if migration is not None and migration.retry_at is not None:
         why = f": {migration.fault.summary}" if migration.fault is not None else ""
+        if migration.stalled.sessions:
+            why = f"; {stalled(migration.stalled.sessions, migration.stalled.longest)}"
         return words(f" Rolled back, nothing is held{why}", "warn")
     policy = POLICIES.get(view.on_hangup)
     return words(f" If this terminal closes, {policy}." if policy else "", "dim")
@@ -168,6 +177,10 @@ def outcome_words(view: RunView) -> Content:
     match view.result:
         case Result.APPLIED:
             return words(f"✓ Applied: {done}.", "ok", bold=True)
+        case Result.REVERTED | Result.BASELINED | Result.REPAIRED:
+            entries = count(len(view.migrations), "migration")
+            took = duration(view.elapsed or 0.0)
+            return words(f"✓ {view.result.value.capitalize()}: {entries} in {took}.", "ok", bold=True)
         case Result.NOTHING_TO_DO:
             return words("✓ Nothing to do: every migration is in force.", "ok", bold=True)
         case Result.ROLLED_BACK:

@@ -16,11 +16,11 @@ from .stage import Stage
 
 
 class SessionsScreen(Stage[str]):
-    """The list; the result is the name of a session to replay, or an empty text."""
+    """The list; the result is the name of a session to replay or to attach to, or an empty text."""
 
     STAGE: ClassVar[str] = "sessions"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "replay", "Replay", tooltip="play the chosen session on the run screen"),
+        Binding("enter", "replay", "Replay", tooltip="play the chosen session, or attach to it where its run goes on"),
         Binding("q,escape", "back", "Back"),
     ]
 
@@ -48,7 +48,8 @@ class SessionsScreen(Stage[str]):
             self.say("No session yet.", "head")
             return
         chosen = self._sessions[self.query_one(SessionsTable).cursor]
-        self.say(f"{chosen.id}, by {chosen.by}; {count(len(self._sessions), 'session')}", "head")
+        going = "; enter attaches to its run" if chosen.running else ""
+        self.say(f"{chosen.id}, by {chosen.by}; {count(len(self._sessions), 'session')}{going}", "head")
 
     def action_replay(self) -> None:
         """Play the chosen one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from textual.widgets import Input
 
 from ...core.errors import ChangeoverError, Fault, fault_of
 from ...core.setup import Answers, Offer, Question
-from ...core.target import Target
+from ...core.target import TO_SET_UP, Target
 from ..widgets.banner import Standing
 from ..widgets.field import Field
 from ..widgets.paper import Paper
@@ -51,9 +52,9 @@ class OffersScreen(Stage[Offer | str]):
             ),
             classes="facts",
         )
-        yield Paper(fault_words(self._fault) if self._fault else Content(""), id="fault")
+        yield Paper(fault_words(here(self._fault)) if self._fault else Content(""), id="fault")
         yield Table(
-            [Column(title="found in", share=2, cut="middle"), Column(title="database", share=3, cut="middle")],
+            [Column(title="found in", cut="middle"), Column(title="database", share=3, cut="middle")],
             id="offers",
         )
 
@@ -86,6 +87,14 @@ class OffersScreen(Stage[Offer | str]):
     def action_leave(self) -> None:
         """End the console."""
         self.dismiss(LEAVE)
+
+
+def here(fault: Fault) -> Fault:
+    """Return a fault with the advice that helps inside the set-up: not the one to come here."""
+    if TO_SET_UP not in fault.advice:
+        return fault
+    advice = "Choose one here. Another time, --target or DATABASE_URL can name it; the password comes from ~/.pgpass."
+    return replace(fault, advice=advice)
 
 
 def offer_row(offer: Offer) -> TableRow:

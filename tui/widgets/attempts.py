@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from ...core.view import AttemptView
 from ..format import duration
 from ..words import Cell, cell
-from .paper import Paper
 from .table import Column, Table, TableRow
 
 
@@ -16,9 +17,9 @@ class Attempts(Table):
         super().__init__(
             [
                 Column(title="attempt", width=7),
-                Column(title="address", width=20, cut="middle"),
+                Column(title="address", width=40, fits=True, cut="middle"),
                 Column(title="what came of it"),
-                Column(title="took", width=8, right=True),
+                Column(title="took", width=11, fits=True, right=True),
             ],
             empty="no attempt yet",
             id="attempts",
@@ -36,11 +37,14 @@ def attempt_row(attempt: AttemptView) -> TableRow:
     address = cell(attempt.address)
     if attempt.fault is not None:
         took = "" if attempt.elapsed is None else duration(attempt.elapsed)
-        return (number, address, cell(f"× {attempt.fault.summary}", "bad"), Cell(took, "dim"))
+        return (number, address, cell(f"× {reason(attempt)}", "bad"), Cell(took, "dim"))
     if attempt.elapsed is not None:
         return (number, address, Cell("✓ connected", "ok"), Cell(duration(attempt.elapsed), "dim"))
     return (number, address, Cell("► trying", "live"), Cell(""))
 
 
-class Countdown(Paper):
-    """What is being waited for, in whole seconds; repainted only when the second changes."""
+def reason(attempt: AttemptView) -> str:
+    """Return why an attempt failed, to stand beside its address: without that address."""
+    summary = attempt.fault.summary if attempt.fault is not None else ""
+    address = re.escape(attempt.address)
+    return re.sub(rf"^{address} | (?:at|from|of|on|to|with) {address}(?!\w|\.\w)", "", summary).removesuffix(".")

@@ -24,12 +24,16 @@ class Standing:
     # what holds us to reading, in words; empty where we can write
     read_only: str = ""
     replay: bool = False
-    # what a replayed session has worked on
+    attached: bool = False
+    # what a replayed or attached session works on
     said: str = ""
 
 
 class Banner(Paper):
-    """Words first: environment, `user@host:port/database`, READ-ONLY. Never scrolls, never hides."""
+    """Words first: environment, `user@host:port/database`, READ-ONLY. Never scrolls, never hides.
+
+    Of a socket it says `[local]`: the folder would fill the row, and the confirmation has it in full.
+    """
 
     def __init__(self, standing: Standing) -> None:
         super().__init__(id="banner")
@@ -51,7 +55,7 @@ class Banner(Paper):
     def _paint(self) -> None:
         standing = self._standing
         if standing.target is None:
-            said = " REPLAY " if standing.replay else " NO TARGET YET "
+            said = " REPLAY " if standing.replay else " ATTACHED " if standing.attached else " NO TARGET YET "
             word = Content.styled(said, "$env-calm-fg on $env-calm-bg bold")
             self.write(joined(word, " ", words(standing.said, bold=True)))
             return
@@ -76,7 +80,7 @@ def address(standing: Standing, room: int) -> str:
     port = server.port if server else target.port
     database = visible(server.database if server else target.database)
     if host.startswith("/"):
-        host = "[local]" + host
+        host = "[local]"
     rest = cell_len(f"{user}@:{port}/{database}")
     if cell_len(host) > room - rest:
         host = fit(host, max(8, room - rest), cut="middle")

@@ -83,7 +83,7 @@ class Hints(Paper):
             hint = joined(
                 Content.styled(key, "$key bold" if live else "$dim"),
                 " ",
-                Content.styled(active.binding.description, "$text" if live else "$dim strike"),
+                Content.styled(active.binding.description, "$text" if live else "$dim"),
                 "  ",
             )
             if line.cell_length + hint.cell_length - 2 > room:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import Final
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
 from ...core.events import Backend, LocksSeen
-from ..format import age, duration
+from ...core.view import RunView
+from ..format import age, count, duration
 from ..words import NOTHING, cell, fit, joined, squeezed, words
 from .paper import Paper
 
@@ -28,56 +30,113 @@ class LockPanel(Vertical):
         for _ in range(_LINES):
             yield Paper()
 
-    def show(self, seen: LocksSeen | None, *, gave_way_to: tuple[Backend, ...] = ()) -> None:
+    def show(self, view: RunView) -> None:
         """Show one look of the watch, or whom the last attempt gave way to, in the lines that there are."""
         size = self.content_size
         rows = max(1, min(size.height, _LINES) - 1)
-        lines = lock_lines(seen, gave_way_to=gave_way_to, width=size.width, rows=rows)
+        lines = lock_lines(view, width=size.width, rows=rows)
         for paper, line in zip_longest(self.query(Paper), lines[:_LINES], fillvalue=NOTHING):
             if isinstance(paper, Paper) and isinstance(line, Content):
                 paper.write(line)
 
 
-def lock_lines(
-    seen: LocksSeen | None, *, gave_way_to: tuple[Backend, ...] = (), width: int, rows: int
-) -> list[Content]:
-    """Return the panel: what is waited for and how long, then the backends, blockers first."""
+def lock_lines(view: RunView, *, width: int, rows: int) -> list[Content]:
+    """Return the panel: what is waited for and how long, then the backends, blockers first; `rows` under the head."""
+    seen, migration = view.locks, view.current_migration
+    gave_way_to = migration.blockers if migration is not None and migration.retry_at is not None else ()
+    notes = [*_progress(view), *_ending(view)]
     if seen is None and gave_way_to:
-        return [
-            joined(words("locks     ", "dim"), words("none held; the last attempt gave way to", "warn")),
-            *(backend_words("held by", backend, width) for backend in gave_way_to[:rows]),
-        ]
+        head = joined(words("locks     ", "dim"), words("none held; the last attempt gave way to", "warn"))
+        shown = [("held by", it) for it in gave_way_to]
+        return [head, *notes, *_backends(shown, len(shown), width, rows - len(notes))]
     if seen is None:
-        return [words("locks     nothing is waited for", "dim")]
-    if seen.waiting_for is None and not seen.blockers and not seen.waiters:
-        share = "" if seen.share is None else f" {seen.share:.0%}"
-        return [words(f"locks     not waiting{'; ' + seen.progress + share if seen.progress else ''}", "dim")]
-    lines = [
-        joined(
-            words("locks     ", "dim"),
-            words(f"waits for {seen.waiting_for or 'a lock'}, {duration(seen.waited)}", "warn", bold=True),
-        )
-    ]
+        return notes or [words("locks     nothing is waited for", "dim")]
+    if seen.waiting_for is None and not seen.blockers:
+        longest = max((it.waiting or 0.0 for it in seen.waiters), default=0.0)
+        waited = f", the longest for {duration(longest)}" if longest else ""
+        said = f"{count(seen.behind, 'connection')} wait for what we hold{waited}"
+    else:
+        said = f"waits for {seen.waiting_for or 'a lock'}, {duration(seen.waited)}"
+    lines = [joined(words("locks     ", "dim"), words(said, "warn", bold=True)), *notes]
     shown = [*(("held by", it) for it in seen.blockers), *(("behind us", it) for it in seen.waiters)]
-    room = rows if len(shown) <= rows else rows - 1
-    lines += [backend_words(role, backend, width) for role, backend in shown[:room]]
-    if len(shown) > room:
-        hidden = shown[room:]
-        behind = sum(role == "behind us" for role, _ in hidden)
-        said = "behind us" if behind == len(hidden) else f"of which {behind} behind us"
-        lines.append(words(f"          and {len(hidden)} more, {said}", "dim"))
+    total = len(seen.blockers) + seen.behind
+    hint = _hint(seen)
+    if hint and rows > len(lines):
+        return [*lines, *_backends(shown, total, width, rows - len(lines)), words(f"          {hint}", "warn")]
+    return [*lines, *_backends(shown, total, width, rows + 1 - len(lines))]
+
+
+def _hint(seen: LocksSeen) -> str:
+    """Return what has to be known of those who block us."""
+    if any(it.prevents_wraparound for it in seen.blockers):
+        return "it does not give way: it keeps transaction ids from running out"
+    if any(not it.visible for it in seen.blockers):
+        return "what they do is hidden from this role: GRANT pg_monitor to it"
+    return ""
+
+
+def _backends(shown: list[tuple[str, Backend]], total: int, width: int, rows: int) -> list[Content]:
+    """Return as many backends as there are rows, and in the last row how many there are beside them."""
+    room = rows if total <= rows else rows - 1
+    seen = shown[: max(0, room)]
+    widest = max((cell_len(backend_name(backend, width)) for _, backend in seen), default=0)
+    # in steps: who waits changes with every look, and the columns should not move each time
+    names = min(40 if width >= _WIDE else 20, -(-widest // 4) * 4)
+    lines = [backend_words(role, backend, width, names=names) for role, backend in seen]
+    if total > len(lines) and rows > 0:
+        held = sum(role == "held by" for role, _ in shown[len(lines) :])
+        behind = total - len(lines) - held
+        said = "behind us" if not held else f"of which {behind} behind us"
+        lines.append(words(f"          and {total - len(lines)} more, {said}", "dim"))
     return lines
 
 
-def backend_words(role: str, backend: Backend, width: int) -> Content:
-    """Return a backend in one line: process, application, what it is doing and for how long, its query."""
-    names = [backend.application or backend.user or "?"]
+def _progress(view: RunView) -> list[Content]:
+    """Return how far the server says the statement in hand is."""
+    seen = view.progress
+    if seen is None:
+        return []
+    share = f" {seen.share:.0%} of this phase" if seen.share is not None else ""
+    counted = f", {seen.counted}" if seen.counted else ""
+    return [joined(words("progress  ", "dim"), words(f"{seen.phase}{share}", "live"), words(counted, "dim"))]
+
+
+def _ending(view: RunView) -> list[Content]:
+    """Return what became of the last wish to end a blocker that is still in the way."""
+    asked, answered = view.end_asked, view.end_answered
+    seen = view.locks.blockers if view.locks else ()
+    migration = view.current_migration
+    there = {it.pid for it in (*seen, *(migration.blockers if migration else ()))}
+    if asked is None or asked.pid not in there:
+        return []
+    if answered is None:
+        became = "is being sent"
+    elif answered.sent:
+        became = f"was sent by {asked.by}"
+    else:
+        became = f"was not sent: {answered.reason}"
+    tone = "bad" if answered is not None and not answered.sent else "warn"
+    return [joined(words("ending    ", "dim"), words(f"{asked.how} of pid {asked.pid} {became}", tone))]
+
+
+def backend_name(backend: Backend, width: int) -> str:
+    """Return who a backend is, visible: its application, in a wide panel with its role."""
+    names = [backend.application or backend.user or backend.kind or "?"]
     if width >= _WIDE and backend.application and backend.user:
         names.append(f"({backend.user})")
-    head = f"{backend.pid:>7} {fit(cell(' '.join(names)).text, 40 if width >= _WIDE else 20)} "
+    return cell(" ".join(names)).text
+
+
+def backend_words(role: str, backend: Backend, width: int, *, names: int) -> Content:
+    """Return a backend in one line: process, application in `names` cells, what it does and how long, its query."""
+    head = f"{backend.pid:>7} {fit(backend_name(backend, width), names)} "
     state = _STATES.get(backend.state or "", backend.state or "?")
-    doing = f"{state} {age(backend.xact_age)}"
-    query = squeezed(backend.query or ("wraparound vacuum" if backend.prevents_wraparound else ""))
+    doing = f"{state} {age(backend.xact_age)}" if backend.visible else "not shown to us"
+    if backend.waiting is not None:
+        doing = f"waits {duration(backend.waiting)}"
+    elif backend.blocked_by and role == "held by":
+        doing = f"waits for {backend.blocked_by[0]}"
+    query = squeezed(backend.query or "")
     left = max(0, width - 10 - len(head) - 18)
     return joined(
         words(f"{role:<10}", "bad" if role == "held by" else "warn"),

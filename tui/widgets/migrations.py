@@ -16,12 +16,12 @@ class Migrations(Table):
     def __init__(self) -> None:
         super().__init__(
             [
-                Column(title="version", width=9, cut="middle"),
+                Column(title="version", width=16, fits=True, cut="middle"),
                 Column(title="name"),
-                Column(title="state", width=12),
-                Column(title="applied", width=16),
-                Column(title="took", width=8, right=True),
-                Column(title="by", width=14, from_width=100),
+                Column(title="state", width=12, fits=True),
+                Column(title="applied", width=16, fits=True),
+                Column(title="took", width=11, fits=True, right=True),
+                Column(title="by", width=20, fits=True, from_width=100),
                 Column(title="note", share=1, from_width=150),
             ],
             empty="no migrations in the folder",

@@ -10,6 +10,8 @@ from ..words import VERDICT, Cell, cell
 from .table import Column, Table, TableRow
 
 _WIDE: Final = 110
+# The schema that nearly every name would begin with; what stands under the table has it in full.
+_USUAL: Final = "public."
 # PostgreSQL's own short names of types, see https://www.postgresql.org/docs/18/datatype.html
 _SHORT: Final = {
     "timestamp with time zone": "timestamptz",
@@ -41,10 +43,10 @@ class PrecheckTable(Table):
 def _columns(width: int) -> tuple[Column, ...]:
     return (
         Column(title="object", share=4, cut="start"),
-        Column(title="needed by", width=34 if width >= _WIDE else 9, cut="middle"),
+        Column(title="needed by", width=40 if width >= _WIDE else 16, fits=True, cut="middle"),
         Column(title="expected", share=2),
         Column(title="found", share=2),
-        Column(title="verdict", width=12),
+        Column(title="verdict", width=12, fits=True),
     )
 
 
@@ -53,7 +55,7 @@ def precheck_row(row: Row, *, wide: bool) -> TableRow:
     word, tone = VERDICT[row.verdict]
     file = row.needed_by.file if wide else row.version
     return (
-        cell(row.object),
+        cell(row.object.removeprefix(_USUAL)),
         cell(f"{file}:{row.needed_by.line}", "dim"),
         cell(shortly(row.expected)),
         cell(shortly(row.found), "dim" if tone == "dim" else "text"),

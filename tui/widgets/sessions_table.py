@@ -19,10 +19,10 @@ class SessionsTable(Table):
             [
                 Column(title="opened (UTC)", width=16),
                 Column(title="target", cut="middle"),
-                Column(title="command", width=8),
-                Column(title="outcome", width=16),
-                Column(title="by", width=20, cut="middle", from_width=110),
-                Column(title="session", width=36, cut="middle", from_width=150),
+                Column(title="command", width=16, fits=True),
+                Column(title="outcome", width=16, fits=True),
+                Column(title="by", width=30, fits=True, cut="middle", from_width=110),
+                Column(title="session", width=36, fits=True, cut="middle", from_width=150),
             ],
             empty="no session yet",
             id=id,
@@ -39,11 +39,16 @@ def session_row(session: SessionSummary) -> TableRow:
     return (
         Cell(f"{datetime.fromtimestamp(session.opened_at, UTC):%Y-%m-%d %H:%M}", "head"),
         cell(session.target),
-        cell(session.command),
+        cell(command_of(session)),
         Cell(word, tone),
         cell(session.by, "dim"),
         cell(session.id, "dim"),
     )
+
+
+def command_of(session: SessionSummary) -> str:
+    """Return the command without the name of the program, which they all begin with; alone it is the console."""
+    return session.command.removeprefix("changeover").strip() or "console"
 
 
 def outcome_words(session: SessionSummary) -> tuple[str, str]:

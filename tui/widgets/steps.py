@@ -7,9 +7,12 @@ from typing import Final
 from ...core.events import StatementState
 from ...core.view import ROW, MigrationView, Progress, RunView
 from ..format import count, duration
-from ..words import RESULT, STATEMENT, Cell, cell, squeezed
+from ..statement_line import statement_line
+from ..words import RESULT, STATEMENT, Cell, cell, fit
 from .table import Column, Table, TableRow
 
+# Beside a long reason the statement is cut, but not mangled for it; characters.
+_LEAST: Final = 30
 _SPARED: Final = frozenset({StatementState.SKIPPED, StatementState.DEFERRED})
 
 
@@ -22,7 +25,7 @@ class Steps(Table):
                 Column(title="", width=13),
                 Column(title="", width=9, cut="middle"),
                 Column(title=""),
-                Column(title="", width=11, right=True),
+                Column(title="", width=13, right=True),
             ],
             empty="no migration has begun yet",
             id="steps",
@@ -84,7 +87,7 @@ class Steps(Table):
         view = self._view.migrations[migration]
         if statement is None:
             return migration_row(view, current=migration == self._view.current)
-        return statement_row(view, statement, now=self._now)
+        return statement_row(view, statement, now=self._now, room=self.width_of(self.columns[2]))
 
 
 def _opened(view: RunView) -> int | None:
@@ -126,8 +129,8 @@ def migration_row(view: MigrationView, *, current: bool) -> TableRow:
     return (Cell(word, tone), cell(view.brief.version, "head"), cell(name), Cell(attempt, "head"))
 
 
-def statement_row(view: MigrationView, index: int, *, now: float | None) -> TableRow:
-    """Return the row of a statement."""
+def statement_row(view: MigrationView, index: int, *, now: float | None, room: int) -> TableRow:
+    """Return the row of a statement, with `room` cells for its text."""
     brief, progress = view.brief.statements[index], _progress(view, index)
     word, tone = STATEMENT[progress.state]
     if progress.fault is not None and view.retry_at is not None:
@@ -139,10 +142,12 @@ def statement_row(view: MigrationView, index: int, *, now: float | None) -> Tabl
         took = duration(progress.elapsed) if progress.elapsed else ""
     notes = f" {count(progress.notices, 'notice')}" if progress.notices else ""
     reason = f"{progress.reason or brief.reason}: " if progress.state in _SPARED else ""
+    left = max(_LEAST, room - len(reason) - len(notes))
+    text = cell(reason + statement_line(brief.sql[:400], left)).text
     quiet = "dim" if tone == "dim" and not running else "text"
     return (
         Cell(f"  {word}", tone),
         Cell(f"line {brief.line}", "dim"),
-        cell(reason + squeezed(brief.sql[:400]) + notes, quiet),
+        cell(fit(text, max(1, room - len(notes))).rstrip() + notes, quiet),
         Cell(took, "dim"),
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -26,6 +27,8 @@ TableRow: TypeAlias = tuple[Cell, ...]
 # Left of the first column: the mark of the chosen row, which has to be seen without colour too.
 _MARK: Final = "> "
 _GAP: Final = 2
+# Right of the last column, as on every other line; where there is a scroll bar, it is that.
+_EDGE: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,8 @@ class Column:
 
     title: str
     width: int = 0
+    # `width` is the most: where the texts are known it is as wide as they are
+    fits: bool = False
     # share of what is left, against the other flexible columns
     share: int = 1
     right: bool = False
@@ -94,6 +99,8 @@ class Table(ScrollView, can_focus=True):
         self._count = 0
         self._row_at: Callable[[int], TableRow] = lambda _index: ()
         self._painted: dict[int, TableRow] = {}
+        # of each column the widest text; empty where the rows are not known before they are painted
+        self._needs: tuple[int, ...] = ()
 
     @property
     def room(self) -> int:
@@ -112,6 +119,12 @@ class Table(ScrollView, can_focus=True):
     def show(self, rows: Sequence[TableRow]) -> None:
         """Show these rows; what is on screen already is left alone."""
         held = tuple(rows)
+        before = self._layout()
+        columns = range(min((len(row) for row in held), default=0))
+        self._needs = tuple(max(cell_len(row[index].text) for row in held) for index in columns)
+        if before != self._layout():
+            self._painted.clear()
+            self.refresh()
         self.show_lazily(len(held), held.__getitem__)
 
     def show_lazily(self, count: int, row_at: Callable[[int], TableRow]) -> None:
@@ -150,22 +163,41 @@ class Table(ScrollView, can_focus=True):
 
     def _layout(self) -> list[tuple[Column, int, int]]:
         """Return the columns that are shown, each with its left edge and width."""
-        room = self.room
-        shown = [column for column in self.columns if room >= column.from_width]
-        fixed = sum(column.width for column in shown) + _GAP * (len(shown) - 1) + len(_MARK)
-        shares = sum(column.share for column in shown if not column.width)
-        left = max(0, room - fixed)
+        shown = [(index, column) for index, column in enumerate(self.columns) if self.size.width >= column.from_width]
+        left = min(self.room, self.size.width - _EDGE) - len(_MARK) - _GAP * (len(shown) - 1)
+        left -= sum(self._fixed(index) for index, _column in shown)
+        flexible = [(index, column.share) for index, column in shown if not column.width]
+        widths = dict(zip((index for index, _ in flexible), self._shared(max(0, left), flexible), strict=True))
         placed: list[tuple[Column, int, int]] = []
         x = len(_MARK)
-        for column in shown:
-            width = column.width
-            if not width:
-                width = left * column.share // shares
-                left -= width
-                shares -= column.share
+        for index, column in shown:
+            width = widths.get(index, self._fixed(index))
             placed.append((column, x, width))
             x += width + _GAP
         return placed
+
+    def width_of(self, column: Column) -> int:
+        """Return the cells of a column, 0 where it is not shown."""
+        return next((width for each, _x, width in self._layout() if each is column), 0)
+
+    def _fixed(self, index: int) -> int:
+        """Return the width of a column that has one of its own, 0 for one that shares."""
+        column = self.columns[index]
+        if not column.fits or index >= len(self._needs):
+            return column.width
+        return min(column.width, max(self._needs[index], cell_len(column.title)))
+
+    def _shared(self, left: int, flexible: list[tuple[int, int]]) -> list[int]:
+        """Return the widths of the columns that share `left` cells; each is given as its index and its share."""
+        if not self._needs:
+            return shared(left, [(left, share) for _, share in flexible])
+        return shared(
+            left,
+            [
+                (max(self._needs[index] if index < len(self._needs) else 0, cell_len(self.columns[index].title)), share)
+                for index, share in flexible
+            ],
+        )
 
     def render_line(self, y: int) -> Strip:
         """Return the header, a row, or an empty line."""
@@ -192,9 +224,10 @@ class Table(ScrollView, can_focus=True):
         mark = base + self.get_component_rich_style("table--mark", partial=True)
         segments = [Segment(_MARK if chosen else " " * len(_MARK), mark)]
         used = len(_MARK)
-        shown = {id(column) for column, _x, _w in self._layout()}
+        layout = self._layout()
+        shown = {id(column) for column, _x, _w in layout}
         cells = [c for column, c in zip(self.columns, row, strict=False) if id(column) in shown]
-        for position, ((column, _x, room), each) in enumerate(zip(self._layout(), cells, strict=False)):
+        for position, ((column, _x, room), each) in enumerate(zip(layout, cells, strict=False)):
             gap = " " * _GAP if position else ""
             style = base + self.get_component_rich_style(f"tone--{each.tone}", partial=True)
             text = gap + fit(each.text, room, cut=column.cut, right=column.right)
@@ -245,3 +278,34 @@ class Table(ScrollView, can_focus=True):
     def action_edge(self, last: int) -> None:
         """Choose the first or the last row."""
         self._choose(self._count - 1 if last else 0, by_hand=True)
+
+
+def shared(left: int, wishes: Sequence[tuple[int, int]]) -> list[int]:
+    """Return how `left` cells are shared by columns that each wish for a width, with a weight.
+
+    A column that wishes for less than its part gets its wish, and the others share the more; what nobody wishes for
+    is shared out too.
+    """
+    widths = [0] * len(wishes)
+    open_ = list(range(len(wishes)))
+    while open_:
+        weight = sum(wishes[index][1] for index in open_)
+        modest = [index for index in open_ if wishes[index][0] * weight <= left * wishes[index][1]]
+        if not modest or len(modest) == len(open_):
+            break
+        for index in modest:
+            widths[index] = wishes[index][0]
+            left -= widths[index]
+            open_.remove(index)
+    spare = left - sum(wishes[index][0] for index in open_)
+    if spare >= 0 and open_:
+        for index in open_:
+            widths[index] = wishes[index][0]
+        left = spare
+    weight = sum(wishes[index][1] for index in open_)
+    for index in open_:
+        part = left * wishes[index][1] // weight
+        widths[index] += part
+        left -= part
+        weight -= wishes[index][1]
+    return widths

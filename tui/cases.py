@@ -1,0 +1,60 @@
+"""What there is to settle, as text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.orphans import OrphanBackend
+from ..core.recovery import InDoubt
+from ..core.repair import Case
+from .format import bounded, visible
+from .tables import table
+
+
+def case_lines(case: Case) -> list[str]:
+    """Return a case: its state, each step as it was recorded and as it is found, and the answers that are open."""
+    status = case.status
+    undoing = ", its revert" if case.undoing else ""
+    lines = [
+        visible(f"{status.version} {status.name} ({case.file}){undoing}: {status.state.value.replace('_', ' ')}"),
+        f"  {bounded(status.note, 400)}",
+    ]
+    rows = [
+        (
+            f"  {step.statement.number}",
+            step.statement.kind,
+            "EDITED" if step.is_edited else step.recorded,
+            step.found.value if step.recorded == "running" else "",
+            step.note,
+        )
+        for step in case.steps
+    ]
+    if rows:
+        lines += table(("  #", "STATEMENT", "RECORDED", "FOUND", ""), rows)
+    lines += [visible(f"  invalid index {index.name} on {'.'.join(index.table)}") for index in case.invalid]
+    if case.safe is not None:
+        lines.append(visible(f"  safe: {case.safe.value} ({case.why})"))
+    else:
+        lines.append(visible(f"  {case.why}"))
+    if case.remedies:
+        lines.append(f"  open: {', '.join(f'--{remedy.value}' for remedy in case.remedies)}")
+    return lines
+
+
+def in_doubt_lines(doubts: Sequence[InDoubt]) -> list[str]:
+    """Return the runs whose outcome could not be settled now."""
+    return [
+        visible(f"session {doubt.session} is in doubt ({', '.join(doubt.versions) or 'no version'}): {doubt.reason}")
+        for doubt in doubts
+    ]
+
+
+def backend_lines(backends: Sequence[OrphanBackend]) -> list[str]:
+    """Return the backends of ours that still work for a runner that is gone."""
+    return [
+        visible(
+            f"backend {it.pid} ({it.purpose}, {it.state or 'state not visible'}) still works for session {it.session}, "
+            "whose runner is gone"
+        )
+        for it in backends
+    ]
