@@ -15,7 +15,7 @@ ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.place
 endif
 
-.PHONY: help demo test check format screenshots clean
+.PHONY: help demo test soak check format screenshots clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -30,6 +30,9 @@ demo: $(DEMO) ## the console on an embedded PostgreSQL with live traffic (ARGS="
 
 test: $(DEV) ## all tests, on real PostgreSQL servers (ARGS="-k sandbox")
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: $(DEV) ## the long loops of faults: every message cut, 1,000 kills (hours; KILLS=100 for fewer)
+	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 check: $(DEV) ## format, lint, types, import directions
 	@$(BIN)/ruff format --check

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from changeover.core.actions import APPLY, Action
 from changeover.core.attach import Run, start_run
 from changeover.core.connect import Connector
 from changeover.core.events import Event, RunFinished
@@ -58,26 +59,28 @@ class Project:
         for name, sql in files.items():
             (self.folder / f"{name.removeprefix('_')}.sql").write_text(sql)
 
-    async def look(self) -> Survey:
+    async def look(self, action: Action = APPLY) -> Survey:
         connect = Connector(self.target, QUICK, emit=self.seen.append)
         try:
-            return await look(await connect("look"), self.settings)
+            return await look(await connect("look"), self.settings, action=action)
         finally:
             await connect.close()
 
-    async def start(self, *, on_hangup: str = "finish", digest: str | None = None) -> Run:
+    async def start(
+        self, *, on_hangup: str = "finish", digest: str | None = None, action: Action = APPLY, wait: float = 0
+    ) -> Run:
         """Approve what is there now, or `digest`, and start the runner."""
-        plan = (await self.look()).plan
+        plan = (await self.look(action)).plan
         assert plan.ready, plan.refusals
         approval = plan.approve(digest=plan.digest, by="test", how="--yes", on_hangup=on_hangup)
         if digest is not None:
             approval = replace(approval, digest=digest)
         log = SessionLog.open(command="test", target=str(self.target))
-        request = RunRequest(target=self.target, settings=self.settings, approval=approval)
+        request = RunRequest(target=self.target, settings=self.settings, approval=approval, action=action, wait=wait)
         return await start_run(log, request)
 
-    async def apply(self, *, digest: str | None = None) -> Finished:
-        done = await follow(await self.start(digest=digest))
+    async def apply(self, *, digest: str | None = None, action: Action = APPLY, wait: float = 0) -> Finished:
+        done = await follow(await self.start(digest=digest, action=action, wait=wait))
         print(*done.stamped, sep="\n")
         return done
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from changeover.core import catalog as catalogs
+from changeover.core.actions import Action
 from changeover.core.catalog import RELATION_KINDS, Catalog
 from changeover.core.effects import effects_of
 from changeover.core.events import ServerFacts
@@ -211,6 +212,7 @@ def plan_of(
     allowed: dict[str, str] | None = None,
     out_of_order: bool = False,
     to: str | None = None,
+    action: Action | None = None,
     limits: Limits | None = None,
 ) -> Plan:
     """Return the plan of these migrations on a database."""
@@ -221,7 +223,7 @@ def plan_of(
         limits=limits or Limits(),
         allowed_hazards=allowed or {},
         out_of_order=out_of_order,
-        to=to,
+        action=action or Action(to=to),
     )
 
 

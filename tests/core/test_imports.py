@@ -37,7 +37,7 @@ def test_the_quick_commands_load_neither_screen_nor_driver(words: list[str]) -> 
     assert loaded_after(code).isdisjoint({"textual", "rich", "asyncpg", "postgast"})
 
 
-@pytest.mark.parametrize("module", ["look", "apply", "logs"])
+@pytest.mark.parametrize("module", ["look", "apply", "logs", "new", "repair", "verify"])
 def test_a_command_that_has_no_screen_loads_none(module: str) -> None:
     assert loaded_after(f"import changeover.tui.commands.{module}").isdisjoint({"textual", "rich"})
 

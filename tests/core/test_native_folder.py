@@ -35,7 +35,10 @@ def test_revert_and_verify_scripts_belong_to_their_migration(tmp_path: Path) -> 
     write(tmp_path, "0001_a.sql", "0001_a.revert.sql", text="SELECT 2;")
     write(tmp_path, "0001_a.verify.sql", text="SELECT 3;")
     (found,) = read(tmp_path).migrations
-    assert (found.revert, found.verify) == ("SELECT 2;", "SELECT 3;")
+    assert found.revert is not None
+    assert found.verify is not None
+    assert (found.revert.file, found.revert.script.statements[0].sql) == ("0001_a.revert.sql", "SELECT 2")
+    assert (found.verify.file, found.verify.content) == ("0001_a.verify.sql", b"SELECT 3;")
 
 
 @pytest.mark.parametrize("names", [("0001_a.sql", "0001_b.sql"), ("1_a.sql", "0001_a.sql")])

@@ -98,13 +98,11 @@ def test_a_history_row_without_its_file_is_refused() -> None:
     assert ids(plan_of("SELECT 1", history=history(row(migration("SELECT 9", version="0009"))))) == ["missing-file"]
 
 
-def test_partial_and_in_doubt_attempts_are_refused_with_what_to_look_at() -> None:
-    done = StepRecord(number=1, sha256="0", state="done")
-    partial = plan_of("SELECT 1", history=attempt("partial", done))
-    assert ids(partial) == ["partial"]
-    assert "invalid index" in partial.refusals[0].advice
-    assert partial.migrations == ()
-    assert ids(plan_of("SELECT 1", history=attempt("running"))) == ["in-doubt"]
+def test_an_attempt_whose_end_is_not_known_is_refused_with_what_to_do() -> None:
+    doubt = plan_of("SELECT 1", history=attempt("running"))
+    assert ids(doubt) == ["in-doubt"]
+    assert "changeover repair" in doubt.refusals[0].advice
+    assert doubt.migrations == ()
 
 
 def test_a_standby_is_refused() -> None:

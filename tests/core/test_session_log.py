@@ -13,8 +13,9 @@ import pytest
 from changeover.core.codec import MalformedLine, event_line, event_of
 from changeover.core.errors import Fault, UsageError
 from changeover.core.events import Approved, AttemptFailed, NoticeRaised, Result, RunFinished, SessionOpened
+from changeover.core.journal import Journal, is_written, read_file
 from changeover.core.secret import Secret
-from changeover.core.session_log import Journal, SessionLog, is_written, list_sessions, read_file, read_session
+from changeover.core.session_log import SessionLog, list_sessions, read_session
 from changeover.core.view import Stamped
 
 
@@ -87,7 +88,7 @@ async def test_a_foreign_line_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_killed_writer_is_seen_to_be_gone(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from changeover.core.session_log import Journal\n"
+        "import sys, time; from pathlib import Path; from changeover.core.journal import Journal\n"
         "Journal(Path(sys.argv[1])); print('here', flush=True); time.sleep(60)"
     )
     path = tmp_path / "run-1.jsonl"
@@ -104,7 +105,7 @@ def test_a_killed_writer_is_seen_to_be_gone(tmp_path: Path) -> None:
 async def test_recording_goes_on_when_the_disk_is_full(tmp_path: Path) -> None:
     program = (
         "import asyncio, resource, sys; from pathlib import Path\n"
-        "from changeover.core.session_log import Journal; from changeover.core.events import Approved\n"
+        "from changeover.core.journal import Journal; from changeover.core.events import Approved\n"
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
         "async def main():\n"
@@ -152,3 +153,44 @@ def test_a_line_is_ascii_whatever_the_server_says() -> None:
 def test_what_is_not_an_event_is_malformed(line: bytes) -> None:
     with pytest.raises(MalformedLine):
         event_of(line)
+
+
+async def test_a_journal_goes_on_behind_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "settled.jsonl"
+    first = Journal(path)
+    first.record(Approved(digest="1", by="me", how="--yes"))
+    first.close()
+    path.write_bytes(path.read_bytes() + b'{"seq":2,"at":1.0,"event":"Appro')
+    again = Journal(path, again=True)
+    with pytest.raises(BlockingIOError):
+        Journal(path, again=True)
+    again.record(Approved(digest="2", by="me", how="--yes"))
+    again.close()
+    assert [(it.seq, it.event.digest) for it, _ in read_file(path) if isinstance(it.event, Approved)] == [
+        (1, "1"),
+        (2, "2"),
+    ]
+
+
+async def test_a_clock_that_is_set_back_does_not_mix_up_what_one_process_said(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    log.close(0)
+    for name, times in (("run-1", (100.0, 200.0, 50.0, 60.0)), ("run-2", (150.0, 250.0))):
+        lines = [
+            event_line(Stamped(seq=seq, at=at, event=Approved(digest=f"{name} {seq}", by="me", how="x")))
+            for seq, at in enumerate(times, 1)
+        ]
+        (log.folder / f"{name}.jsonl").write_bytes(b"".join(lines))
+    said = [it.event.digest for it in read_session(log.id, tmp_path) if isinstance(it.event, Approved)]
+    assert said == ["run-1 1", "run-2 1", "run-1 2", "run-1 3", "run-1 4", "run-2 2"]
+
+
+async def test_an_event_that_cannot_be_written_fails_the_log_and_not_the_caller(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "run-1.jsonl")
+    journal.record(Approved(digest=Secret("hunter2"), by="me", how="x"))  # type: ignore[arg-type]
+    journal.record(Approved(digest="d", by="me", how="x"))
+    assert not await journal.seal()
+    journal.close()
+    assert journal.failure is not None
+    assert len(list(read_file(journal.path))) == 1
+    assert b"hunter2" not in journal.path.read_bytes()

@@ -178,3 +178,15 @@ def test_odd_characters_in_a_saved_target_survive(tmp_path: Path) -> None:
 )
 def test_the_line_of_a_key_is_found(text: str, path: tuple[str, ...], line: int) -> None:
     assert line_of(text, path) == line
+
+
+def test_blockers_may_be_ended_only_on_a_target_that_says_so(tmp_path: Path) -> None:
+    url = "postgresql://deployer@127.0.0.1/shop"
+    text = f'[targets.open]\nurl = "{url}"\nend_blockers = true\n[targets.closed]\nurl = "{url}"\n'
+    settings = loaded(tmp_path, text)
+    assert not settings.end_blockers
+    for name, allowed in (("open", True), ("closed", False)):
+        target = resolve(choose(name, environ={}, named=settings.targets, default=None), environ={})
+        assert for_target(settings, target).end_blockers is allowed
+    assert "end_blockers = true" in text_of({"open": settings.targets["open"]}, default=None)
+    assert "end_blockers" in refusal(tmp_path, "end_blockers = true\n").summary

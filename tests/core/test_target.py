@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from changeover.core.errors import TargetError
-from changeover.core.target import NamedTarget, Target, choose, resolve
+from changeover.core.target import Choice, NamedTarget, Target, choose, resolve
+from tests.nameless import NUMBER, as_nameless, as_root
 
 
 def target(
@@ -259,3 +260,13 @@ def test_a_harmless_key_of_a_shared_service_is_passed_over_aloud(tmp_path: Path)
 def test_connect_timeout_is_kept_for_the_retry(tmp_path: Path) -> None:
     assert target("postgresql://h/d?connect_timeout=5", home=tmp_path).connect_timeout == 5.0
     assert target("postgresql://h/d", home=tmp_path, PGCONNECT_TIMEOUT="7").connect_timeout == 7.0
+
+
+@as_root
+def test_a_user_without_a_name_has_to_be_named(tmp_path: Path) -> None:
+    def resolved() -> str:
+        return str(resolve(Choice(said_by="--target", text="postgresql://localhost/shop"), environ={}, home=tmp_path))
+
+    said = as_nameless(resolved)
+    assert said.startswith("TargetError: No user is named")
+    assert str(NUMBER) in said

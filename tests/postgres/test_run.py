@@ -352,7 +352,7 @@ async def test_an_index_is_built_concurrently_outside_a_transaction(any_database
         "SELECT state, (SELECT string_agg(s->>'state', ',') FROM jsonb_array_elements(steps) s) "
         "FROM changeover.attempt ORDER BY id",
     )
-    assert states == "running|running,waiting\nrunning|done,running\napplied|done,done"
+    assert states == "running|running,waiting\nrunning|done,running\nrunning|done,done\napplied|done,done"
 
 
 async def test_the_guard_holds_no_snapshot_that_an_index_build_would_wait_for(shop: Project) -> None:

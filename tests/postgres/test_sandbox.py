@@ -20,6 +20,7 @@ from changeover.core import postmaster
 from changeover.core.errors import SandboxError, UsageError
 from changeover.core.postgres_binaries import Account
 from changeover.core.sandbox import Sandbox
+from tests.nameless import NUMBER, as_nameless
 from tests.servers import binaries_here, psql
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
@@ -305,3 +306,36 @@ def test_as_root_programs_that_the_other_account_cannot_reach_are_copied(tmp_pat
         (copied,) = temporary.glob("changeover-*/install/*/*/bin/postgres")
         assert copied.stat().st_uid == 0
         assert mode_of(hidden) == 0o700
+
+
+@as_root
+def test_a_user_whom_the_machine_has_no_name_for_gets_a_server_all_the_same(temporary: Path) -> None:
+    if not programs.namespaced().can_run(programs.embedded()):
+        pytest.skip("user namespaces are forbidden on this machine")
+    home = temporary / "home"
+    home.mkdir(mode=0o700)
+    os.chown(home, NUMBER, NUMBER)
+
+    def start() -> str:
+        with Sandbox(home / "box", fast=True) as sandbox:
+            return f"started, {answer(sandbox)}"
+
+    assert as_nameless(start) == "started, here"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "initdb: could not look up effective user ID 12345: user does not exist",
+        "initdb: error: could not look up effective user ID 12345: user does not exist",
+    ],
+)
+def test_what_initdb_says_is_passed_on(line: str, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    initdb = folder / "initdb"
+    initdb.write_text(f"#!/bin/sh\necho '{line}'\necho 'initdb: removing data directory'\nexit 1\n")
+    initdb.chmod(0o755)
+    (folder / "postgres").symlink_to(programs.embedded().postgres)
+    with pytest.raises(SandboxError, match="could not look up effective user ID 12345"):
+        Sandbox(tmp_path / "box", binaries=programs.Binaries(folder=folder), account=programs.direct()).start()

@@ -50,7 +50,7 @@ async def test_the_name_of_the_database_approves_exactly_the_plan_that_was_shown
         await pilot.press(*"donations", "enter")
         await pilot.pause()
         assert answers(screen) == [
-            Approval(digest=plan().digest, by="ada", how="typed database name", on_hangup="finish")
+            Approval(digest=plan().digest, by="ada", how="typed database name", on_hangup="finish", typed="donations")
         ]
 
 

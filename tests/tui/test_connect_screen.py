@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+
+import pytest
 
 from changeover.core.connect import WaitCutter
 from changeover.core.errors import Fault
 from changeover.core.events import AttemptFailed, AttemptStarted, Event
-from changeover.core.view import view_of
-from changeover.tui.screens.connect import ConnectScreen
+from changeover.core.view import AttemptView, view_of
+from changeover.tui.screens.connect import ConnectScreen, source_words
+from changeover.tui.widgets.attempts import reason
 from changeover.tui.widgets.banner import Standing
 from tests.tui.scenes import TARGET, stamped
 from tests.tui.showing import Shown, answers, text
@@ -37,6 +41,7 @@ async def test_attempts_are_listed_with_reason_and_countdown(shown: Shown) -> No
         assert "1 of 4" in seen
         assert "2 of 4" in seen
         assert REFUSED.summary in seen
+        assert "× Nothing listens: connection refused " in seen
         assert "attempt 3 of 4 in 8 s" in seen
         await pilot.pause(1.2)
         assert "attempt 3 of 4 in 7 s" in text(pilot)
@@ -74,3 +79,27 @@ async def test_the_final_failure_says_what_to_do_and_what_can_be_chosen(shown: S
         await pilot.press("e")
         await pilot.pause()
         assert answers(screen) == ["edit"]
+
+
+@pytest.mark.parametrize(
+    ("summary", "said"),
+    [
+        ("127.0.0.1:6432 refused the connection.", "refused the connection"),
+        ("No answer from 127.0.0.1:6432 within 10 s.", "No answer within 10 s"),
+        ("The certificate of 127.0.0.1:6432 is not trusted: expired.", "The certificate is not trusted: expired"),
+        ("Database shop does not exist on 127.0.0.1:6432.", "Database shop does not exist"),
+        ("The server is not ready yet: starting up.", "The server is not ready yet: starting up"),
+        ("127.0.0.1:64321 is another one.", "127.0.0.1:64321 is another one"),
+    ],
+)
+def test_beside_its_address_a_reason_is_told_without_it(summary: str, said: str) -> None:
+    fault = Fault(id="connect", summary=summary)
+    assert (
+        reason(AttemptView(number=1, of=4, address="127.0.0.1:6432", started_at=0.0, deadline=10.0, fault=fault))
+        == said
+    )
+
+
+def test_a_link_without_tls_is_called_that() -> None:
+    assert source_words(replace(TARGET, sslmode="disable")).plain.endswith("; no TLS")
+    assert source_words(TARGET).plain.endswith("; TLS verify-full")

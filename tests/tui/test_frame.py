@@ -18,6 +18,7 @@ from changeover.core.view import RunView, reduce
 from changeover.tui.fence import ControlFence
 from changeover.tui.frame import Frame
 from changeover.tui.screens.confirm import ConfirmScreen
+from changeover.tui.screens.overview import OverviewScreen
 from changeover.tui.screens.precheck import PlanScreen
 from changeover.tui.screens.question import DEAD_TIME, Choice, Question
 from changeover.tui.screens.receipt import ReceiptScreen
@@ -155,6 +156,15 @@ async def test_help_lists_every_key_of_the_screen_below(shown: Shown) -> None:
         assert pilot.app.screen is screen
 
 
+async def test_the_words_of_the_overview_are_in_sight_at_the_usual_size(shown: Shown) -> None:
+    async with shown(OverviewScreen(STANDING)) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        seen = text(pilot)
+        assert "in doubt" in seen
+        assert next(line for line in seen.splitlines() if "pgup" in line).split("│")[1].split()[-1] == "move"
+
+
 async def test_a_question_is_not_answered_by_keys_that_came_before_it(shown: Shown) -> None:
     screen = Question("Stop?", (Choice(key="n", answer="stay", label="No"), Choice(key="x", answer="now", label="Yes")))
     async with shown(screen) as pilot:
@@ -187,11 +197,17 @@ def test_a_target_that_nobody_has_described_counts_as_production() -> None:
 
 
 def test_a_long_host_is_shortened_and_the_database_never_is() -> None:
-    standing = Standing(target=replace(TARGET, host="/root/.local/share/changeover/demo/a/very/long/socket/folder"))
+    standing = Standing(target=replace(TARGET, host="a.very.long.name.of.a.host.in.a.very.long.domain.example.org"))
     shown_address = address(standing, 50)
     assert len(shown_address) == 50
-    assert shown_address.startswith("deployer@[local]")
+    assert shown_address.startswith("deployer@a.very.")
+    assert "…" in shown_address
     assert shown_address.endswith(":5432/donations")
+
+
+def test_a_socket_is_local_whatever_its_folder() -> None:
+    standing = Standing(target=replace(TARGET, host="/root/.local/share/changeover/demo/socket"))
+    assert address(standing, 50).rstrip() == "deployer@[local]:5432/donations"
 
 
 @pytest.mark.parametrize(

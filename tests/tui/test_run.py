@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from textual.geometry import Region
 
-from changeover.core.events import Event, StatementFinished, StatementStarted, StatementState
+from changeover.core.events import Event, LocksSeen, ProgressSeen, StatementFinished, StatementStarted, StatementState
 from changeover.core.view import RunView, reduce, view_of
 from changeover.tui.screens.receipt import ReceiptScreen
 from changeover.tui.screens.replay import ReplayScreen
@@ -14,7 +15,7 @@ from changeover.tui.screens.run import RunScreen
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.steps import Steps
 from changeover.tui.words import RESULT, STATE, STATEMENT
-from tests.tui.scenes import APPLIES, FAILS, FAULT, FOLDER, GIVES_WAY, STANDING, WAITS, stamped
+from tests.tui.scenes import APPLIES, BEGUN, BLOCKER, FAILS, FAULT, FOLDER, GIVES_WAY, STANDING, WAITER, WAITS, stamped
 from tests.tui.showing import Shown, text
 
 
@@ -30,6 +31,7 @@ async def test_blockers_and_those_behind_us_are_shown_while_a_lock_is_waited_for
         _play(screen, WAITS, later=2)
         await pilot.pause()
         seen = text(pilot)
+    assert "◦ waiting for a lock  0002 complete_donations" in seen
     assert "waits for ACCESS EXCLUSIVE on public.donations, 1.8 s" in seen
     assert "held by      4123 nightly report" in seen
     assert "behind us    4188 donate" in seen
@@ -37,6 +39,51 @@ async def test_blockers_and_those_behind_us_are_shown_while_a_lock_is_waited_for
     assert "a word from the server" in seen
     assert "2 of 4 statements" in seen
     assert "If this terminal closes, the run finishes the migration in hand, then stops." in seen
+
+
+async def _locks_of(shown: Shown, *events: Event) -> str:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, (*BEGUN, *events), later=1)
+        await pilot.pause()
+        return text(pilot)
+
+
+async def test_the_lock_panel_says_what_does_not_give_way_and_what_is_hidden(shown: Shown) -> None:
+    seen = LocksSeen(
+        version="0002", waiting_for="ACCESS EXCLUSIVE on public.donations", waited=1.8, blockers=(), waiters=()
+    )
+    guardian = replace(BLOCKER, prevents_wraparound=True, application="", user=None, kind="autovacuum worker")
+    said = await _locks_of(shown, replace(seen, blockers=(guardian,)))
+    assert "autovacuum worker" in said
+    assert "it does not give way: it keeps transaction ids from running out" in said
+    said = await _locks_of(shown, replace(seen, blockers=(replace(BLOCKER, visible=False, query=None),)))
+    assert "not shown to us" in said
+    assert "GRANT pg_monitor" in said
+
+
+async def test_while_it_works_it_says_how_far_it_is_and_who_waits_for_it(shown: Shown) -> None:
+    said = await _locks_of(
+        shown,
+        LocksSeen(
+            version="0002",
+            waiting_for=None,
+            waited=0.0,
+            blockers=(),
+            waiters=(replace(WAITER, waiting=1.2),) * 3,
+            waiting=41,
+        ),
+        ProgressSeen(
+            version="0002",
+            command="CREATE INDEX",
+            phase="building index: scanning table",
+            share=0.45,
+            counted="blocks 9 of 20",
+        ),
+    )
+    assert "41 connections wait for what we hold, the longest for 1.2 s" in said
+    assert "building index: scanning table 45% of this phase, blocks 9 of 20" in said
+    assert "and 40 more, behind us" in said
 
 
 async def test_giving_way_is_told_with_a_countdown_and_that_nothing_is_held(shown: Shown) -> None:
@@ -125,7 +172,7 @@ async def test_the_receipt_of_a_run_that_was_applied_says_everything(shown: Show
         "✓ Applied: 2 migrations applied in 600 ms.",
         "0001 complete_users                   50 ms  xid 811  1 skipped",
         "~ deferred line 9: table sessions does not exist",
-        "all closed (3); every lock is released",
+        "connections  all closed (3); every lock is released",
         "by ada, typed database name",
         "20261123T140327Z-orders-7f3a",
     ):

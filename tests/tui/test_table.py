@@ -7,7 +7,7 @@ import pytest
 from textual.geometry import Region
 
 from changeover.tui.frame import Frame
-from changeover.tui.widgets.table import Column, Table
+from changeover.tui.widgets.table import Column, Table, shared
 from changeover.tui.words import Cell, cell, fit
 from tests.tui.scenes import HOSTILE
 
@@ -43,7 +43,7 @@ async def test_only_the_cell_that_has_changed_is_painted_again(tmp_path: Path) -
         table.refresh = refresh  # type: ignore[method-assign]
         rows[4] = (rows[4][0], Cell("done"))
         table.show(rows)
-        assert asked == [Region(72, 5, 8, 1)]
+        assert asked == [Region(71, 5, 8, 1)]
         await pilot.pause()
         table.show(rows)
         assert len(asked) == 1
@@ -79,3 +79,39 @@ async def test_the_chosen_row_is_marked_without_colour_too(tmp_path: Path) -> No
         await pilot.pause()
         assert table.render_line(2).text.startswith("> second")
         assert table.render_line(1).text.startswith("  first")
+
+
+@pytest.mark.parametrize(
+    ("left", "wishes", "widths"),
+    [
+        # all wishes are granted, and the spare cells are shared
+        (30, [(10, 1), (10, 1)], [15, 15]),
+        # who wishes for little leaves the more to the others
+        (30, [(4, 1), (40, 1)], [4, 26]),
+        # nobody is modest: by weight
+        (30, [(40, 2), (40, 1)], [20, 10]),
+        (20, [(2, 1), (9, 1), (30, 1)], [2, 9, 9]),
+        (0, [(5, 1)], [0]),
+        (10, [], []),
+    ],
+)
+def test_columns_share_the_width_by_what_is_in_them(
+    left: int, wishes: list[tuple[int, int]], widths: list[int]
+) -> None:
+    assert shared(left, wishes) == widths
+
+
+async def test_a_column_without_texts_leaves_its_room_to_the_others_and_the_edge_stays_free(tmp_path: Path) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(40, 24)) as pilot:
+        table = Table(
+            [Column(title="name"), Column(title="at", width=16, fits=True), Column(title="took", width=8, right=True)]
+        )
+        await app.mount(table)
+        long = "a_name_of_twenty_one_"
+        table.show([(Cell(long), Cell(""), Cell("22 ms"))])
+        await pilot.pause()
+        assert table.render_line(1).text == f"  {long}          22 ms "
+        table.show([(Cell(long), Cell("2026-11-23 20:04"), Cell("22 ms"))])
+        await pilot.pause()
+        assert "2026-11-23 20:04     22 ms " in table.render_line(1).text
