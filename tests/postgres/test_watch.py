@@ -118,7 +118,7 @@ async def test_the_sessions_that_stood_behind_a_waiting_migration_are_counted(
             done = await follow(run)
     stalled = done.of(MigrationRolledBack)[0].stalled
     assert stalled.sessions == 3
-    assert 0.4 < stalled.longest < 2.5
+    assert 0.1 < stalled.longest < 3.0
     assert stalled.longest < stalled.total < 3 * stalled.longest + 0.1
     assert done.view.migrations[0].stalled == stalled
 
@@ -136,22 +136,26 @@ async def test_the_sessions_that_stood_behind_the_work_of_a_migration_are_counte
     assert (locks.blockers, locks.waiting_for, locks.behind) == ((), None, 2)
     stalled = done.of(MigrationApplied)[0].stalled
     assert stalled.sessions == 2
-    assert 1.5 < stalled.longest < 3.5
+    assert 0.3 < stalled.longest < 3.5
 
 
 async def test_of_many_behind_us_some_are_named_and_all_are_counted(database: Target, tmp_path: Path) -> None:
-    shop = project(database, tmp_path / "m", Limits(lock_timeout=2.5, lock_attempts=1))
+    # a budget that a busy machine cannot use up before all of them stand there
+    shop = project(database, tmp_path / "m", Limits(lock_timeout=30, lock_attempts=1))
     psql(database, "CREATE TABLE orders (id int)")
     shop.write(_0001_x="ALTER TABLE orders ADD COLUMN note text")
     async with holding(database, "SELECT * FROM orders"):
         run = await shop.start()
         await until(run, blocked)
         async with readers(database, "SELECT * FROM orders", 25):
+            most = (await until(run, lambda event: isinstance(event, LocksSeen) and event.behind == 25))[-1].event
+            assert isinstance(most, LocksSeen)
+            assert len(most.waiters) == 20
+            assert all(waiter.waiting is not None for waiter in most.waiters)
+            await run.stop("now")
             done = await follow(run)
-    most = max(done.of(LocksSeen), key=lambda event: event.behind)
-    assert (most.behind, len(most.waiters)) == (25, 20)
-    assert all(waiter.waiting is not None for waiter in most.waiters)
-    assert done.of(MigrationRolledBack)[0].stalled.sessions == 25
+    assert done.view.migrations[0].stalled is not None
+    assert done.view.migrations[0].stalled.sessions == 25
 
 
 async def test_the_tree_names_who_blocks_our_blocker(database: Target, tmp_path: Path) -> None:
