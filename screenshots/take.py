@@ -242,7 +242,7 @@ async def _sees_the_wait(stand: Stand, name: str) -> bool:
 
     False if the run ended without that.
     """
-    wanted = (r"attempt 2 of", r"waits for", rf"held by .*{REPORT}", r"behind us .*active 1 s")
+    wanted = (r"attempt 2 of", r"waits for", rf"held by .*{REPORT}", r"behind us .*waits 1\.\d s")
     while "RECEIPT" not in stand.text:
         text = stand.text
         if all(re.search(each, text) for each in wanted):

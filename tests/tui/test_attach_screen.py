@@ -109,7 +109,7 @@ def test_enter_on_a_running_session_attaches_to_its_run(project: Path, database:
         terminal.shows("going on", "SESSIONS")
         # the newest session is this console's own
         terminal.type("\x1b[B")
-        terminal.shows("enter attaches to its run", "apply")
+        terminal.shows("enter attaches", "apply")
         terminal.type("\r")
         terminal.shows("ATTACHED", "pg_sleep")
         applying.send_signal(signal.SIGINT)

@@ -224,6 +224,19 @@ def test_the_theme_follows_the_terminal(environ: dict[str, str], theme: str) -> 
     assert theme_for(environ) == theme
 
 
+@pytest.mark.parametrize("theme", ["dark", "light", "ansi"])
+async def test_every_theme_has_all_the_colours_that_the_screens_name(
+    theme: str, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHANGEOVER_THEME", theme)
+    for typed in (True, False):
+        screen = ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=typed)
+        async with shown(screen) as pilot:
+            await pilot.pause(DEAD_TIME + 0.2)
+            assert pilot.app.theme == f"changeover-{theme}"
+            assert "CONFIRM" in text(pilot)
+
+
 def test_without_colour_not_one_colour_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = Frame(folder=tmp_path)

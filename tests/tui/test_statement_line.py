@@ -16,7 +16,7 @@ STATUS = "ALTER TABLE donations\n    ADD COLUMN IF NOT EXISTS status text"
     ("width", "line"),
     [
         (80, "ALTER TABLE donations ADD COLUMN IF NOT EXISTS status text"),
-        (50, "ALTER TABLE donations ADD COLUMN status text"),
+        (55, "ALTER TABLE donations ADD COLUMN status text"),
         (40, "ALTER TABLE donations ADD status text"),
         (30, "donations ADD status text"),
         (10, "donations ADD status text"),
@@ -40,6 +40,11 @@ def test_a_statement_is_shortened_only_as_far_as_it_must(width: int, line: str) 
 )
 def test_guards_are_the_first_to_go(sql: str, line: str) -> None:
     assert statement_line(sql, 1) == line
+
+
+def test_where_there_is_room_for_more_the_verb_stays() -> None:
+    sql = "ALTER TABLE donations ADD COLUMN note text CHECK (length(note) < 400 AND note <> '')"
+    assert statement_line(sql, 60).startswith("ALTER TABLE donations ADD note text")
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ async def test_a_column_without_texts_leaves_its_room_to_the_others_and_the_edge
         long = "a_name_of_twenty_one_"
         table.show([(Cell(long), Cell(""), Cell("22 ms"))])
         await pilot.pause()
-        assert table.render_line(1).text == f"  {long}          22 ms "
+        assert table.render_line(1).text == f"> {long}           22 ms "
         table.show([(Cell(long), Cell("2026-11-23 20:04"), Cell("22 ms"))])
         await pilot.pause()
         assert "2026-11-23 20:04     22 ms " in table.render_line(1).text

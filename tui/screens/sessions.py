@@ -48,7 +48,7 @@ class SessionsScreen(Stage[str]):
             self.say("No session yet.", "head")
             return
         chosen = self._sessions[self.query_one(SessionsTable).cursor]
-        going = "; enter attaches to its run" if chosen.running else ""
+        going = "; enter attaches" if chosen.running else ""
         self.say(f"{chosen.id}, by {chosen.by}; {count(len(self._sessions), 'session')}{going}", "head")
 
     def action_replay(self) -> None:

@@ -12,12 +12,16 @@ from .table import Column, Table, TableRow
 _WIDE: Final = 110
 # The schema that nearly every name would begin with; what stands under the table has it in full.
 _USUAL: Final = "public."
-# PostgreSQL's own short names of types, see https://www.postgresql.org/docs/18/datatype.html
+# Shorter words for narrow columns; PostgreSQL's own short names of types are in https://www.postgresql.org/docs/18/datatype.html
 _SHORT: Final = {
     "timestamp with time zone": "timestamptz",
     "timestamp without time zone": "timestamp",
     "character varying": "varchar",
     "double precision": "float8",
+    # the verdict beside it says the rest
+    "a new ": "new ",
+    "there, for this step": "there",
+    "not there yet": "not yet",
 }
 
 
@@ -42,10 +46,12 @@ class PrecheckTable(Table):
 
 def _columns(width: int) -> tuple[Column, ...]:
     return (
-        Column(title="object", share=4, cut="start"),
-        Column(title="needed by", width=40 if width >= _WIDE else 16, fits=True, cut="middle"),
-        Column(title="expected", share=2),
-        Column(title="found", share=2),
+        Column(title="object", share=5, cut="start"),
+        Column(title="needed by", width=30, fits=True, cut="middle")
+        if width >= _WIDE
+        else Column(title="by", width=16, fits=True, cut="middle"),
+        Column(title="expected", share=4),
+        Column(title="found", share=3),
         Column(title="verdict", width=12, fits=True),
     )
 
@@ -64,7 +70,7 @@ def precheck_row(row: Row, *, wide: bool) -> TableRow:
 
 
 def shortly(text: str) -> str:
-    """Return an expectation or a finding for a narrow column: short type names, and no sizes."""
+    """Return an expectation or a finding for a narrow column: short names and words, and no sizes."""
     for long, short in _SHORT.items():
         text = text.replace(long, short)
     return text.split(", about ")[0]

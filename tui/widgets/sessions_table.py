@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from ...core.events import Result
 from ...core.session_log import SessionSummary
 from ..words import RESULT, Cell, cell
 from .table import Column, Table, TableRow
+
+# In `user@/folder:port/database` the folder would leave no room for the database.
+_SOCKET: Final = re.compile(r"@/.*(:\d+/)")
 
 
 class SessionsTable(Table):
@@ -38,7 +43,7 @@ def session_row(session: SessionSummary) -> TableRow:
     word, tone = outcome_words(session)
     return (
         Cell(f"{datetime.fromtimestamp(session.opened_at, UTC):%Y-%m-%d %H:%M}", "head"),
-        cell(session.target),
+        cell(_SOCKET.sub(r"@[local]\1", session.target)),
         cell(command_of(session)),
         Cell(word, tone),
         cell(session.by, "dim"),

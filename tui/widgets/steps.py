@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from rich.cells import cell_len
+
 from ...core.events import StatementState
 from ...core.view import ROW, MigrationView, Progress, RunView
 from ..format import count, duration
@@ -11,6 +13,8 @@ from ..statement_line import statement_line
 from ..words import RESULT, STATEMENT, Cell, cell, fit
 from .table import Column, Table, TableRow
 
+# A duration, or the widest count of attempts.
+_AMOUNT: Final = "10 min 05 s"
 # Beside a long reason the statement is cut, but not mangled for it; characters.
 _LEAST: Final = 30
 _SPARED: Final = frozenset({StatementState.SKIPPED, StatementState.DEFERRED})
@@ -21,12 +25,7 @@ class Steps(Table):
 
     def __init__(self) -> None:
         super().__init__(
-            [
-                Column(title="", width=13),
-                Column(title="", width=9, cut="middle"),
-                Column(title=""),
-                Column(title="", width=13, right=True),
-            ],
+            _columns(RunView()),
             empty="no migration has begun yet",
             id="steps",
             header=False,
@@ -43,6 +42,9 @@ class Steps(Table):
 
     def follow(self, view: RunView, now: float | None) -> None:
         """Show the run as it stands; `now` (seconds since the epoch) for what is still going on."""
+        if len(view.migrations) != len(self._view.migrations):
+            self.columns = _columns(view)
+            self.refresh()
         self._view = view
         self._now = now
         self._open = _opened(view)
@@ -88,6 +90,20 @@ class Steps(Table):
         if statement is None:
             return migration_row(view, current=migration == self._view.current)
         return statement_row(view, statement, now=self._now, room=self.width_of(self.columns[2]))
+
+
+def _columns(view: RunView) -> tuple[Column, ...]:
+    """Return the columns, as wide as the numbers of this plan are; all of its statements are gone through, once."""
+    briefs = [it.brief for it in view.migrations]
+    last = max((statement.line for brief in briefs for statement in brief.statements), default=0)
+    places = [f"line {last}", *(brief.version for brief in briefs)]
+    sizes = [_AMOUNT, *(count(len(brief.statements), "statement") for brief in briefs)]
+    return (
+        Column(title="", width=13),
+        Column(title="", width=min(16, max(cell_len(cell(place).text) for place in places)), cut="middle"),
+        Column(title=""),
+        Column(title="", width=max(len(size) for size in sizes), right=True),
+    )
 
 
 def _opened(view: RunView) -> int | None:

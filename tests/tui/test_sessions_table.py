@@ -1,0 +1,33 @@
+"""The list of sessions says what can be told apart, in the cells that there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from changeover.core.session_log import SessionSummary
+from changeover.tui.widgets.sessions_table import session_row
+
+
+def _row(command: str, target: str) -> tuple[str, str]:
+    summary = SessionSummary(
+        id="x", opened_at=0.0, command=command, target=target, by="ada", result=None, exit_code=0, running=False
+    )
+    _opened, shown, said, *_ = session_row(summary)
+    return shown.text, said.text
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("changeover", "console"),
+        ("changeover demo", "demo"),
+        ("apply", "apply"),
+        ("changeover logs prune", "logs prune"),
+    ],
+)
+def test_a_command_is_told_without_the_name_of_the_program(command: str, said: str) -> None:
+    assert _row(command, "ada@db:5432/shop") == ("ada@db:5432/shop", said)
+
+
+def test_the_folder_of_a_socket_is_local() -> None:
+    assert _row("demo", "ada@/run/user/1000/x:y/socket:5432/shop")[0] == "ada@[local]:5432/shop"
