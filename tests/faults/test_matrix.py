@@ -104,7 +104,7 @@ def _of_this_suite(cell: Cell) -> object:
     return cell if met else pytest.param(cell, marks=pytest.mark.soak)
 
 
-@pytest.mark.parametrize("cell", map(_of_this_suite, CELLS), ids=str)
+@pytest.mark.parametrize("cell", [_of_this_suite(cell) for cell in CELLS], ids=str)
 async def test_a_fault_leaves_nothing_in_doubt(cell: Cell, server: Doomed, ledger: Ledger) -> None:
     ledger.write(files_of(cell.phase))
     approval = await ledger.approve()
