@@ -31,7 +31,7 @@ async def test_blockers_and_those_behind_us_are_shown_while_a_lock_is_waited_for
         _play(screen, WAITS, later=2)
         await pilot.pause()
         seen = text(pilot)
-    assert "◦ waiting for a lock  0002 complete_donations" in seen
+    assert "• waiting for a lock  0002 complete_donations" in seen
     assert "waits for ACCESS EXCLUSIVE on public.donations, 1.8 s" in seen
     assert "held by      4123 nightly report" in seen
     assert "behind us    4188 donate" in seen

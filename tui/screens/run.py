@@ -117,10 +117,10 @@ def headline_words(view: RunView, now: float) -> Content:
     attempt = words(f"  attempt {migration.attempt} of {migration.of}", "head") if migration.of > 1 else ""
     if migration.retry_at is not None:
         left = max(0, math.ceil(migration.retry_at - now))
-        said = f"◦ gave way; attempt {migration.attempt + 1} of {migration.of} in {left} s"
+        said = f"• gave way; attempt {migration.attempt + 1} of {migration.of} in {left} s"
         return joined(" ", words(said, "warn", bold=True), name, clock)
     if view.phase == "running" and view.locks is not None and view.locks.waiting_for:
-        return joined(" ", words("◦ waiting for a lock", "warn", bold=True), name, attempt, clock)
+        return joined(" ", words("• waiting for a lock", "warn", bold=True), name, attempt, clock)
     return joined(" ", words(f"► {view.phase}", "live", bold=True), name, attempt, clock)
 
 

@@ -136,7 +136,7 @@ def migration_row(view: MigrationView, *, current: bool) -> TableRow:
     if not current:
         return (Cell("○ to do", "dim"), cell(view.brief.version, "dim"), cell(name, "dim"), Cell(said, "dim"))
     if view.retry_at is not None:
-        word, tone = "◦ waiting", "warn"
+        word, tone = "• waiting", "warn"
     elif view.committing:
         word, tone = "► commit", "live"
     else:
@@ -150,7 +150,7 @@ def statement_row(view: MigrationView, index: int, *, now: float | None, room: i
     brief, progress = view.brief.statements[index], _progress(view, index)
     word, tone = STATEMENT[progress.state]
     if progress.fault is not None and view.retry_at is not None:
-        word, tone = "◦ gave way", "warn"
+        word, tone = "• gave way", "warn"
     running = view.current == brief.number and view.current_since is not None and now is not None
     if running and view.current_since is not None and now is not None:
         took = duration(float(int(now - view.current_since))) if now - view.current_since >= 1 else ""
