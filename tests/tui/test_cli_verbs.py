@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,12 @@ def test_repair_ends_what_still_works_for_a_runner_that_was_killed(database: Tar
             runner = int(found[1])
         if "2/2 SELECT" in text:
             break
+    # the line is written before the statement is sent
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
+    for _ in range(200):
+        if psql(database, sleeping) == "1":
+            break
+        time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     os.kill(runner, signal.SIGKILL)
     process.communicate(timeout=60)
