@@ -192,16 +192,6 @@ class Catalog:
         """Oid of an index -> oid of its table."""
         return {row["oid"]: table for table, rows in self.indexes.items() for row in rows}
 
-    @cached_property
-    def referencing(self) -> Mapping[int, tuple[int, ...]]:
-        """Oid of a table -> oids of the tables whose foreign keys reference it."""
-        found: dict[int, list[int]] = defaultdict(list)
-        for oid, rows in self.constraints.items():
-            for row in rows:
-                if row["referenced"]:
-                    found[row["referenced"]].append(oid)
-        return {oid: tuple(others) for oid, others in found.items()}
-
     def _names(self, oid: int) -> dict[int, str]:
         return {row["number"]: row["name"] for row in self.columns.get(oid, ())}
 

@@ -80,6 +80,7 @@ def _unknown(value: Any) -> Any:
             return base64.b64encode(value.reveal().encode()).decode()
         case Path():
             return str(value)
+    # the word by which msgspec wants to hear that a type has no place in JSON
     raise NotImplementedError(f"cannot encode {type(value).__name__}")
 
 

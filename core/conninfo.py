@@ -11,7 +11,6 @@ every part of a URL.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -272,8 +271,3 @@ def _parse_pairs(text: str, said_by: str) -> dict[str, str]:
 
 def _ordinal(number: int) -> str:
     return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
-
-
-def describe(keys: Iterable[str]) -> str:
-    """Return the names of keys as a list in words; used where values must not be shown."""
-    return ", ".join(sorted(keys))

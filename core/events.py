@@ -1,4 +1,4 @@
-"""One frozen dataclass per fact; `Event`, `Emit`, `fan_out`.
+"""One frozen dataclass per fact; `Event`, `Emit`.
 
 Facts are pushed: `emit` is called on the event loop and only queues or writes. Events carry durations and what the
 server said, never a time of their own: the session log stamps them on arrival, and a face renders `(view, now)`.
@@ -7,15 +7,12 @@ The module is as long as the list of facts: whoever adds one is told by the type
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias, get_args
 
 from .errors import Fault
-
-log = logging.getLogger(__name__)
 
 
 class StatementState(StrEnum):
@@ -596,16 +593,3 @@ Event: TypeAlias = (
 EVENTS: Final[dict[str, type[Event]]] = {kind.__name__: kind for kind in get_args(Event)}
 
 Emit: TypeAlias = Callable[[Event], object]
-
-
-def fan_out(*readers: Emit) -> Emit:
-    """Return an `Emit` that hands each event to every reader in turn; a reader that raises does not stop the rest."""
-
-    def emit(event: Event) -> None:
-        for reader in readers:
-            try:
-                reader(event)
-            except Exception:
-                log.exception("a reader of events failed on %s", type(event).__name__)
-
-    return emit
