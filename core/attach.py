@@ -202,7 +202,9 @@ async def start_run(log: SessionLog, request: RunRequest) -> Run:
             advice="Make room there, or set CHANGEOVER_HOME to a folder on another disk.",
         )
     name = log.next_run()
-    assignment = Assignment(request=request, folder=log.folder, session=log.id, name=name, operator=_me())
+    assignment = Assignment(
+        request=request, folder=log.folder, session=log.id, name=name, operator=_me(), starter=os.getpid()
+    )
     try:
         process = _spawn(log.folder / f"{name}.log")
     except OSError as error:

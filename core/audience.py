@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 _BACKLOG: Final = 4096
 # A viewer that comes back within this time was never gone; seconds.
 _GRACE: Final = 5.0
-# Without any viewer for this long after the start, the run counts as left alone; seconds.
+# Whoever started the run may take so long to become its first viewer, as long as that process lives; seconds.
 _FIRST_VIEWER: Final = 30.0
 
 
@@ -49,13 +51,23 @@ class _Viewer:
 class Audience:
     """Serves the events of one journal on a socket, and takes commands from it."""
 
-    def __init__(self, journal: Journal, *, obey: Callable[[Command], None], left_alone: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        obey: Callable[[Command], None],
+        left_alone: Callable[[], None],
+        starter: int | None = None,
+    ) -> None:
         self._journal = journal
         self._obey = obey
         self._left_alone = left_alone
         self._viewers: set[_Viewer] = set()
         self._server: asyncio.Server | None = None
         self._waiting: asyncio.TimerHandle | None = None
+        # our parent, as long as it lives, and until when it may become the first viewer
+        self._starter = os.getppid() if starter is None else starter
+        self._patient_until = 0.0
         self._serving: set[asyncio.Task[None]] = set()
 
     async def open(self, folder: Path, name: str) -> None:
@@ -63,7 +75,8 @@ class Audience:
         with short_path(folder, name) as path:
             self._server = await asyncio.start_unix_server(self._accept, path)
             (folder / name).chmod(0o600)
-        self._expect_viewer(_FIRST_VIEWER)
+        self._patient_until = time.monotonic() + _FIRST_VIEWER
+        self._expect_viewer()
 
     def tell(self, stamped: Stamped) -> None:
         """Queue an event for every viewer; who is too far behind is dropped."""
@@ -89,11 +102,15 @@ class Audience:
         if self._server is not None:
             self._server.close()
 
-    def _expect_viewer(self, seconds: float) -> None:
-        self._waiting = asyncio.get_running_loop().call_later(seconds, self._nobody_came)
+    def _expect_viewer(self) -> None:
+        self._waiting = asyncio.get_running_loop().call_later(_GRACE, self._nobody_came)
 
     def _nobody_came(self) -> None:
-        if not self._viewers:
+        if self._viewers:
+            return
+        if os.getppid() == self._starter and time.monotonic() < self._patient_until:
+            self._expect_viewer()
+        else:
             self._left_alone()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -110,6 +127,8 @@ class Audience:
         try:
             first = decode(await asyncio.wait_for(reader.readline(), 10), Command)
             self._viewers.add(viewer)
+            # who was there and left is not waited for as who is still to come
+            self._patient_until = 0.0
             if self._waiting:
                 self._waiting.cancel()
             commands = asyncio.create_task(self._listen(reader, viewer), name="commands of a viewer")
@@ -123,7 +142,7 @@ class Audience:
             self._viewers.discard(viewer)
             writer.close()
             if not self._viewers:
-                self._expect_viewer(_GRACE)
+                self._expect_viewer()
 
     async def _serve(self, viewer: _Viewer, after: int) -> None:
         """Send what the file has behind `after`, then what arrives."""

@@ -7,10 +7,11 @@ modes apart, so two connections compare which backends they get. See https://www
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from .connect import Connection
-from .errors import Refused
+from .connect import Connection, Connector
+from .errors import Fault, Refused
 from .plan import Plan
 
 _ROUNDS: Final = 3
@@ -39,15 +40,33 @@ async def shares_backends(first: Connection, second: Connection) -> bool:
     return False
 
 
-def refuse_outside_transactions(plan: Plan) -> None:
-    """Raise `Refused` where a plan has a migration that a pooler in transaction mode cannot carry."""
+def refusal(plan: Plan) -> Fault | None:
+    """Return why a pooler in transaction mode cannot carry the plan: it has a migration outside a transaction."""
     outside = next((it.migration for it in plan.migrations if not it.transactional), None)
-    if outside is not None:
-        raise Refused(
-            f"{outside.file} runs outside a transaction, and the connection goes through a pooler in transaction mode: "
-            "its statements would land on backends that cannot be watched or stopped.",
-            advice=_ADVICE,
-        )
+    if outside is None:
+        return None
+    return Fault(
+        id=Refused.id,
+        summary=f"{outside.file} runs outside a transaction, and the connection goes through a pooler in transaction "
+        "mode: its statements would land on backends that cannot be watched or stopped.",
+        advice=_ADVICE,
+    )
+
+
+async def as_carried(plan: Plan, connection: Connection, connect: Connector) -> Plan:
+    """Return the plan with what the way to the server refuses; a second connection is opened only where it tells.
+
+    Raises `ConnectError` and `ServerError`.
+    """
+    refused = refusal(plan) if connection.facts.pooled else None
+    if refused is None:
+        return plan
+    second = await connect("look")
+    try:
+        shared = await shares_backends(connection, second)
+    finally:
+        await second.close()
+    return replace(plan, refusals=(*plan.refusals, refused)) if shared else plan
 
 
 async def _backend(connection: Connection) -> int:

@@ -33,6 +33,8 @@ class Assignment:
     # the file of events, the socket and the diagnostics are run-1.jsonl, run-1.sock and run-1.log
     name: str
     operator: str
+    # the process that starts the runner and is to be its first viewer
+    starter: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
-from . import orphans, pooling, postchecks
+from . import orphans, postchecks
 from .audience import Audience
 from .blockers import EndWish
 from .briefs import briefs_of
@@ -57,7 +57,9 @@ class Runner:
         self._assignment = assignment
         secrets = [secret for secret in (assignment.request.target.password,) if secret is not None]
         self._journal = Journal(assignment.folder / f"{assignment.name}.jsonl", secrets=tuple(secrets))
-        self._audience = Audience(self._journal, obey=self._obey, left_alone=self._left_alone)
+        self._audience = Audience(
+            self._journal, obey=self._obey, left_alone=self._left_alone, starter=assignment.starter
+        )
         self._stop = Stop()
         self._work: asyncio.Task[Outcome] | None = None
         self._run = str(uuid.uuid4())
@@ -133,9 +135,7 @@ class Runner:
             guard = await self._hold(held, connect, keys)
             connection = await connect("look")
             await self._settle_earlier(connect, connection, guard)
-            survey = await look(connection, settings, action=request.action)
-            if survey.server.pooled and await pooling.shares_backends(connection, await connect("look")):
-                pooling.refuse_outside_transactions(survey.plan)
+            survey = await look(connection, settings, action=request.action, connect=connect)
             before = await postchecks.read(connection)
             await connection.close()
             if request.wait and survey.plan.ready and not survey.plan.migrations:

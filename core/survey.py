@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from . import catalog as catalogs
 from .actions import APPLY, Action
 from .catalog import Catalog
-from .connect import Connection
+from .connect import Connection, Connector
 from .errors import FolderError
 from .events import ServerFacts
 from .folders import native as native_folder
@@ -16,6 +16,7 @@ from .history import native as native_history
 from .migration import Folder
 from .plan import Plan
 from .planning import make_plan
+from .pooling import as_carried
 from .settings import Settings
 from .status import MigrationStatus, statuses
 
@@ -46,9 +47,16 @@ def read_folder(settings: Settings) -> Folder:
 
 
 async def look(
-    connection: Connection, settings: Settings, *, action: Action = APPLY, folder: Folder | None = None
+    connection: Connection,
+    settings: Settings,
+    *,
+    action: Action = APPLY,
+    folder: Folder | None = None,
+    connect: Connector | None = None,
 ) -> Survey:
     """Read folder, catalog and history and plan `action`; nothing is written, no lock stronger than ACCESS SHARE.
+
+    `connect` opens a second connection where a pooler stands between, whose mode decides what can run through it.
 
     One REPEATABLE READ READ ONLY transaction of fixed queries over the extended protocol, so that nothing in it can
     leave the transaction. See https://www.postgresql.org/docs/18/sql-set-transaction.html.
@@ -71,6 +79,8 @@ async def look(
         out_of_order=settings.out_of_order,
         action=action,
     )
+    if connect is not None:
+        plan = await as_carried(plan, connection, connect)
     return Survey(
         server=connection.facts,
         folder=folder,

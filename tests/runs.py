@@ -11,7 +11,7 @@ from changeover.core.actions import APPLY, Action
 from changeover.core.attach import Run, start_run
 from changeover.core.connect import Connector
 from changeover.core.events import Event, RunFinished
-from changeover.core.plan import Limits
+from changeover.core.plan import Approval, Limits
 from changeover.core.requests import RunRequest
 from changeover.core.session_log import SessionLog
 from changeover.core.settings import Retry, Settings
@@ -62,7 +62,7 @@ class Project:
     async def look(self, action: Action = APPLY) -> Survey:
         connect = Connector(self.target, QUICK, emit=self.seen.append)
         try:
-            return await look(await connect("look"), self.settings, action=action)
+            return await look(await connect("look"), self.settings, action=action, connect=connect)
         finally:
             await connect.close()
 
@@ -75,6 +75,10 @@ class Project:
         approval = plan.approve(digest=plan.digest, by="test", how="--yes", on_hangup=on_hangup)
         if digest is not None:
             approval = replace(approval, digest=digest)
+        return await self.start_with(approval, action=action, wait=wait)
+
+    async def start_with(self, approval: Approval, *, action: Action = APPLY, wait: float = 0) -> Run:
+        """Start the runner with this approval, whatever it is of."""
         log = SessionLog.open(command="test", target=str(self.target))
         request = RunRequest(target=self.target, settings=self.settings, approval=approval, action=action, wait=wait)
         return await start_run(log, request)

@@ -227,7 +227,8 @@ class Journey:
                 assert self._connection is not None
             try:
                 await self._recover(self._connection)
-                return await look(self._connection, for_target(self._settings, self.target))
+                settings = for_target(self._settings, self.target)
+                return await look(self._connection, settings, connect=self._connector)
             except ConnectionLost:
                 self._connection.terminate()
                 if last:

@@ -228,7 +228,7 @@ async def _look_once(sitting: Sitting, action: Action, folder: Folder, wait: flo
         if wait:
             await until_free(connection, key, sitting.emit, wait=wait)
         sitting.recovery = await recover_for(sitting, connector, connection)
-        survey = await look(connection, settings, action=action, folder=folder)
+        survey = await look(connection, settings, action=action, folder=folder, connect=connector)
         if wait is not None and not survey.plan.ready:
             # what stands in the way may be another run's work that is only half done yet
             await until_free(connection, key, sitting.emit, wait=0.0)

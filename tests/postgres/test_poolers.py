@@ -71,11 +71,14 @@ async def test_what_runs_outside_a_transaction_is_refused_before_anything_runs(
 ) -> None:
     psql(database, "CREATE TABLE orders (id int)")
     through.write(_0001_x="CREATE TABLE early ()", _0002_y=OUTSIDE)
-    done = await through.apply()
+    plan = (await through.look()).plan
+    assert not plan.ready
+    assert "0002_y.sql" in plan.refusals[0].summary
+    assert "pooler in transaction mode" in plan.refusals[0].summary
+    approval = plan.approve(digest=plan.digest, by="somebody who overlooked it", how="--yes")
+    done = await follow(await through.start_with(approval))
     assert (done.end.result, done.end.exit_code) == (Result.REFUSED, 4)
-    assert done.end.fault is not None
-    assert "pooler in transaction mode" in done.end.fault.summary
-    assert "0002_y.sql" in done.end.fault.summary
+    assert done.end.fault == plan.refusals[0]
     assert psql(database, "SELECT to_regclass('early'), to_regnamespace('changeover')") == "|"
 
 
