@@ -125,7 +125,8 @@ async def _all(work: Work, plan: Plan, guard: Guard, journal: Journal) -> Outcom
         if outcome is not None:
             return outcome
     await journal.flush()
-    return _outcome(RESULTS[plan.migrations[-1].entry], len(plan.migrations), _log_lost(journal))
+    whole = "Everything was done, and the history in the database has it."
+    return _outcome(RESULTS[plan.migrations[-1].entry], len(plan.migrations), _log_lost(journal, whole))
 
 
 async def _unfit(guard: Guard, journal: Journal) -> Fault | None:
@@ -137,17 +138,17 @@ async def _unfit(guard: Guard, journal: Journal) -> Fault | None:
             advice="Nothing further was started; apply again for the rest.",
         )
     await journal.flush()
-    return _log_lost(journal)
+    return _log_lost(journal, "Nothing further was started.")
 
 
-def _log_lost(journal: Journal) -> Fault | None:
-    """Return why the record of this run is not whole."""
+def _log_lost(journal: Journal, then: str) -> Fault | None:
+    """Return why the record of this run is not whole; `then` is what that means for the run."""
     if journal.failure is None:
         return None
     return Fault(
         id="log-lost",
         summary=f"The session log cannot be written any more: {journal.failure.strerror}.",
-        advice=f"Nothing further was started. Make room for {journal.path.parent}, and apply again for the rest.",
+        advice=f"{then} Make room for {journal.path.parent} before the next run.",
     )
 
 
@@ -166,6 +167,7 @@ async def _one(work: Work, planned: PlannedMigration, applied: int) -> Outcome |
             refused = turn.end(Result.REFUSED, fault_of(error))
             return replace(refused, exit_code=error.exit_code)
         turn.take_stalls()
+        turn.told_to_stop = was_cancelled()
         if not isinstance(ending, GaveWay) or ending.hopeless or turn.number >= attempts:
             return await to_completion(_conclude(turn, ending))
         if not await _pause(turn, ending):
@@ -183,6 +185,8 @@ class _Turn:
     began: float
     # of the attempt under way, from 1
     number: int = 0
+    # whether the operator said "stop now" before the attempt ended
+    told_to_stop: bool = False
     # who waited behind the attempt that has just ended, and behind all of them
     behind: Stalls = field(default_factory=Stalls)
     stalls: Stalls = field(default_factory=Stalls)
@@ -311,8 +315,12 @@ async def _settled(turn: _Turn, ending: Lost) -> Outcome | None:
     if not turn.planned.transactional:
         left = ("every statement of it is done, and the history does not say so yet: apply again to record it",)
         return turn.end(Result.PARTIAL, ending.fault, left)
+    if ending.stopped is not None:
+        # whoever holds the fate key knows that nobody else does
+        work.emit(StopConfirmed(backend=ending.stopped, elapsed=turn.elapsed))
+        return turn.end(Result.STOPPED, None)
     await _record_failure(turn, ending.fault)
-    return turn.end(Result.STOPPED if was_cancelled() else Result.ROLLED_BACK, ending.fault)
+    return turn.end(Result.STOPPED if turn.told_to_stop else Result.ROLLED_BACK, ending.fault)
 
 
 def _outcome(result: Result, applied: int, fault: Fault | None, left_behind: tuple[str, ...] = ()) -> Outcome:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from . import silence
@@ -33,6 +33,8 @@ _GIVES_WAY: Final = frozenset({"55P03", "40P01"})
 _CANCELLED: Final = "57014"
 # How long a rollback may take to be acknowledged, and a stopped backend to come to rest; seconds.
 _ROLLBACK: Final = 15.0
+# Between two cancellations of a statement that is to stop; seconds.
+_PRESS: Final = 0.5
 _XID_KEPT: Final = (
     "SELECT pg_catalog.set_config('changeover.xid', pg_catalog.pg_current_xact_id()::pg_catalog.text, true)"
 )
@@ -244,10 +246,25 @@ async def _escaped(planned: PlannedMigration, connection: Connection, progress: 
 
 
 async def _interrupted(work: Work, connection: Connection, progress: _Progress) -> Ending:
-    ending = await _rolled_back(connection, Interrupted(backend=connection.backend), progress)
+    """Roll back at the operator's word; known to have stopped only once the watch has seen the backend at rest."""
+    backend = connection.backend
+    pressing = asyncio.create_task(_press(work), name="cancel again")
+    try:
+        ending = await _rolled_back(connection, Interrupted(backend=backend), progress)
+    finally:
+        pressing.cancel()
     await connection.close()
+    if isinstance(ending, Lost):
+        return replace(ending, stopped=backend)
     key = work.keys.fate if connection.facts.pooled else None
-    if await work.watch.at_rest(connection.backend, within=_ROLLBACK, key=key):
+    if await work.watch.at_rest(backend, within=_ROLLBACK, key=key):
         return ending
     fault = Fault(id="connection-lost", summary="The server has not confirmed that the migration stopped.")
-    return Lost(fault=fault, xid=progress.xid)
+    return Lost(fault=fault, xid=progress.xid, stopped=backend)
+
+
+async def _press(work: Work) -> None:
+    """Cancel again and again: a CancelRequest that overtakes the statement on its way finds nothing to cancel."""
+    while True:
+        await asyncio.sleep(_PRESS)
+        await work.watch.cancel_holder(work.keys.fate, work.connect.application("migration"))

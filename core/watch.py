@@ -209,6 +209,13 @@ class Watch:
             return False
         return bool(rows[0]["sent"])
 
+    async def cancel_holder(self, key: int, application: str) -> None:
+        """Cancel what our backend that holds an advisory key is doing; nothing where it rests or cannot be seen."""
+        try:
+            await self._fetch(query("cancel_holder"), key, application)
+        except ServerError as error:
+            log.info("a backend of ours could not be cancelled: %s", error)
+
     def _backend(self, row: Mapping[str, Any]) -> Backend:
         reason = why_not(row) if "superuser" in row else ""
         return Backend(

@@ -108,6 +108,8 @@ class Lost:
     fault: Fault
     xid: str | None = None
     deferred: tuple[int, ...] = ()
+    # the backend that was told to stop, where the operator asked for it; None else
+    stopped: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

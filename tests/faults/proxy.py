@@ -23,6 +23,9 @@ _CANCEL_REQUEST: Final = 80877102
 # When a server notices that its client has vanished; seconds. Keepalives need 25, which is too long for a test.
 _KEEPALIVES: Final = 2.0
 
+# How much later than it was sent; seconds.
+_LATE: Final = 0.4
+
 
 class Side(StrEnum):
     """Who says a message."""
@@ -47,6 +50,8 @@ class Way(StrEnum):
     HOLE = "vanishes, and all after it"
     # it arrives, nothing ever comes back, and both ends believe that the link is there
     SILENCE = "arrives, and is never answered"
+    # what was sent after it, on other links, arrives before it
+    LATE = "arrives late"
     # it passes, and the operator says "stop now" at this very moment
     STOP = "arrives as the run is told to stop"
 
@@ -111,6 +116,10 @@ class Proxy:
         """Return the name of the next link for this purpose."""
         self._names[purpose] += 1
         return f"{purpose} {self._names[purpose]}"
+
+    def has_seen(self, purpose: str) -> bool:
+        """Whether there was a link for this purpose."""
+        return self._names[purpose] > 0
 
     def cut(self) -> None:
         """Reset every link that is open now."""
@@ -208,6 +217,8 @@ class _Link:
                 return
             case Way.SILENCE | Way.MUTE:
                 self._muted = True
+            case Way.LATE:
+                await asyncio.sleep(_LATE)
             case Way.HALF:
                 whole = whole[: len(whole) // 2]
             case _:
