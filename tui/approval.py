@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from ..core.errors import ApprovalNeeded, Declined
 from ..core.plan import Approval
@@ -18,11 +19,13 @@ _DIGEST_SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What the command line says beforehand: --yes, --approve DIGEST, --confirm-database NAME."""
+    """What the command line says beforehand: --yes, --approve DIGEST, --confirm-database NAME, --on-hangup POLICY."""
 
     yes: bool = False
     digest: str | None = None
     database: str | None = None
+    # as in an `Approval`
+    on_hangup: str = "finish"
 
 
 def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool, verb: str = "apply") -> Approval:
@@ -31,24 +34,25 @@ def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool, 
     Raises ApprovalNeeded where nothing was said and nobody can be asked, Declined where the answer is no, PlanChanged
     where another plan was approved.
     """
-    plan, by = survey.plan, _person()
+    plan = survey.plan
+    leave = partial(plan.approve, by=_person(), on_hangup=consent.on_hangup)
     if consent.digest is not None:
         said = consent.digest.strip().lower()
         whole = plan.digest if len(said) >= _DIGEST_SHOWN and plan.digest.startswith(said) else said
-        return plan.approve(digest=whole, by=by, how="--approve", typed=consent.digest)
+        return leave(digest=whole, how="--approve", typed=consent.digest)
     if consent.database is not None:
         if consent.database != survey.server.database:
             raise ApprovalNeeded(
                 f"--confirm-database names {consent.database}, and this is {survey.server.database}.",
                 advice="Nothing was run. Check the target, then name the database as the server does.",
             )
-        return plan.approve(digest=plan.digest, by=by, how="--confirm-database", typed=consent.database)
+        return leave(digest=plan.digest, how="--confirm-database", typed=consent.database)
     if consent.yes and not target.protected:
-        return plan.approve(digest=plan.digest, by=by, how="--yes")
+        return leave(digest=plan.digest, how="--yes")
     if not can_ask:
         raise _nobody_to_ask(target, survey)
     how, typed = _asked(survey, target, verb)
-    return plan.approve(digest=plan.digest, by=by, how=how, typed=typed)
+    return leave(digest=plan.digest, how=how, typed=typed)
 
 
 def _nobody_to_ask(target: Target, survey: Survey) -> ApprovalNeeded:

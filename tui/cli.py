@@ -247,7 +247,9 @@ def _leave(said: dict[str, Any]) -> Leave:
     from .approval import Consent
     from .commands.carry_out import Leave
 
-    consent = Consent(yes=said["yes"], digest=said["approve"], database=said["confirm_database"])
+    consent = Consent(
+        yes=said["yes"], digest=said["approve"], database=said["confirm_database"], on_hangup=said["on_hangup"]
+    )
     return Leave(consent=consent, wait=said["wait"], dry_run=said["dry_run"])
 
 

@@ -101,6 +101,12 @@ _OF_RUNS = (
     click.option(
         "--wait", type=click.FloatRange(min=0), default=0.0, metavar="S", help="Seconds to wait for another run (0)."
     ),
+    click.option(
+        "--on-hangup",
+        type=click.Choice(["finish", "continue", "rollback"]),
+        default="finish",
+        help="When the last viewer is gone: finish the migration in hand and stop (finish), go on, or roll back.",
+    ),
     click.option("--dry-run", is_flag=True, help="Show the plan and its digest, and run nothing."),
 )
 
