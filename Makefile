@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # -qq: setuptools warns of every editable installation, and pip of every index that lacks a package; errors are still shown.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# how many tests run side by side; each of them has servers of its own
+WORKERS ?= 2
 # what was installed: the program with its embedded PostgreSQL, and that with the tools of the developers
 DEMO := $(VENV)/.demo-installed
 DEV := $(VENV)/.dev-installed
@@ -29,7 +31,7 @@ demo: $(DEMO) ## the console on an embedded PostgreSQL with live traffic (ARGS="
 	fi
 
 test: $(DEV) ## all tests, on real PostgreSQL servers (ARGS="-k sandbox")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 soak: $(DEV) ## the long loops of faults: every message cut, 1,000 kills (hours; KILLS=100 for fewer)
 	@$(BIN)/python -m pytest -m soak $(ARGS)

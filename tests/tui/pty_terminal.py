@@ -29,6 +29,8 @@ class Terminal:
         # every byte that the program wrote
         self.written = bytearray()
         self.exit_code: int | None = None
+        # nobody reads: what the program writes stays where it is
+        self.stalled = False
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             os.chdir(cwd)
@@ -68,15 +70,26 @@ class Terminal:
     def ended(self, *, within: float = 30.0) -> int:
         """Wait until the program has ended, and return its exit code; minus the signal where one ended it."""
         deadline = time.monotonic() + within
-        while self.exit_code is None:
+        while not self.has_ended():
             assert time.monotonic() < deadline, f"still running\n{self.text}"
             self._read(0.05)
+        assert self.exit_code is not None
+        return self.exit_code
+
+    def has_ended(self) -> bool:
+        """Whether the program has ended; then its last words are on the screen."""
+        if self.exit_code is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.exit_code = os.waitstatus_to_exitcode(status)
+            if not pid:
+                return False
+            self.exit_code = os.waitstatus_to_exitcode(status)
+        self.look()
+        return True
+
+    def look(self) -> None:
+        """Read what the program has written so far."""
         while self._read(0):
             pass
-        return self.exit_code
 
     def hang_up(self) -> None:
         """Close the terminal, as a lost SSH connection does."""
