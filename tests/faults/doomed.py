@@ -60,6 +60,14 @@ class Doomed:
         self.kill(number)
         self.start()
 
+    def allow(self, method: str) -> None:
+        """Let clients in by this method of pg_hba.conf from now on: trust, scram-sha-256, reject."""
+        data = self._folder / "data"
+        (data / "pg_hba.conf").write_text(f"local all all {method}\n")
+        pid = postmaster.server_of(data)
+        if pid is not None:
+            os.kill(pid, signal.SIGHUP)
+
     def psql(self, sql: str) -> str:
         """Run statements and return what they answer."""
         return psql(self.target, sql, binaries=self._sandbox.binaries)

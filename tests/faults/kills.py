@@ -17,6 +17,7 @@ from changeover.core.events import Event, MigrationApplied, Result, RunFinished
 from changeover.core.journal import read_file
 from changeover.core.requests import RunRequest
 from changeover.core.session_log import SessionLog
+from changeover.core.target import Target
 from tests.faults.ledger import ACTION, VERSIONS, Ledger
 
 # The three migrations take this long, in a process that is there; seconds.
@@ -35,14 +36,14 @@ class Kills:
         return f"{self.runs} rounds, {self.killed} kills, {len(self.wrong)} wrong"
 
 
-async def started(ledger: Ledger) -> Run | None:
-    """Start a runner process for what is left to do; None where nothing is."""
+async def started(ledger: Ledger, through: Target | None = None) -> Run | None:
+    """Start a runner process for what is left to do, over the way `through`; None where nothing is."""
     approval = await ledger.approve()
     if approval is None:
         return None
     # where every session of this user is: the next run looks there for what this one left
     log = SessionLog.open(command="test", target=str(ledger.target))
-    request = RunRequest(target=ledger.target, settings=ledger.settings, approval=approval, action=ACTION)
+    request = RunRequest(target=through or ledger.target, settings=ledger.settings, approval=approval, action=ACTION)
     return await start_run(log, request)
 
 

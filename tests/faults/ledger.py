@@ -28,6 +28,9 @@ from changeover.core.session_log import SessionLog
 from changeover.core.settings import Retry, Settings
 from changeover.core.survey import look
 from changeover.core.target import Target
+from changeover.tui.format import visible
+from changeover.tui.lines import result_words
+from changeover.tui.tables import receipt_lines
 from tests.runs import Finished
 from tests.servers import connect
 
@@ -44,6 +47,8 @@ LIMITS: Final = Limits(lock_timeout=0.5, lock_attempts=3, lock_pause=(0.05, 0.1)
 # The operator's word on an invalid index that a fault left: build it again.
 ACTION: Final = Action(rebuild_invalid=True)
 
+# whatever time-outs a test gives to the role
+_UNHURRIED: Final = {"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": "0"}
 _SCENE: Final = "CREATE TABLE effect (n int)"
 _CLEARED: Final = (
     f"SET synchronous_commit = on; DROP SCHEMA IF EXISTS changeover CASCADE; DROP TABLE IF EXISTS one, effect; {_SCENE}"
@@ -75,9 +80,13 @@ class Ledger:
     """The three migrations in a database of their own."""
 
     def __init__(self, target: Target, folder: Path, admin: asyncpg.Connection) -> None:
+        # as whom the migrations run
         self.target = target
         self.folder = folder
         self.settings = Settings(migrations=folder / "migrations", retry=BRIEF, limits=LIMITS)
+        # whether the sessions are where every run of this user looks for what earlier ones left
+        self.at_home = False
+        self._superuser = target
         self._admin = admin
         self._runs = 0
         self._runner: Runner | None = None
@@ -96,7 +105,7 @@ class Ledger:
         deadline = time.monotonic() + 60
         while True:
             try:
-                self._admin = await connect(self.target)
+                self._admin = await connect(self._superuser, **_UNHURRIED)
                 return
             except (OSError, asyncpg.PostgresError):
                 if time.monotonic() > deadline:
@@ -109,7 +118,7 @@ class Ledger:
 
     async def execute(self, sql: str) -> None:
         """Do something beside the run, as its superuser."""
-        await self._admin.execute(sql)
+        await self._admin.execute(sql, timeout=60)
 
     def write(self, files: Mapping[str, str]) -> None:
         """Put other text into some of the files."""
@@ -139,7 +148,7 @@ class Ledger:
     ) -> Finished:
         """Do what the runner process does, inside this one; `stopped_after` so many seconds it is told to stop now."""
         self._runs += 1
-        root = self.folder / f"log-{self._runs}"
+        root = None if self.at_home else self.folder / f"log-{self._runs}"
         log = SessionLog.open(command="test", target=str(self.target), root=root)
         request = RunRequest(target=through or self.target, settings=self.settings, approval=approval, action=ACTION)
         assignment = Assignment(request=request, folder=log.folder, session=log.id, name="run-1", operator="test")
@@ -224,6 +233,13 @@ async def violations(ledger: Ledger, done: Finished) -> list[str]:
     state = await ledger.state()
     found += await _left(ledger, "the run")
     found += _disagreement(end, said, state)
+    found += _untold(done)
+    return found + await unfinished(ledger)
+
+
+async def unfinished(ledger: Ledger) -> list[str]:
+    """Return in which respects a second run, without a fault, does not bring it to its end."""
+    found: list[str] = []
     try:
         second = await ledger.finish()
     except ChangeoverError as error:
@@ -235,6 +251,17 @@ async def violations(ledger: Ledger, done: Finished) -> list[str]:
         found.append(f"after the second run: {after}")
     found += await _left(ledger, "the second run")
     return found
+
+
+def _untold(done: Finished) -> list[str]:
+    """Return what the receipt does not say."""
+    told = "\n".join(receipt_lines(done.view))
+    wanted = [
+        result_words(done.end.result),
+        *done.end.left_behind,
+        *([done.end.fault.summary] if done.end.fault else []),
+    ]
+    return [f"the receipt does not say {words!r}:\n{told}" for words in wanted if visible(words) not in told]
 
 
 async def _left(ledger: Ledger, what: str) -> list[str]:

@@ -22,7 +22,7 @@ from tests.faults.matrix import BEGINS, Phase
 from tests.faults.proxy import Message, Way, proxied
 from tests.runs import Project, follow, project, until
 from tests.servers import psql
-from tests.tui.commandline import COMMAND, environment
+from tests.tui.commandline import COMMAND, environment, start
 from tests.tui.pty_terminal import Terminal
 
 OURS = (
@@ -195,3 +195,22 @@ def test_a_terminal_that_goes_away_leaves_the_run_to_its_policy(database: Target
         time.sleep(0.2)
     assert psql(database, "SELECT to_regclass('t'), to_regclass('later')") == "t|"
     os.waitpid(terminal.pid, 0)
+
+
+def test_who_dies_before_following_its_run_leaves_it_to_its_policy(
+    database: Target, tmp_path: Path, home: Path
+) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "0001_x.sql").write_text("CREATE TABLE t (); SELECT pg_sleep(8)")
+    (folder / "0002_y.sql").write_text("CREATE TABLE later ()")
+    applying = start("apply", "--plain", "--yes", "--migrations", str(folder), target=database, cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not list((home / "log").glob("*/run-1.jsonl")):
+        assert time.monotonic() < deadline
+    applying.kill()
+    applying.communicate()
+    while psql(database, "SELECT to_regclass('t')") == "" or psql(database, OURS) != "0":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert psql(database, "SELECT to_regclass('later')") == ""
