@@ -40,6 +40,7 @@ The path of the data, one line per module::
     what will happen
       effects            a statement -> what it needs, makes, changes, drops (effects_*: by kind of statement)
       touches            the types of that
+      fresh_values       values of an enum that are used before they are committed
       history/           one module per history table format: read, record
       status             folder x history -> the state of every migration
       precheck           effects x catalog -> rows of the pre-check table, and what becomes of each statement

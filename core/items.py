@@ -133,7 +133,7 @@ def _whole(migration: Migration, kind: str, record: Record, statements: tuple[St
         migration=migration,
         kind=kind,
         record=record,
-        entry=Entry(version=migration.version, statements=statements),
+        entry=Entry(version=migration.version, statements=statements, transactional=migration.script.transactional),
         transactional=migration.script.transactional,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import proofs, tree
 from .catalog import Catalog
@@ -12,6 +12,7 @@ from .effects import effects_of
 from .errors import Place
 from .estimate import Estimate, Toil, estimate, toils
 from .findings import Finding, find
+from .fresh_values import FreshValues
 from .names import Parts, read, written
 from .precheck import Decision, Row, Verdict
 from .script import Statement
@@ -25,6 +26,8 @@ class Entry:
 
     version: str
     statements: tuple[Statement, ...]
+    # whether all of them run in one transaction
+    transactional: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +65,19 @@ def judge(entries: Sequence[Entry], catalog: Catalog) -> tuple[tuple[Judged, ...
         world.search_path = catalog.search_path
         seen: set[tuple[str, str, str, str, str]] = set()
         done: list[Judged] = []
+        fresh = FreshValues(world)
         for statement, its in zip(entry.statements, effects, strict=True):
             ahead.at += 1
             judge_one = _Case(
                 statement=statement, effects=its, version=entry.version, world=world, ahead=ahead, seen=seen
             )
-            done.append(judge_one.judged())
+            uses = fresh.conflicts(statement) if entry.transactional else []
+            one = judge_one.judged()
+            if one.decision is Decision.RUN:
+                fresh.take(statement)
+                rows = [row for place, finding in uses for row in judge_one.row(place, finding, "type")]
+                one = replace(one, rows=(*one.rows, *rows))
+            done.append(one)
         judged.append(tuple(done))
     return tuple(judged)
 
