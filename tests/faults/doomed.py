@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,20 @@ class Doomed:
     def psql(self, sql: str) -> str:
         """Run statements and return what they answer."""
         return psql(self.target, sql, binaries=self._sandbox.binaries)
+
+    def standby(self, folder: Path) -> Doomed:
+        """Return a hot standby that streams from this server, which is restarted for it.
+
+        See https://www.postgresql.org/docs/18/warm-standby.html#STANDBY-SERVER-SETUP.
+        """
+        self.stop()
+        folder.mkdir(mode=0o700)
+        shutil.copytree(self._folder / "data", folder / "data")
+        (folder / "data" / "standby.signal").touch()
+        self.start()
+        with (folder / "data" / "postgresql.auto.conf").open("a") as settings:
+            settings.write(f"primary_conninfo = 'host={self.target.host} port={self.target.port} user=postgres'\n")
+        return Doomed(folder)
 
     def stop(self) -> None:
         """End it for good."""

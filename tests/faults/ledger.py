@@ -112,6 +112,11 @@ class Ledger:
                     raise
                 await asyncio.sleep(0.05)
 
+    async def move_to(self, target: Target) -> None:
+        """Go on with another server that has the same database."""
+        self.target = self._superuser = target
+        await self.reconnect()
+
     async def forget(self) -> None:
         """End every backend of ours, so that the next fault is judged by itself."""
         await self._admin.execute(f"SELECT pg_terminate_backend(pid) FROM ({_OURS}) AS ours")

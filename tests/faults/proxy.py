@@ -85,10 +85,15 @@ class Proxy:
         self.judge = judge
         # what becomes of a new connection: forward, refuse (reset at once) or hang (accepted and never answered)
         self.door = "forward"
-        self._server_path = f"{target.host}/.s.PGSQL.{target.port}"
+        self._server_path = ""
+        self.lead_to(target)
         self._names: Counter[str] = Counter()
         self._links: set[_Link] = set()
         self._serving: set[asyncio.Task[None]] = set()
+
+    def lead_to(self, target: Target) -> None:
+        """Let new links end at this server."""
+        self._server_path = f"{target.host}/.s.PGSQL.{target.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client; the callback of an asyncio server."""
