@@ -242,9 +242,9 @@ class Sandbox:
         if account.uid is not None:
             os.chown(unfinished, account.uid, account.gid or 0)
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        making = account.popen(
-            [str(binaries.initdb), f"--pgdata={unfinished}", "--no-instructions", *options], stdout=log.fileno()
-        )
+        if programs.version_of(binaries) >= 14:
+            options.append("--no-instructions")
+        making = account.popen([str(binaries.initdb), f"--pgdata={unfinished}", *options], stdout=log.fileno())
         try:
             failed = making.wait(120) != 0
         except BaseException:

@@ -21,6 +21,8 @@ from changeover.core.view import RunView, Stamped, view_of
 
 E = TypeVar("E")
 
+# A statement that goes on until somebody puts a row into the table `gate`.
+UNTIL_OPEN = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM gate) LOOP PERFORM pg_sleep(0.05); END LOOP; END $$"
 QUICK = Retry(retries=3, timeout=5.0, first_wait=0.05, last_wait=0.2)
 IMPATIENT = Limits(lock_timeout=0.4, lock_attempts=3, lock_pause=(0.1, 0.2))
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +44,8 @@ VERSIONS: Final = ("0001", "0002", "0003")
 # Seconds stand where an operator has tens of seconds: a cell of a black hole waits for each of them.
 BRIEF: Final = Retry(retries=3, timeout=1.0, first_wait=0.05, last_wait=0.2)
 LIMITS: Final = Limits(lock_timeout=0.5, lock_attempts=3, lock_pause=(0.05, 0.1))
+# Past all faults nothing is in a hurry.
+CALM: Final = Retry(retries=3, timeout=20.0, first_wait=0.05, last_wait=0.2)
 # The operator's word on an invalid index that a fault left: build it again.
 ACTION: Final = Action(rebuild_invalid=True)
 
@@ -132,7 +134,7 @@ class Ledger:
 
     async def approve(self) -> Approval | None:
         """Look past all faults and approve what is there to do; None where that is nothing. Raises as `look` does."""
-        connect_ = Connector(self.target, BRIEF, emit=lambda _: None)
+        connect_ = Connector(self.target, CALM, emit=lambda _: None)
         try:
             plan = (await look(await connect_("look"), self.settings, action=ACTION)).plan
         finally:
@@ -208,8 +210,12 @@ class Ledger:
 
     async def finish(self) -> Finished | None:
         """Apply what is left, without faults; None where nothing is."""
-        approval = await self.approve()
-        return None if approval is None else await self.run(approval)
+        hurried, self.settings = self.settings, replace(self.settings, retry=CALM)
+        try:
+            approval = await self.approve()
+            return None if approval is None else await self.run(approval)
+        finally:
+            self.settings = hurried
 
 
 @asynccontextmanager

@@ -41,7 +41,13 @@ _FOREIGN: Final = (
     "INSERT INTO changeover.migration (version, name, file, checksum, checksum_normalised, duration_ms, operator,"
     " run_id) VALUES ('0000', 'foreign', '0000_foreign.sql', '', '', 0, 'somebody', gen_random_uuid())"
 )
-_LIMITS: Final = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
+# shorter than a statement that sleeps, and than the guard is idle
+_LIMITS: Final = {
+    "statement_timeout": "250ms",
+    "lock_timeout": "250ms",
+    "idle_in_transaction_session_timeout": "600ms",
+    "idle_session_timeout": "900ms",
+}
 _A_DAY: Final = 86_400.0
 
 
@@ -117,8 +123,8 @@ class Trouble:
             case Fault.NO_RIGHTS:
                 await self._with_an_ordinary_role()
             case Fault.ROLE_LIMITS:
-                for name in _LIMITS:
-                    await ledger.execute(f"ALTER ROLE postgres SET {name} = '100ms'")
+                for name, limit in _LIMITS.items():
+                    await ledger.execute(f"ALTER ROLE postgres SET {name} = '{limit}'")
             case Fault.DISK_FULL:
                 self._disk = self._stack.enter_context(small_disk())
                 await ledger.execute(f"CREATE TABLESPACE small LOCATION '{self._disk}'")

@@ -15,7 +15,7 @@ from changeover.core.plan import Limits
 from changeover.core.pooling import shares_backends
 from changeover.core.target import Target
 from tests.poolers import needs_pgbouncer, pooled
-from tests.runs import QUICK, Project, follow, project, until
+from tests.runs import QUICK, UNTIL_OPEN, Project, follow, project, until
 from tests.servers import connect, psql
 
 pytestmark = needs_pgbouncer
@@ -155,10 +155,12 @@ async def test_stop_now_is_confirmed_through_a_pool(through: Project, database: 
     assert psql(database, "SELECT to_regclass('t')") == ""
 
 
-async def test_one_of_two_runs_at_once_is_turned_away_through_a_pool(through: Project) -> None:
-    through.write(_0001_x="CREATE TABLE t (); SELECT pg_sleep(1.5)")
+async def test_one_of_two_runs_at_once_is_turned_away_through_a_pool(through: Project, database: Target) -> None:
+    psql(database, "CREATE TABLE gate ()")
+    through.write(_0001_x=f"CREATE TABLE t (); {UNTIL_OPEN}")
     first = await through.start()
     await until(first, lambda event: isinstance(event, StatementStarted))
     second = await through.apply()
     assert second.end.exit_code == 9
+    psql(database, "INSERT INTO gate DEFAULT VALUES")
     assert (await follow(first)).end.exit_code == 0

@@ -29,7 +29,7 @@ from changeover.core.events import (
 from changeover.core.plan import Limits
 from changeover.core.status import State
 from changeover.core.target import Target
-from tests.runs import Project, follow, project, until
+from tests.runs import UNTIL_OPEN, Project, follow, project, until
 from tests.servers import connect, psql
 
 OURS = (
@@ -296,13 +296,15 @@ async def test_a_history_that_somebody_changes_during_the_run_stops_it(shop: Pro
 
 
 async def test_one_of_two_runs_at_once_is_turned_away_and_told_who_holds_the_key(shop: Project) -> None:
-    shop.write(_0001_x="CREATE TABLE t (); SELECT pg_sleep(1.5)")
+    psql(shop.target, "CREATE TABLE gate ()")
+    shop.write(_0001_x=f"CREATE TABLE t (); {UNTIL_OPEN}")
     first = await shop.start()
     await until(first, lambda event: isinstance(event, StatementStarted))
     second = await shop.apply()
     assert (second.end.result, second.end.exit_code) == (Result.REFUSED, 9)
     assert second.end.fault is not None
     assert first.folder.name[:20] in second.end.fault.summary
+    psql(shop.target, "INSERT INTO gate DEFAULT VALUES")
     assert (await follow(first)).end.exit_code == 0
     assert psql(shop.target, "SELECT count(*) FROM changeover.attempt") == "1"
 

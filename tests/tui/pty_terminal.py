@@ -59,7 +59,7 @@ class Terminal:
         """Press keys."""
         os.write(self._master, keys.encode())
 
-    def shows(self, *wanted: str, within: float = 30.0) -> str:
+    def shows(self, *wanted: str, within: float = 120.0) -> str:
         """Wait until the screen shows all of `wanted`, and return it."""
         deadline = time.monotonic() + within
         while not all(words in self.text for words in wanted):
@@ -67,7 +67,7 @@ class Terminal:
             assert self._read(0.1) or self.exit_code is None, f"the program ended\n{self.text}"
         return self.text
 
-    def ended(self, *, within: float = 30.0) -> int:
+    def ended(self, *, within: float = 120.0) -> int:
         """Wait until the program has ended, and return its exit code; minus the signal where one ended it."""
         deadline = time.monotonic() + within
         while not self.has_ended():
