@@ -29,7 +29,7 @@ The path of the data, one line per module::
       diagnose           what went wrong on the way, and whether time can mend it
       sql/               the engine's queries, one per file
       quoting            text of ours inside SQL of ours
-      catalog            one snapshot of what the database has
+      catalog            one snapshot of what the database has (catalog_objects: one at a time)
       locks              lock modes and their strength
     the files
       folders/           one module per migration folder format
@@ -41,8 +41,13 @@ The path of the data, one line per module::
       effects            a statement -> what it needs, makes, changes, drops (effects_*: by kind of statement)
       touches            the types of that
       fresh_values       values of an enum that are used before they are committed
+      estimate           what a statement locks, rewrites, scans and builds (estimates/: by kind of statement)
+      type_changes       which changes of a column's type leave the rows as they are
+      default_names      what PostgreSQL calls constraints and indexes that have no name
       history/           one module per history table format: read, record
       status             folder x history -> the state of every migration
+      world              the database as it will be at one statement of a plan (scene: what it is asked)
+      relation_state     one relation of it
       precheck           effects x catalog -> rows of the pre-check table, and what becomes of each statement
       hazards/           one rule per named danger
       actions            what a run is asked to do: apply, revert, baseline, repair

@@ -6,107 +6,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
+from .catalog_objects import RELATION_KINDS, Column, Constraint, Domain, Index, Relation, TypeFacts
 from .connect import Connection
 from .events import ServerFacts
-from .names import written
-from .node_trees import never_null
+from .node_trees import columns_in, never_null
 from .sql import query
 
-# pg_class.relkind in the manual's words.
-RELATION_KINDS: Final = {
-    "r": "table",
-    "p": "partitioned table",
-    "v": "view",
-    "m": "materialized view",
-    "f": "foreign table",
-    "S": "sequence",
-    "c": "composite type",
-    "i": "index",
-    "I": "partitioned index",
-}
-
 _Rows = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relation:
-    """A table, view, index, sequence or composite type."""
-
-    oid: int
-    schema: str
-    name: str
-    kind: str
-    # the planner's estimate; -1 where the table was never analysed
-    rows: float
-    # of the main fork, at the last VACUUM or ANALYZE
-    bytes: int
-    owner: str | None
-    partition: bool = False
-
-    @property
-    def qualified(self) -> str:
-        """The name with its schema, as PostgreSQL would quote it."""
-        return written((self.schema, self.name))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether it was analysed and found empty; of a table that never was, nothing is known."""
-        return self.bytes == 0 and self.rows == 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A column of a relation."""
-
-    number: int
-    name: str
-    # as format_type says it
-    type: str
-    not_null: bool
-    has_default: bool = False
-    # a, d or empty
-    identity: str = ""
-    # s, v or empty
-    generated: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraint:
-    """A constraint of a table; `type` is pg_constraint.contype."""
-
-    name: str
-    type: str
-    validated: bool
-    columns: tuple[str, ...]
-    # of a foreign key
-    referenced: int = 0
-    # columns that a CHECK says are never null
-    proves: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
-    """An index of a table."""
-
-    name: str
-    valid: bool
-    ready: bool
-    unique: bool
-    method: str
-    # None where one of them is an expression
-    columns: tuple[str, ...] | None
-    partial: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeFacts:
-    """A type: `kind` is pg_type.typtype."""
-
-    kind: str
-    # a domain with CHECK or NOT NULL
-    constrained: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +39,23 @@ class Catalog:
     available_extensions: Mapping[str, str] = field(repr=False)
     roles: frozenset[str]
     settings: Mapping[str, str]
+    # oid of a relation -> (columns, oid of what depends on it), by kind: child, view, sequence, default
+    dependents: Mapping[str, Mapping[int, Sequence[tuple[tuple[int, ...], int]]]] = field(
+        default_factory=dict[str, Mapping[int, Sequence[tuple[tuple[int, ...], int]]]], repr=False
+    )
+    domains: Mapping[int, Domain] = field(default_factory=dict[int, Domain], repr=False)
+    # name of an extended statistics object -> oid of its table
+    statistics: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int], repr=False)
+    # name -> oids of the tables that are named in it
+    publications: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]], repr=False)
+    # function -> oids of the tables with a trigger that calls it
+    trigger_functions: Mapping[tuple[str, str], frozenset[int]] = field(
+        default_factory=dict[tuple[str, str], frozenset[int]], repr=False
+    )
+    # pairs of types whose values are the same bytes
+    binary_casts: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
+    # the tablespace of the database itself
+    tablespace: str = "pg_default"
 
     @cached_property
     def by_oid(self) -> Mapping[int, Relation]:
@@ -148,6 +73,8 @@ class Catalog:
                 has_default=row["has_default"],
                 identity=row["identity"],
                 generated=row["generated"],
+                type_oid=row["type_oid"],
+                collation=row["collation"],
             )
             for row in self.columns.get(oid, ())
         }
@@ -163,6 +90,11 @@ class Catalog:
                 columns=tuple(names.get(number, "") for number in row["columns"] or ()),
                 referenced=row["referenced"] or 0,
                 proves=tuple(names.get(number, "") for number in never_null(row["tree"] or "")),
+                references=self._referenced_columns(row),
+                index=row["index"] or 0,
+                inherited=bool(row["parent"]),
+                no_inherit=row["no_inherit"],
+                tree=row["tree"] or "",
             )
             for row in self.constraints.get(oid, ())
         }
@@ -175,7 +107,8 @@ class Catalog:
             relation = self.by_oid.get(row["oid"])
             if relation is None:
                 continue
-            keys = list(row["columns"])[: row["keys"]]
+            numbers = list(row["columns"])
+            keys, included = numbers[: row["keys"]], numbers[row["keys"] :]
             found[relation.name] = Index(
                 name=relation.name,
                 valid=row["valid"],
@@ -184,6 +117,9 @@ class Catalog:
                 method=row["method"],
                 columns=tuple(names.get(key, "") for key in keys) if all(keys) else None,
                 partial=row["partial"],
+                oid=row["oid"],
+                included=tuple(names.get(number, "") for number in included),
+                mentioned=tuple(names.get(number, "") for number in columns_in(row["tree"])),
             )
         return found
 
@@ -191,6 +127,51 @@ class Catalog:
     def index_tables(self) -> Mapping[int, int]:
         """Oid of an index -> oid of its table."""
         return {row["oid"]: table for table, rows in self.indexes.items() for row in rows}
+
+    @cached_property
+    def parents(self) -> Mapping[int, tuple[int, ...]]:
+        """Oid of a partition, inheriting table or index of a partition -> oids of its parents."""
+        found: dict[int, tuple[int, ...]] = {}
+        for parent, rows in self.dependents.get("child", {}).items():
+            for _, child in rows:
+                found[child] = (*found.get(child, ()), parent)
+        return found
+
+    @cached_property
+    def view_sources(self) -> Mapping[int, tuple[int, ...]]:
+        """Oid of a view -> oids of the relations that it reads."""
+        found: dict[int, tuple[int, ...]] = {}
+        for source, rows in self.dependents.get("view", {}).items():
+            for _, view in rows:
+                found[view] = (*found.get(view, ()), source)
+        return found
+
+    @cached_property
+    def referencing(self) -> Mapping[int, tuple[int, ...]]:
+        """Oid of a table -> oids of the tables with a foreign key to it."""
+        found: dict[int, tuple[int, ...]] = {}
+        for table, rows in self.constraints.items():
+            for other in {row["referenced"] for row in rows if row["referenced"]}:
+                found[other] = (*found.get(other, ()), table)
+        return found
+
+    @cached_property
+    def type_users(self) -> Mapping[int, tuple[tuple[int, str], ...]]:
+        """Oid of a type that is not the system's -> oid of the relation and name of each column of it."""
+        wanted = {facts.oid for facts in self.types.values()} | {facts.array for facts in self.types.values()}
+        wanted -= {facts.oid for (schema, _), facts in self.types.items() if schema == "pg_catalog"}
+        found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+        for table, rows in self.columns.items():
+            for row in rows:
+                if row["type_oid"] in wanted:
+                    found[row["type_oid"]].append((table, row["name"]))
+        return {oid: tuple(users) for oid, users in found.items()}
+
+    def _referenced_columns(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        if not row["referenced"]:
+            return ()
+        names = self._names(row["referenced"])
+        return tuple(names.get(number, "") for number in row["referenced_columns"] or ())
 
     def _names(self, oid: int) -> dict[int, str]:
         return {row["number"]: row["name"] for row in self.columns.get(oid, ())}
@@ -208,6 +189,8 @@ async def read(connection: Connection) -> Catalog:
     indexes = await connection.fetch(query("catalog_indexes"))
     members = await connection.fetch(query("catalog_members"))
     others = await connection.fetch(query("catalog_names"))
+    dependents = await connection.fetch(query("catalog_dependents"))
+    domains = await connection.fetch(query("catalog_domains"))
     return build(
         server=connection.facts,
         relations=relations,
@@ -216,6 +199,8 @@ async def read(connection: Connection) -> Catalog:
         indexes=indexes,
         members=members,
         names=others,
+        dependents=dependents,
+        domains=domains,
     )
 
 
@@ -228,6 +213,8 @@ def build(
     indexes: _Rows,
     members: _Rows,
     names: _Rows,
+    dependents: _Rows = (),
+    domains: _Rows = (),
 ) -> Catalog:
     """Put the answers of the queries together; columns and the like become objects only where they are asked for."""
     by_kind: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
@@ -236,6 +223,13 @@ def build(
     belonging: dict[int, set[tuple[str, str]]] = defaultdict(set)
     for row in members:
         belonging[row["relation"]].add((row["kind"], row["name"]))
+    callers: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for row in members:
+        if row["kind"] == "trigger":
+            callers[row["function_schema"], row["function"]].add(row["relation"])
+    on: dict[str, dict[int, list[tuple[tuple[int, ...], int]]]] = defaultdict(dict)
+    for row in dependents:
+        on[row["kind"]].setdefault(row["relation"], []).append((tuple(row["columns"]), row["dependent"]))
     path = sorted(by_kind["search_path"], key=lambda entry: int(entry[2]))
     return Catalog(
         server=server,
@@ -246,15 +240,34 @@ def build(
         indexes=_grouped(indexes),
         members={oid: frozenset(found) for oid, found in belonging.items()},
         schemas=frozenset(name for _, name, _ in by_kind["schema"]),
-        types={
-            (schema, name): TypeFacts(kind=detail[:1], constrained=detail.endswith("!"))
-            for schema, name, detail in by_kind["type"]
-        },
+        types={(schema, name): _type(detail) for schema, name, detail in by_kind["type"]},
         functions={(schema, name): bool(detail) for schema, name, detail in by_kind["function"]},
         extensions={name: detail for _, name, detail in by_kind["extension"]},
         available_extensions={name: detail for _, name, detail in by_kind["available extension"]},
         roles=frozenset(name for _, name, _ in by_kind["role"]),
         settings={name: detail for _, name, detail in by_kind["setting"]},
+        dependents=dict(on),
+        domains={row["oid"]: _domain(row) for row in domains},
+        statistics={(schema, name): int(detail) for schema, name, detail in by_kind["statistics"]},
+        publications={name: tuple(map(int, detail.split())) for _, name, detail in by_kind["publication"]},
+        trigger_functions={function: frozenset(tables) for function, tables in callers.items()},
+        binary_casts=frozenset((name, detail) for _, name, detail in by_kind["binary cast"]),
+        tablespace=next((name for _, name, _ in by_kind["database tablespace"]), "pg_default"),
+    )
+
+
+def _type(detail: str) -> TypeFacts:
+    oid, array, kind = detail.split()
+    return TypeFacts(kind=kind[:1], constrained=kind.endswith("!"), oid=int(oid), array=int(array))
+
+
+def _domain(row: Mapping[str, Any]) -> Domain:
+    return Domain(
+        oid=row["oid"],
+        base=row["base"],
+        base_oid=row["base_oid"],
+        not_null=row["not_null"],
+        checks={check[:-1]: check.endswith("!") for check in row["checks"]},
     )
 
 
@@ -270,6 +283,13 @@ def _relation(row: Mapping[str, Any], version_num: int) -> Relation:
         bytes=row["bytes"],
         owner=row["owner"],
         partition=row["partition"],
+        persistence=row["persistence"],
+        method=row["method"],
+        tablespace=row["tablespace"],
+        row_type=row["row_type"],
+        of_type=row["of_type"],
+        strategy=row["strategy"],
+        partition_keys=tuple(row["partition_keys"] or ()),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from . import effects_blocks, effects_objects, effects_queries, effects_tables, tree
 from .effects_reading import Reading
 from .script import Statement
-from .touches import Effects
+from .touches import Effects, Step
 
 _HANDLERS: Final[dict[str, Callable[[Reading, Any], None]]] = {
     **effects_tables.HANDLERS,
@@ -39,6 +39,7 @@ def read_node(reading: Reading, node: Any) -> None:
     inner = tree.inner(node)
     if inner is None:
         return
+    reading.gather.steps.append(Step(node=node))
     if handler is None:
         effects_queries.any_relations(reading, inner)
     else:

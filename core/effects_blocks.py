@@ -17,7 +17,7 @@ from . import tree
 from .effects_reading import Reading
 from .guards import tests_of
 from .script import Statement
-from .touches import Claim, Test, Touch, Work
+from .touches import Step, Test, Touch
 
 # Statements of PL/pgSQL that change nothing outside of the block.
 _QUIET: Final = frozenset({"PLpgSQL_stmt_raise", "PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"})
@@ -202,8 +202,7 @@ class _Block:
             self.read(inner, raw.stmt)
         gather = self.reading.gather
         gather.touches.extend(_tested(touch, tests) for touch in inner.gather.touches)
-        gather.claims.extend(_claim(claim, tests) for claim in inner.gather.claims)
-        gather.works.extend(_work(work, tests) for work in inner.gather.works)
+        gather.steps.extend(_step(step, tests) for step in inner.gather.steps)
 
     def find(self, text: str, line: int) -> int:
         """Return the offset of a statement of the body in the parsed text, -1 where escapes hide it."""
@@ -220,9 +219,5 @@ def _tested(touch: Touch, tests: tuple[Test, ...]) -> Touch:
     return replace(touch, tests=(*tests, *touch.tests)) if tests else touch
 
 
-def _claim(claim: Claim, tests: tuple[Test, ...]) -> Claim:
-    return replace(claim, tests=(*tests, *claim.tests)) if tests else claim
-
-
-def _work(work: Work, tests: tuple[Test, ...]) -> Work:
-    return replace(work, tests=(*tests, *work.tests)) if tests else work
+def _step(step: Step, tests: tuple[Test, ...]) -> Step:
+    return replace(step, tests=(*tests, *step.tests)) if tests else step

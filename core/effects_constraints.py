@@ -8,9 +8,8 @@ from postgast import pg_query_pb2 as pb
 
 from . import tree
 from .effects_reading import Reading
-from .locks import LockMode
 from .names import Parts
-from .touches import Act, Ref, Work, WorkKind
+from .touches import Act, Ref
 
 _KINDS: Final = {
     pb.CONSTR_PRIMARY: "p",
@@ -76,9 +75,6 @@ def constraint(
             # the server finds another name where the one it would give is taken
             replace=not node.conname,
         )
-    _locks_of(reading, table, kind, other, fresh=fresh)
-    if not fresh:
-        _work_of(reading, table, node, kind=kind, name=name, other=other, inline=columns is not None)
 
 
 def _proven(expression: Any) -> tuple[str, ...]:
@@ -101,28 +97,3 @@ def _check_columns(reading: Reading, table: Parts, node: Any) -> None:
             name = tree.column_names(found)
             if name is not None and len(name) == 1:
                 reading.member(Act.NEED, "column", table, name[0], found)
-
-
-def _locks_of(reading: Reading, table: Parts, kind: str, other: Parts | None, *, fresh: bool) -> None:
-    if kind == "f" and other is not None:
-        if other != table:
-            reading.lock(other, LockMode.SHARE_ROW_EXCLUSIVE)
-        if not fresh:
-            reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE)
-    elif not fresh:
-        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
-
-
-def _work_of(
-    reading: Reading, table: Parts, node: Any, *, kind: str, name: str, other: Parts | None, inline: bool
-) -> None:
-    """Say what an added constraint does on the rows; a new column's foreign key has only nulls to look at."""
-    place = reading.place_of(tree.location(node))
-    scan = Work(kind=WorkKind.SCAN, relation=table, place=place)
-    if kind in {"p", "u", "x"}:
-        if not node.indexname:
-            reading.gather.work(Work(kind=WorkKind.BUILD, relation=table, place=place, index=name))
-    elif not node.skip_validation and node.is_enforced is not False and not (kind == "f" and inline):
-        reading.gather.work(scan)
-        if kind == "f" and other is not None and other != table:
-            reading.gather.work(Work(kind=WorkKind.SCAN, relation=other, place=place))

@@ -11,9 +11,8 @@ from . import tree
 from .effects_queries import any_relations
 from .effects_reading import Reading
 from .effects_tables import role, schema_of
-from .locks import LockMode
 from .names import Parts
-from .touches import Act, Ref, Work, WorkKind
+from .touches import Act, Ref
 
 # Objects with a name of their own, in a schema or in the database.
 _KINDS: Final = {
@@ -42,7 +41,6 @@ _MEMBERS: Final = {
     pb.OBJECT_RULE: "rule",
 }
 _RELATIONS: Final = frozenset({"table", "view", "materialized view", "index", "sequence"})
-_LOCKED_BY_COMMENT: Final = frozenset({"table", "view", "materialized view", "index"})
 
 
 def drop(reading: Reading, node: pb.DropStmt) -> None:
@@ -55,12 +53,8 @@ def drop(reading: Reading, node: pb.DropStmt) -> None:
         if member is not None and len(name) > 1:
             reading.touch(Act.CHANGE, Ref(kind="table", name=name[:-1]), guarded=node.missing_ok)
             reading.member(Act.DROP, member, name[:-1], name[-1], guarded=node.missing_ok)
-            reading.lock(name[:-1], LockMode.ACCESS_EXCLUSIVE)
         elif kind is not None and name:
             reading.touch(Act.DROP, Ref(kind=kind, name=name), guarded=node.missing_ok, cascade=cascade)
-            if kind in _RELATIONS:
-                mode = LockMode.SHARE_UPDATE_EXCLUSIVE if node.concurrent else LockMode.ACCESS_EXCLUSIVE
-                reading.lock(name, mode)
 
 
 def rename(reading: Reading, node: pb.RenameStmt) -> None:
@@ -73,11 +67,8 @@ def rename(reading: Reading, node: pb.RenameStmt) -> None:
             reading.member(
                 Act.CHANGE, member, table, node.subname, node.relation, renamed=node.newname, guarded=node.missing_ok
             )
-        reading.lock(table, LockMode.ACCESS_EXCLUSIVE)
     elif kind in _RELATIONS and node.HasField("relation"):
-        name = reading.relation(Act.CHANGE, node.relation, kind=kind, renamed=node.newname, guarded=node.missing_ok)
-        weak = kind == "index"
-        reading.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE if weak else LockMode.ACCESS_EXCLUSIVE)
+        reading.relation(Act.CHANGE, node.relation, kind=kind, renamed=node.newname, guarded=node.missing_ok)
     elif kind is not None:
         named = tree.object_parts(node.object) or ((node.subname,) if node.subname else ())
         if named:
@@ -89,10 +80,7 @@ def set_schema(reading: Reading, node: pb.AlterObjectSchemaStmt) -> None:
     reading.touch(Act.NEED, Ref(kind="schema", name=(node.newschema,)))
     kind = _KINDS.get(node.object_type)
     if node.HasField("relation"):
-        name = reading.relation(
-            Act.CHANGE, node.relation, kind=kind or "table", moved=node.newschema, guarded=node.missing_ok
-        )
-        reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
+        reading.relation(Act.CHANGE, node.relation, kind=kind or "table", moved=node.newschema, guarded=node.missing_ok)
     elif kind is not None and (named := tree.object_parts(node.object)):
         reading.touch(Act.CHANGE, Ref(kind=kind, name=named), moved=node.newschema, guarded=node.missing_ok)
 
@@ -111,12 +99,8 @@ def comment(reading: Reading, node: pb.CommentStmt) -> None:
     kind, member = _KINDS.get(node.objtype), _MEMBERS.get(node.objtype)
     if member is not None and len(name) > 1:
         reading.member(Act.CHANGE, member, name[:-1], name[-1])
-        weak = member != "column"
-        reading.lock(name[:-1], LockMode.ACCESS_SHARE if weak else LockMode.SHARE_UPDATE_EXCLUSIVE)
     elif kind is not None and name:
         reading.touch(Act.CHANGE, Ref(kind=kind, name=name))
-        if kind in _LOCKED_BY_COMMENT:
-            reading.lock(name, LockMode.SHARE_UPDATE_EXCLUSIVE)
 
 
 def grant(reading: Reading, node: pb.GrantStmt) -> None:
@@ -159,8 +143,7 @@ def create_sequence(reading: Reading, node: pb.CreateSeqStmt) -> None:
 
 def alter_sequence(reading: Reading, node: pb.AlterSeqStmt) -> None:
     """ALTER SEQUENCE."""
-    name = reading.relation(Act.CHANGE, node.sequence, kind="sequence", guarded=node.missing_ok)
-    reading.lock(name, LockMode.SHARE_ROW_EXCLUSIVE)
+    reading.relation(Act.CHANGE, node.sequence, kind="sequence", guarded=node.missing_ok)
     _owned_by(reading, node.options)
 
 
@@ -171,7 +154,6 @@ def _owned_by(reading: Reading, options: Any) -> None:
             if len(name) > 1:
                 reading.touch(Act.NEED, Ref(kind="table", name=name[:-1]))
                 reading.member(Act.NEED, "column", name[:-1], name[-1])
-                reading.lock(name[:-1], LockMode.ACCESS_SHARE)
 
 
 def _make_type(reading: Reading, name: Parts, detail: str) -> None:
@@ -229,7 +211,6 @@ def create_function(reading: Reading, node: pb.CreateFunctionStmt) -> None:
 def create_trigger(reading: Reading, node: pb.CreateTrigStmt) -> None:
     """CREATE TRIGGER."""
     table = reading.relation(Act.CHANGE, node.relation)
-    reading.lock(table, LockMode.SHARE_ROW_EXCLUSIVE)
     reading.touch(Act.NEED, Ref(kind="function", name=tree.strings(node.funcname)), node.relation)
     for column in tree.strings(node.columns):
         reading.member(Act.NEED, "column", table, column, node.relation)
@@ -238,7 +219,7 @@ def create_trigger(reading: Reading, node: pb.CreateTrigStmt) -> None:
 
 def create_rule(reading: Reading, node: Any) -> None:
     """CREATE RULE."""
-    reading.lock(reading.relation(Act.CHANGE, node.relation), LockMode.ACCESS_EXCLUSIVE)
+    reading.relation(Act.CHANGE, node.relation)
     for action in node.actions:
         for item in tree.walk(action):
             if isinstance(item, pb.RangeVar) and item.relname not in {"old", "new"} and item.relname:
@@ -247,7 +228,7 @@ def create_rule(reading: Reading, node: Any) -> None:
 
 def policy(reading: Reading, node: Any) -> None:
     """CREATE POLICY and ALTER POLICY."""
-    reading.lock(reading.relation(Act.CHANGE, node.table), LockMode.ACCESS_EXCLUSIVE)
+    reading.relation(Act.CHANGE, node.table)
     for item in node.roles:
         role(reading, item.role_spec)
     for expression in (node.qual, node.with_check):
@@ -258,21 +239,13 @@ def reindex(reading: Reading, node: pb.ReindexStmt) -> None:
     """REINDEX of an index or a table."""
     if not node.HasField("relation"):
         return
-    concurrent = tree.option(node.params, "concurrently")
-    mode = LockMode.SHARE_UPDATE_EXCLUSIVE if concurrent else LockMode.SHARE
     kind = "index" if node.kind == pb.REINDEX_OBJECT_INDEX else "table"
-    name = reading.relation(Act.CHANGE, node.relation, kind=kind)
-    if kind == "table":
-        reading.lock(name, mode)
-    elif not concurrent:
-        reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
-    place = reading.place_of(tree.location(node.relation))
-    reading.gather.work(Work(kind=WorkKind.BUILD, relation=name, place=place, rule="reindex", concurrent=concurrent))
+    reading.relation(Act.CHANGE, node.relation, kind=kind)
 
 
 def explain(reading: Reading, node: pb.ExplainStmt) -> None:
     """EXPLAIN, which runs the statement where it says ANALYZE."""
-    any_relations(reading, node.query, mode=LockMode.ACCESS_SHARE)
+    any_relations(reading, node.query)
 
 
 def create_role(reading: Reading, node: pb.CreateRoleStmt) -> None:

@@ -9,18 +9,14 @@ from postgast import pg_query_pb2 as pb
 
 from . import tree
 from .effects_reading import Reading
-from .locks import LockMode
 from .names import Parts
-from .touches import Act, Work, WorkKind
+from .touches import Act
 
 # See https://www.postgresql.org/docs/18/ddl-system-columns.html.
 _SYSTEM_COLUMNS: Final = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid", "oid"})
 
-# LOCK TABLE's modes by number, as in the server's lockdefs.h.
-_MODES: Final = tuple(LockMode)
 
-
-def any_relations(reading: Reading, node: Any, *, mode: LockMode | None = None) -> list[Any]:
+def any_relations(reading: Reading, node: Any) -> list[Any]:
     """Need every relation that a tree names, but for the names that its WITH clauses make, and return them."""
     relations: list[Any] = []
     shadows: set[str] = set()
@@ -31,18 +27,15 @@ def any_relations(reading: Reading, node: Any, *, mode: LockMode | None = None) 
             relations.append(found)
     real = [item for item in relations if item.schemaname or item.relname not in shadows]
     for item in real:
-        name = reading.relation(Act.NEED, item)
-        if mode is not None:
-            reading.lock(name, mode)
+        reading.relation(Act.NEED, item)
     return real
 
 
 def query(reading: Reading, node: Any) -> None:
     """SELECT, VALUES, TABLE; also SELECT INTO."""
-    locking = any(isinstance(found, pb.LockingClause) for found in tree.walk(node))
     made: Any = node.into_clause.rel if node.HasField("into_clause") else None
     shown = _copy_without(node, "into_clause") if made is not None else node
-    relations = any_relations(reading, shown, mode=LockMode.ROW_SHARE if locking else LockMode.ACCESS_SHARE)
+    relations = any_relations(reading, shown)
     _sole_columns(reading, shown, relations)
     if made is not None:
         reading.relation(Act.MAKE, made, detail="query")
@@ -118,77 +111,62 @@ def _relations(nodes: Any) -> list[Any]:
 def _target(reading: Reading, node: Any) -> Parts:
     """Change the rows of the target; the relations that it only reads are needed."""
     table = reading.relation(Act.CHANGE, node.relation, detail="rows")
-    reading.lock(table, LockMode.ROW_EXCLUSIVE)
-    any_relations(reading, _copy_without(node, "relation"), mode=LockMode.ACCESS_SHARE)
+    any_relations(reading, _copy_without(node, "relation"))
     return table
 
 
 def truncate(reading: Reading, node: pb.TruncateStmt) -> None:
     """TRUNCATE."""
     for item in node.relations:
-        name = reading.relation(Act.CHANGE, item.range_var, cascade=node.behavior == pb.DROP_CASCADE, detail="rows")
-        reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
+        reading.relation(Act.CHANGE, item.range_var, cascade=node.behavior == pb.DROP_CASCADE, detail="rows")
 
 
 def copy(reading: Reading, node: pb.CopyStmt) -> None:
     """COPY between a table or query and a file of the server."""
     if not node.HasField("relation"):
-        any_relations(reading, node, mode=LockMode.ACCESS_SHARE)
+        any_relations(reading, node)
         return
     act = Act.CHANGE if node.is_from else Act.NEED
     table = reading.relation(act, node.relation, detail="rows" if node.is_from else "")
-    reading.lock(table, LockMode.ROW_EXCLUSIVE if node.is_from else LockMode.ACCESS_SHARE)
     for column in tree.strings(node.attlist):
         reading.member(Act.NEED, "column", table, column, node.relation)
 
 
 def lock(reading: Reading, node: pb.LockStmt) -> None:
     """LOCK TABLE."""
-    mode = _MODES[node.mode - 1] if 1 <= node.mode <= len(_MODES) else LockMode.ACCESS_EXCLUSIVE
     for item in node.relations:
-        reading.lock(reading.relation(Act.NEED, item.range_var), mode)
-
-
-def _whole(reading: Reading, relation: Any, mode: LockMode, kind: WorkKind) -> None:
-    name = reading.relation(Act.CHANGE, relation)
-    reading.lock(name, mode)
-    place = reading.place_of(tree.location(relation))
-    reading.gather.work(Work(kind=kind, relation=name, place=place))
+        reading.relation(Act.NEED, item.range_var)
 
 
 def vacuum(reading: Reading, node: pb.VacuumStmt) -> None:
-    """VACUUM and ANALYZE; only VACUUM FULL rewrites."""
-    full = tree.option(node.options, "full")
+    """VACUUM and ANALYZE; only VACUUM FULL changes the table."""
+    act = Act.CHANGE if tree.option(node.options, "full") else Act.NEED
     for item in node.rels:
-        relation = item.vacuum_relation.relation
-        if full:
-            _whole(reading, relation, LockMode.ACCESS_EXCLUSIVE, WorkKind.REWRITE)
-        else:
-            reading.lock(reading.relation(Act.NEED, relation), LockMode.SHARE_UPDATE_EXCLUSIVE)
+        if item.vacuum_relation.HasField("relation"):
+            reading.relation(act, item.vacuum_relation.relation)
 
 
 def cluster(reading: Reading, node: pb.ClusterStmt) -> None:
     """CLUSTER."""
     if node.HasField("relation"):
-        _whole(reading, node.relation, LockMode.ACCESS_EXCLUSIVE, WorkKind.REWRITE)
+        reading.relation(Act.CHANGE, node.relation)
 
 
 def refresh(reading: Reading, node: pb.RefreshMatViewStmt) -> None:
     """REFRESH MATERIALIZED VIEW."""
-    mode = LockMode.EXCLUSIVE if node.concurrent else LockMode.ACCESS_EXCLUSIVE
-    _whole(reading, node.relation, mode, WorkKind.REWRITE)
+    reading.relation(Act.CHANGE, node.relation, kind="materialized view")
 
 
 def table_as(reading: Reading, node: pb.CreateTableAsStmt) -> None:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
-    any_relations(reading, node.query, mode=LockMode.ACCESS_SHARE)
+    any_relations(reading, node.query)
     kind = "materialized view" if node.objtype == pb.OBJECT_MATVIEW else "table"
     reading.relation(Act.MAKE, node.into.rel, kind=kind, guarded=node.if_not_exists, detail="query")
 
 
 def view(reading: Reading, node: pb.ViewStmt) -> None:
     """CREATE VIEW."""
-    any_relations(reading, node.query, mode=LockMode.ACCESS_SHARE)
+    any_relations(reading, node.query)
     reading.relation(Act.MAKE, node.view, kind="view", replace=node.replace, detail="query")
 
 

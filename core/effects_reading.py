@@ -8,7 +8,6 @@ from typing import Any, TypedDict, Unpack
 
 from . import tree
 from .errors import Place
-from .locks import LockMode
 from .names import Parts
 from .touches import Act, Gather, Ref, Touch
 from .typenames import TypeUse, is_grammars
@@ -64,7 +63,3 @@ class Reading:
         if found is not None and not found.system and not is_grammars(found.name):
             self.touch(Act.NEED, Ref(kind="type", name=found.name), node)
         return found
-
-    def lock(self, name: Parts, mode: LockMode) -> None:
-        """Claim a lock on a relation."""
-        self.gather.lock(name, mode)

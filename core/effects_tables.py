@@ -11,30 +11,9 @@ from postgast import pg_query_pb2 as pb
 from . import tree
 from .effects_constraints import constraint
 from .effects_reading import Reading
-from .locks import LockMode
 from .names import Parts
-from .touches import Act, Ref, Test, Work, WorkKind
+from .touches import Act, Ref, Test
 from .typenames import TypeUse
-
-_WEAK: Final = {
-    pb.AT_SetStatistics: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_SetOptions: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_ResetOptions: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_ValidateConstraint: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_SetRelOptions: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_ResetRelOptions: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_ClusterOn: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_DropCluster: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_AttachPartition: LockMode.SHARE_UPDATE_EXCLUSIVE,
-    pb.AT_EnableTrig: LockMode.SHARE_ROW_EXCLUSIVE,
-    pb.AT_EnableAlwaysTrig: LockMode.SHARE_ROW_EXCLUSIVE,
-    pb.AT_EnableReplicaTrig: LockMode.SHARE_ROW_EXCLUSIVE,
-    pb.AT_DisableTrig: LockMode.SHARE_ROW_EXCLUSIVE,
-    pb.AT_EnableTrigAll: LockMode.SHARE_ROW_EXCLUSIVE,
-    pb.AT_DisableTrigAll: LockMode.SHARE_ROW_EXCLUSIVE,
-    pb.AT_EnableTrigUser: LockMode.SHARE_ROW_EXCLUSIVE,
-    pb.AT_DisableTrigUser: LockMode.SHARE_ROW_EXCLUSIVE,
-}
 
 # Subcommands with an IF [NOT] EXISTS of their own, which may leave them nothing to do.
 _GUARDABLE: Final = frozenset({pb.AT_AddColumn, pb.AT_DropColumn, pb.AT_DropConstraint, pb.AT_AlterColumnType})
@@ -51,8 +30,7 @@ def create_table(reading: Reading, node: pb.CreateStmt) -> None:
     schema_of(reading, node.relation)
     parents = [item.range_var for item in node.inh_relations]
     for parent in parents:
-        mode = LockMode.ACCESS_EXCLUSIVE if node.HasField("partbound") else LockMode.SHARE_UPDATE_EXCLUSIVE
-        reading.lock(reading.relation(Act.NEED, parent), mode)
+        reading.relation(Act.NEED, parent)
     detail = "partition" if node.HasField("partbound") else "inherits" if parents else ""
     if node.HasField("of_typename"):
         reading.type(node.of_typename)
@@ -75,7 +53,7 @@ def create_table(reading: Reading, node: pb.CreateStmt) -> None:
                 later.append((item.constraint, None))
             case "table_like_clause":
                 like = item.table_like_clause.relation
-                reading.lock(reading.relation(Act.NEED, like), LockMode.ACCESS_SHARE)
+                reading.relation(Act.NEED, like)
                 reading.touch(
                     Act.CHANGE, Ref(kind="table", name=name), node.relation, detail="like", other=tree.parts(like)
                 )
@@ -120,14 +98,6 @@ def alter_table(reading: Reading, node: pb.AlterTableStmt) -> None:
         if kind == "type":
             _attribute(reading, command)
             continue
-        foreign = (
-            command.subtype == pb.AT_AddConstraint and _definition(command).constraint.contype == pb.CONSTR_FOREIGN
-        )
-        if not foreign:
-            mode = _WEAK.get(command.subtype, LockMode.ACCESS_EXCLUSIVE)
-            if command.subtype == pb.AT_DetachPartition and _definition(command).partition_cmd.concurrent:
-                mode = LockMode.SHARE_UPDATE_EXCLUSIVE
-            reading.lock(name, mode)
         if command.subtype not in _GUARDABLE:
             reading.touch(Act.CHANGE, Ref(kind=kind, name=name), node.relation, detail="alter")
         handler = _SUBCOMMANDS.get(command.subtype)
@@ -157,45 +127,12 @@ def _attribute(reading: Reading, command: Any) -> None:
 
 def _add_column(reading: Reading, table: Parts, command: Any, _node: Any) -> None:
     column = _definition(command).column_def
-    use = _column(reading, table, column, guarded=command.missing_ok)
-    place = reading.place_of(tree.location(column))
-    constraints = [item.constraint for item in column.constraints]
-    kinds = {c.contype for c in constraints}
-    default = next((c.raw_expr for c in constraints if c.contype == pb.CONSTR_DEFAULT), None)
-    stored = any(c.contype == pb.CONSTR_GENERATED and c.generated_kind != "v" for c in constraints)
-    gather = reading.gather
-    if (use and use.serial) or pb.CONSTR_IDENTITY in kinds or stored:
-        gather.work(Work(kind=WorkKind.REWRITE, relation=table, place=place, column=column.colname))
-    elif default is not None:
-        functions = _functions(default)
-        if functions:
-            gather.work(
-                Work(
-                    kind=WorkKind.REWRITE,
-                    relation=table,
-                    place=place,
-                    rule="default",
-                    functions=functions,
-                    column=column.colname,
-                )
-            )
-    elif pb.CONSTR_NOTNULL in kinds:
-        gather.work(Work(kind=WorkKind.SCAN, relation=table, place=place))
-    if use is not None and not use.system:
-        gather.work(
-            Work(kind=WorkKind.REWRITE, relation=table, place=place, rule="domain", type=use, column=column.colname)
-        )
-    start = len(gather.touches)
-    for item in constraints:
-        constraint(reading, table, item, columns=(column.colname,))
-        if item.contype == pb.CONSTR_FOREIGN and default is not None:
-            gather.work(Work(kind=WorkKind.SCAN, relation=table, place=place))
+    _column(reading, table, column, guarded=command.missing_ok)
+    start = len(reading.gather.touches)
+    for item in column.constraints:
+        constraint(reading, table, item.constraint, columns=(column.colname,))
     if command.missing_ok:
         _guard_from(reading, start, Test(ref=Ref(kind="column", name=table, member=column.colname), holds=False))
-
-
-def _functions(node: Any) -> tuple[Parts, ...]:
-    return tuple(tree.strings(found.funcname) for found in tree.walk(node) if isinstance(found, pb.FuncCall))
 
 
 def _drop_column(reading: Reading, table: Parts, command: Any, node: Any) -> None:
@@ -215,23 +152,10 @@ def _column_type(reading: Reading, table: Parts, command: Any, node: Any) -> Non
     use = reading.type(definition.type_name)
     detail = "using" if definition.HasField("raw_default") else ""
     reading.member(Act.CHANGE, "column", table, command.name, node, type=use, detail=detail)
-    reading.gather.work(
-        Work(
-            kind=WorkKind.REWRITE,
-            relation=table,
-            place=reading.place_of(tree.location(node)),
-            rule="type",
-            column=command.name,
-            type=use,
-            using=definition.HasField("raw_default"),
-        )
-    )
 
 
 def _set_not_null(reading: Reading, table: Parts, command: Any, node: Any) -> None:
     reading.member(Act.CHANGE, "column", table, command.name, node, not_null=True)
-    place = reading.place_of(tree.location(node))
-    reading.gather.work(Work(kind=WorkKind.SCAN, relation=table, place=place, rule="not null", column=command.name))
 
 
 def _drop_not_null(reading: Reading, table: Parts, command: Any, node: Any) -> None:
@@ -240,9 +164,6 @@ def _drop_not_null(reading: Reading, table: Parts, command: Any, node: Any) -> N
 
 def _set_expression(reading: Reading, table: Parts, command: Any, node: Any) -> None:
     reading.member(Act.CHANGE, "column", table, command.name, node)
-    reading.gather.work(
-        Work(kind=WorkKind.REWRITE, relation=table, place=reading.place_of(tree.location(node)), column=command.name)
-    )
 
 
 def _add_constraint(reading: Reading, table: Parts, command: Any, _node: Any) -> None:
@@ -256,8 +177,8 @@ def _drop_constraint(reading: Reading, table: Parts, command: Any, node: Any) ->
 def _alter_constraint(reading: Reading, table: Parts, command: Any, node: Any) -> None:
     definition = _definition(command)
     name = command.name
-    if not name and tree.kind(definition) == "at_alter_constraint":
-        name = definition.at_alter_constraint.conname
+    if not name and tree.kind(definition) == "atalter_constraint":
+        name = definition.atalter_constraint.conname
     if not name and tree.kind(definition) == "constraint":
         name = definition.constraint.conname
     if name:
@@ -266,34 +187,16 @@ def _alter_constraint(reading: Reading, table: Parts, command: Any, node: Any) -
 
 def _validate(reading: Reading, table: Parts, command: Any, node: Any) -> None:
     reading.member(Act.CHANGE, "constraint", table, command.name, node, detail="validate")
-    reading.gather.work(
-        Work(
-            kind=WorkKind.SCAN,
-            relation=table,
-            place=reading.place_of(tree.location(node)),
-            rule="validate",
-            constraint=command.name,
-        )
-    )
 
 
-def _attach(reading: Reading, _table: Parts, command: Any, _node: Any) -> None:
-    child = _definition(command).partition_cmd.name
-    if command.subtype == pb.AT_AttachPartition and tree.parts(child) != ("",):
-        place = reading.place_of(tree.location(child))
-        name = reading.relation(Act.CHANGE, child)
-        reading.lock(name, LockMode.ACCESS_EXCLUSIVE)
-        reading.gather.work(Work(kind=WorkKind.SCAN, relation=name, place=place))
+def _attach(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    child = reading.relation(Act.CHANGE, _definition(command).partition_cmd.name)
+    reading.touch(Act.CHANGE, Ref(kind="relation", name=table), node, detail="attach", other=child)
 
 
-def _detach(reading: Reading, _table: Parts, command: Any, _node: Any) -> None:
-    child = _definition(command).partition_cmd.name
-    reading.lock(reading.relation(Act.CHANGE, child), LockMode.ACCESS_EXCLUSIVE)
-
-
-def _whole(reading: Reading, table: Parts, _command: Any, node: Any) -> None:
-    place = reading.place_of(tree.location(node))
-    reading.gather.work(Work(kind=WorkKind.REWRITE, relation=table, place=place))
+def _detach(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    child = reading.relation(Act.CHANGE, _definition(command).partition_cmd.name)
+    reading.touch(Act.CHANGE, Ref(kind="relation", name=table), node, detail="detach", other=child)
 
 
 def _owner(reading: Reading, _table: Parts, command: Any, node: Any) -> None:
@@ -324,10 +227,6 @@ _SUBCOMMANDS: Final[dict[int, Callable[[Reading, Parts, Any, Any], None]]] = {
     pb.AT_AttachPartition: _attach,
     pb.AT_DetachPartition: _detach,
     pb.AT_DetachPartitionFinalize: _detach,
-    pb.AT_SetLogged: _whole,
-    pb.AT_SetUnLogged: _whole,
-    pb.AT_SetAccessMethod: _whole,
-    pb.AT_SetTableSpace: _whole,
     pb.AT_ChangeOwner: _owner,
     pb.AT_EnableTrig: _trigger,
     pb.AT_EnableAlwaysTrig: _trigger,
@@ -339,8 +238,6 @@ _SUBCOMMANDS: Final[dict[int, Callable[[Reading, Parts, Any, Any], None]]] = {
 def create_index(reading: Reading, node: pb.IndexStmt) -> None:
     """CREATE INDEX; an index is in the schema of its table."""
     table = reading.relation(Act.NEED, node.relation)
-    mode = LockMode.SHARE_UPDATE_EXCLUSIVE if node.concurrent else LockMode.SHARE
-    reading.lock(table, mode)
     keys = [item.index_elem for item in node.index_params]
     for key in [*keys, *(item.index_elem for item in node.index_including_params)]:
         if key.name:
@@ -363,17 +260,6 @@ def create_index(reading: Reading, node: pb.IndexStmt) -> None:
         other=table,
         detail="partial" if node.HasField("where_clause") else "",
     )
-    only = not node.relation.inh
-    if not only:
-        reading.gather.work(
-            Work(
-                kind=WorkKind.BUILD,
-                relation=table,
-                place=reading.place_of(tree.location(node.relation)),
-                index=index,
-                concurrent=node.concurrent,
-            )
-        )
 
 
 HANDLERS: Final[dict[str, Callable[[Reading, Any], None]]] = {

@@ -1,19 +1,22 @@
-"""Effects x world -> which relations a statement locks, rewrites, scans and indexes; estimated, not measured.
+"""What a statement does to relations that are there before it: locks, rewrites, scans, builds. Estimated, not measured.
 
-The rules are the lock matrix that was measured on PostgreSQL 12 to 18.
+`estimates` works it out, kind of statement by kind of statement; this is what it fills in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from .locks import LockMode, strongest
-from .names import Parts, written
+from .names import written
 from .plan import LockClaim
-from .touches import Act, Effects, Touch, Work, WorkKind
-from .type_changes import keeps_rows
-from .world import RELATION_REFS, State, World
+from .relation_state import State
+from .touches import Work, WorkKind
+from .world import World
+
+_STORED: Final = frozenset({"table", "materialized view"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,140 +27,97 @@ class Estimate:
     rewrites: tuple[str, ...] = ()
     scans: tuple[str, ...] = ()
     builds: tuple[str, ...] = ()
+    # a relation of the database is rewritten, scanned or indexed while nobody can write to it
     long: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toil:
-    """Work that really happens, on a relation as it is."""
+    """Work on the rows of a relation as it is."""
 
     work: Work
     state: State
 
 
-def toils(effects: Effects, world: World) -> tuple[Toil, ...]:
-    """Return the work that the statement does on relations that are there, without what the catalog shows needless."""
-    found: list[Toil] = []
-    for work in effects.works:
-        state = world.find(work.relation)
-        if state is None or any(world.holds(test) is False for test in work.tests):
-            continue
-        if state.table is not None and work.rule == "reindex":
-            state = world.relation(state.table) or state
-        if is_needed(work, state, world):
-            found.append(Toil(work=work, state=state))
-    return tuple(found)
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """Collects what one statement does, in the world as it is before it."""
+
+    world: World
+    # by oid: the relation, and the strongest lock on it
+    held: dict[int, tuple[State, LockMode]] = field(default_factory=dict)
+    toils: list[Toil] = field(default_factory=list)
+    # indexes that are built, also those of a table that is written anew
+    built: set[str] = field(default_factory=set)
+
+    @property
+    def version(self) -> int:
+        """The server's major version."""
+        return self.world.catalog.server.version_num // 10000
+
+    def lock(self, state: State, mode: LockMode) -> None:
+        """Claim a lock on a relation."""
+        known = self.held.get(state.oid)
+        self.held[state.oid] = (state, mode if known is None else strongest([mode, known[1]]))
+
+    def plan(self, state: State, mode: LockMode) -> None:
+        """Claim the locks of a planned query on a table: the planner opens its indexes, too, in the same mode.
+
+        Those of a partitioned table it opens from 16 on.
+        """
+        self.lock(state, mode)
+        if state.kind == "partitioned table" and self.version < 16:
+            return
+        for index in self.world.indexes(state):
+            self.lock(index, mode)
+
+    def rewrite(self, state: State, rule: str, *, column: str | None = None, work: Work | None = None) -> None:
+        """Write a table anew, and with it all its indexes; a partitioned table has no rows of its own."""
+        if state.kind not in _STORED:
+            return
+        self.toils.append(Toil(work=work or Work(kind=WorkKind.REWRITE, rule=rule, column=column), state=state))
+        for index in self.world.indexes(state):
+            self.lock(index, LockMode.ACCESS_EXCLUSIVE)
+            self.built.add(index.qualified)
+
+    def move(self, state: State) -> None:
+        """Copy the file of a table or index to another tablespace: its indexes stay as they are."""
+        if state.kind in {*_STORED, "index"}:
+            self.toils.append(Toil(work=Work(kind=WorkKind.REWRITE, rule="storage"), state=state))
+
+    def scan(self, state: State, rule: str, *, column: str | None = None, constraint: str = "") -> None:
+        """Read all rows of a table."""
+        if state.kind in _STORED:
+            work = Work(kind=WorkKind.SCAN, rule=rule, column=column, constraint=constraint)
+            self.toils.append(Toil(work=work, state=state))
+
+    def build(self, state: State, index: str, rule: str, *, concurrent: bool = False) -> None:
+        """Build an index over the rows of a table, which reads them all."""
+        if state.kind not in _STORED:
+            return
+        work = Work(kind=WorkKind.BUILD, rule=rule, index=index, concurrent=concurrent)
+        self.toils.append(Toil(work=work, state=state))
+        self.built.add(written((state.key[0], index)))
+
+    def done(self) -> Estimate:
+        """Return what was collected."""
+        rewrites = _names(self.toils, WorkKind.REWRITE)
+        scans = _names(self.toils, WorkKind.SCAN) | _names(self.toils, WorkKind.BUILD)
+        claims = [LockClaim(relation=state.qualified, mode=mode) for state, mode in self.held.values()]
+        return Estimate(
+            locks=tuple(sorted(claims, key=lambda claim: claim.relation)),
+            rewrites=tuple(sorted(rewrites)),
+            scans=tuple(sorted(scans - rewrites)),
+            builds=tuple(sorted(self.built)),
+            long=any(self.blocks_writers(toil) for toil in self.toils),
+        )
+
+    def blocks_writers(self, toil: Toil) -> bool:
+        """Whether work is done on a relation of the database while nobody can write to it."""
+        _, mode = self.held.get(toil.state.oid, (None, LockMode.ACCESS_SHARE))
+        there = toil.state.relation is not None or toil.state.table is not None
+        return there and mode.blocks_writes
 
 
-def is_needed(work: Work, state: State, world: World) -> bool:
-    """Whether work has to be done on a relation as it is."""
-    column = state.columns.get(work.column or "")
-    match work.rule:
-        case "type" if column is not None and work.type is not None:
-            utc = world.catalog.settings.get("TimeZone", "").upper() in {"UTC", "ETC/UTC", "GMT"}
-            new = world.type_text(work.type)
-            return not keeps_rows(column.type, new, utc=utc) or (work.using and column.type != new)
-        case "domain":
-            return work.type is not None and world.is_constrained_domain(work.type)
-        case "default":
-            return any(world.is_volatile(function) for function in work.functions)
-        case "not null":
-            return not is_never_null(state, work.column or "")
-        case "validate":
-            constraint = state.constraints.get(work.constraint)
-            return constraint is None or not constraint.validated
-        case _:
-            return True
-
-
-def is_never_null(state: State, column: str) -> bool:
-    """Whether a validated constraint proves that a column is never null.
-
-    See SET NOT NULL in https://www.postgresql.org/docs/18/sql-altertable.html. From 18 on, a column may be marked by a
-    NOT NULL that was not validated.
-    """
-    constraints = state.constraints.values()
-    if any(c.type == "c" and c.validated and column in c.proves for c in constraints):
-        return True
-    unproven = any(c.type == "n" and not c.validated and column in c.columns for c in constraints)
-    known = state.columns.get(column)
-    return known is not None and known.not_null and not unproven
-
-
-def estimate(effects: Effects, world: World) -> Estimate:
-    """Return what a statement does; `world` is as it is before it."""
-    held: dict[str, list[LockMode]] = {}
-    for claim in effects.claims:
-        state = world.find(claim.relation)
-        if state is None or any(world.holds(test) is False for test in claim.tests):
-            continue
-        held.setdefault(state.qualified, []).append(claim.mode)
-        if state.table is not None and (table := world.relation(state.table)) is not None:
-            _index_drop(effects, claim.mode, table, held)
-    for state in _partners(effects, world):
-        held.setdefault(state.qualified, []).append(LockMode.ACCESS_EXCLUSIVE)
-    found = toils(effects, world)
-    rewrites = _unique(toil.state.qualified for toil in found if toil.work.kind is WorkKind.REWRITE)
-    for toil in found:
-        if toil.work.kind is WorkKind.REWRITE:
-            for name in toil.state.indexes:
-                held.setdefault(written((toil.state.key[0], name)), []).append(LockMode.ACCESS_EXCLUSIVE)
-    scans = _unique(toil.state.qualified for toil in found if toil.work.kind is WorkKind.SCAN)
-    builds = _unique(_index_name(toil) for toil in found if toil.work.kind is WorkKind.BUILD)
-    blocked = {name for name, modes in held.items() if strongest(modes).blocks_writes}
-    return Estimate(
-        locks=tuple(LockClaim(relation=name, mode=strongest(modes)) for name, modes in sorted(held.items())),
-        rewrites=rewrites,
-        scans=tuple(name for name in scans if name not in rewrites),
-        builds=builds,
-        long=any(toil.state.relation is not None and toil.state.qualified in blocked for toil in found),
-    )
-
-
-def _index_drop(effects: Effects, mode: LockMode, table: State, held: dict[str, list[LockMode]]) -> None:
-    """DROP INDEX locks the table as it locks the index."""
-    if any(touch.act is Act.DROP for touch in effects.touches):
-        held.setdefault(table.qualified, []).append(mode)
-
-
-def _index_name(toil: Toil) -> str:
-    return written((toil.state.key[0], toil.work.index)) if toil.work.index else toil.state.qualified
-
-
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(names)))
-
-
-def _partners(effects: Effects, world: World) -> list[State]:
-    """Tables at the other end of a foreign key that goes or is made anew: they are locked as the altered table is."""
-    found: list[State] = []
-    for touch in effects.touches:
-        state = world.find(touch.ref.name) if touch.ref.name else None
-        if state is not None and not any(world.holds(test) is False for test in touch.tests):
-            found.extend(
-                s for oid in _referenced(touch, state) if (s := _by_oid(world, oid)) is not None and s is not state
-            )
-    return found
-
-
-def _referenced(touch: Touch, state: State) -> list[int]:
-    keys = [c for c in state.constraints.values() if c.type == "f" and c.referenced]
-    kind, member = touch.ref.kind, touch.ref.member
-    if touch.act is Act.DROP and kind in RELATION_REFS:
-        return [c.referenced for c in keys]
-    if touch.act is Act.DROP and kind == "constraint":
-        return [c.referenced for c in keys if c.name == member]
-    changed = touch.act is Act.DROP or (touch.act is Act.CHANGE and touch.type is not None)
-    if kind == "column" and changed:
-        return [c.referenced for c in keys if member in c.columns]
-    return []
-
-
-def _by_oid(world: World, oid: int) -> State | None:
-    relation = world.catalog.by_oid.get(oid)
-    return world.relation((relation.schema, relation.name)) if relation is not None else None
-
-
-def qualified(world: World, name: Parts) -> str:
-    """Return a relation's name with its schema, also of one that is not there."""
-    return written(world.key(name))
+def _names(toils: Iterable[Toil], kind: WorkKind) -> set[str]:
+    return {toil.state.qualified for toil in toils if toil.work.kind is kind}

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import proofs
-from .catalog import Column, Index
+from .catalog_objects import Column, Index
 from .names import is_qualified, written
 from .precheck import Verdict
+from .relation_state import RELATION_REFS, State
 from .touches import Act, Ref, Touch
-from .world import RELATION_REFS, State, World
+from .world import World
 
 _PLAIN_KINDS = frozenset({"schema", "extension", "role"})
 

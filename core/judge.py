@@ -10,14 +10,16 @@ from . import proofs, tree
 from .catalog import Catalog
 from .effects import effects_of
 from .errors import Place
-from .estimate import Estimate, Toil, estimate, toils
+from .estimate import Estimate, Toil
+from .estimates.statement import estimate
 from .findings import Finding, find
 from .fresh_values import FreshValues
 from .names import Parts, read, written
 from .precheck import Decision, Row, Verdict
+from .relation_state import RELATION_REFS
 from .script import Statement
 from .touches import Act, Effects, Ref, Test, Touch
-from .world import RELATION_REFS, World
+from .world import World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,7 @@ class _Case:
         guarded = self.by_guard()
         if guarded is not None:
             return guarded
-        work = (estimate(self.effects, self.world), toils(self.effects, self.world))
+        work = estimate(self.effects, self.world)
         findings = self.findings()
         idle = self.idle(findings)
         if idle is not None:

@@ -13,6 +13,13 @@ _AND: Final = "{BOOLEXPR :boolop and :args ("
 # `column IS NOT NULL`, of a column of the table itself
 _NOT_NULL: Final = re.compile(r"\{NULLTEST :arg \{VAR [^{}]*:varattno (\d+) [^{}]*\} :nulltesttype 1 [^{}]*\}")
 
+_VAR: Final = re.compile(r"\{VAR :varno 1 :varattno (\d+) ")
+
+
+def columns_in(tree: str) -> tuple[int, ...]:
+    """Return the numbers of the columns that an expression of a table or index mentions."""
+    return tuple(sorted({int(number) for number in _VAR.findall(tree)}))
+
 
 def never_null(tree: str) -> tuple[int, ...]:
     """Return the numbers of the columns that a CHECK says are never null, alone or joined by AND to others."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from .errors import Place
-from .locks import LockMode
 from .names import Parts, written
 from .typenames import TypeUse
 
@@ -95,35 +95,31 @@ class WorkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Work that a statement does on a relation's rows, where the catalog does not show it to be needless.
+    """Work that a statement does on the rows of a relation.
 
-    `rule` says what decides: always, type (the old type), default (the functions' volatility), not null (whether it is
-    proven), domain (whether the type is a domain with constraints), validate (whether it is valid already).
+    `rule` says why: type (a column's type changes), default (a volatile one), generated (identity, serial or a stored
+    expression), domain, not null, check, foreign key, unique, primary key, exclude, index, rebuild (of an index whose
+    column changes), storage (tablespace, persistence, access method), cluster, vacuum, refresh, reindex, validate,
+    partition (bounds are verified), query.
     """
 
     kind: WorkKind
-    relation: Parts
-    place: Place
-    rule: str = "always"
+    rule: str
     column: str | None = None
     type: TypeUse | None = None
-    functions: tuple[Parts, ...] = ()
-    # of a build: the index, without its schema (it is the table's)
+    # of a build: the index, without its schema (it is the table's); of a scan: the constraint that is verified
     index: str = ""
     constraint: str = ""
     # CONCURRENTLY: writes go on
     concurrent: bool = False
-    # USING something: the server cannot see that the values stay
-    using: bool = False
-    tests: tuple[Test, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A lock on a relation as it is named."""
+class Step:
+    """One SQL statement that runs: the whole statement, or one inside a block or function, where its `tests` hold."""
 
-    relation: Parts
-    mode: LockMode
+    # a node of the parse tree
+    node: Any
     tests: tuple[Test, ...] = ()
 
 
@@ -132,8 +128,8 @@ class Effects:
     """Everything that is known of a statement without a database, in the order in which it happens."""
 
     touches: tuple[Touch, ...] = ()
-    claims: tuple[Claim, ...] = ()
-    works: tuple[Work, ...] = ()
+    # what runs, in order
+    steps: tuple[Step, ...] = ()
     # why running it is the only way to know all of it; empty where it is known
     unknowable: str = ""
     # DO: the conditions around all that it does, where nothing but messages stands outside of them
@@ -149,30 +145,20 @@ class Gather:
     """Collects the effects of one statement."""
 
     touches: list[Touch] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
-    works: list[Work] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     unknowable: str = ""
     guard: tuple[Test, ...] = ()
-
-    def lock(self, relation: Parts, mode: LockMode) -> None:
-        """Claim a lock."""
-        self.claims.append(Claim(relation=relation, mode=mode))
 
     def add(self, touch: Touch) -> None:
         """Add a touch; the same one twice is one (a table named twice in a query)."""
         if not self.touches or touch != self.touches[-1]:
             self.touches.append(touch)
 
-    def work(self, work: Work) -> None:
-        """Add work on rows."""
-        self.works.append(work)
-
     def done(self) -> Effects:
         """Return what was collected."""
         return Effects(
             touches=tuple(self.touches),
-            claims=tuple(self.claims),
-            works=tuple(self.works),
+            steps=tuple(self.steps),
             unknowable=self.unknowable,
             guard=self.guard,
         )

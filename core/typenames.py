@@ -29,6 +29,7 @@ _SPELLED: Final = {
     "numeric": "numeric",
     "interval": "interval",
     "decimal": "numeric",
+    "json": "json",
 }
 _SERIALS: Final = {
     "serial": "int4",

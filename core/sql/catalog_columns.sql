@@ -1,5 +1,5 @@
 -- The columns of every relation that is not the system's, in order. Types as format_type says them, which is what
--- statements are compared with. Not the text of defaults: pg_get_expr opens the table and would wait behind a migration.
+-- statements are compared with; the collation only where it is not the type's own. Not the text of defaults: pg_get_expr opens the table and would wait behind a migration.
 -- PostgreSQL 13 to 18.
 SELECT
     a.attrelid::bigint AS relation,
@@ -9,9 +9,13 @@ SELECT
     a.attnotnull AS not_null,
     a.atthasdef AS has_default,
     a.attidentity::text AS identity,
-    a.attgenerated::text AS generated
+    a.attgenerated::text AS generated,
+    a.atttypid::bigint AS type_oid,
+    CASE WHEN a.attcollation <> t.typcollation THEN COALESCE(o.collname::text, '') ELSE '' END AS collation
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE a.attnum > 0
     AND NOT a.attisdropped

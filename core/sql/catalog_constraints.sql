@@ -10,6 +10,9 @@ SELECT
     o.confrelid::bigint AS referenced,
     o.conindid::bigint AS index,
     o.conkey::int[] AS columns,
+    o.confkey::int[] AS referenced_columns,
+    o.conparentid::bigint AS parent,
+    o.connoinherit AS no_inherit,
     CASE WHEN o.contype = 'c' THEN o.conbin::text ELSE '' END AS tree
 FROM pg_catalog.pg_constraint AS o
 JOIN pg_catalog.pg_class AS c ON c.oid = o.conrelid

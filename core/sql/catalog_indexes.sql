@@ -1,5 +1,6 @@
 -- The indexes of every table that is not the system's: what they cover and whether they can be used. An index that a
--- failed CREATE INDEX CONCURRENTLY left is not valid. Not their definitions: pg_get_indexdef would wait behind a
+-- failed CREATE INDEX CONCURRENTLY left is not valid. The stored trees of expressions and predicate say which columns they
+-- mention. Not their definitions: pg_get_indexdef would wait behind a
 -- migration that waits for ACCESS EXCLUSIVE.
 -- PostgreSQL 13 to 18.
 SELECT
@@ -11,7 +12,8 @@ SELECT
     m.amname::text AS method,
     i.indkey::int[] AS columns,
     i.indnkeyatts::int AS keys,
-    i.indpred IS NOT NULL AS partial
+    i.indpred IS NOT NULL AS partial,
+    COALESCE(i.indexprs::text, '') || COALESCE(i.indpred::text, '') AS tree
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -7,7 +7,8 @@ from typing import Any
 
 from changeover.core import catalog as catalogs
 from changeover.core.actions import Action
-from changeover.core.catalog import RELATION_KINDS, Catalog
+from changeover.core.catalog import Catalog
+from changeover.core.catalog_objects import RELATION_KINDS
 from changeover.core.effects import effects_of
 from changeover.core.events import ServerFacts
 from changeover.core.folders.native import checksums
@@ -17,10 +18,12 @@ from changeover.core.migration import Folder, Migration
 from changeover.core.plan import Limits, Plan
 from changeover.core.planning import make_plan
 from changeover.core.precheck import Row
+from changeover.core.relation_state import State
 from changeover.core.script import parse
-from changeover.core.world import State, World
+from changeover.core.world import World
 
 SYSTEM_TYPES = ("text", "uuid", "int4", "date", "jsonb", "oid", "name", "bytea", "json", "inet", "cidr")
+BINARY_CASTS = (("text", "character varying"), ("character varying", "text"), ("cidr", "inet"))
 # `c IS NOT NULL` as PostgreSQL 18 stores it, c by its number.
 _NOT_NULL = (
     "{{NULLTEST :arg {{VAR :varno 1 :varattno {} :vartype 23 :vartypmod -1 :varcollid 0 :varnullingrels (b) "
@@ -64,12 +67,13 @@ def catalog(
     names = [
         *(_name("search_path", "", name, str(number)) for number, name in enumerate(("pg_catalog", "public"), 1)),
         *(_name("schema", "", name) for name in ("pg_catalog", "information_schema", *schemas)),
-        *(_name("type", "pg_catalog", name, "b") for name in SYSTEM_TYPES),
+        *(_name("type", "pg_catalog", name, "0 0 b") for name in SYSTEM_TYPES),
         _name("function", "pg_catalog", "now"),
         _name("function", "pg_catalog", "gen_random_uuid", "volatile"),
         _name("available extension", "", "pgcrypto", "1.3"),
         _name("role", "", "app"),
         _name("setting", "", "TimeZone", "Europe/Berlin"),
+        *(_name("binary cast", "", old, new) for old, new in BINARY_CASTS),
     ]
     tables: dict[str, list[dict[str, Any]]] = {
         key: [] for key in ("relations", "columns", "constraints", "indexes", "members")
@@ -82,7 +86,7 @@ def catalog(
             world.apply(touch)
             if touch.ref.kind == "type" and touch.act == "makes":
                 names.append(
-                    _name("type", "public", touch.ref.name[-1], "d!" if "constrained" in touch.detail else "e")
+                    _name("type", "public", touch.ref.name[-1], "0 0 d!" if "constrained" in touch.detail else "0 0 e")
                 )
             if touch.ref.kind == "function" and touch.act == "makes":
                 names.append(_name("function", "public", touch.ref.name[-1], touch.detail))
@@ -128,6 +132,8 @@ def _export(
                 "has_default": False,
                 "identity": "",
                 "generated": "",
+                "type_oid": 0,
+                "collation": "",
             }
         )
     for constraint in state.constraints.values():
@@ -141,6 +147,10 @@ def _export(
                 "referenced": oids.get(target, 0) if target else 0,
                 "columns": [numbers[name] for name in constraint.columns if name in numbers],
                 "tree": "".join(_NOT_NULL.format(numbers[name]) for name in constraint.proves[:1]),
+                "referenced_columns": None,
+                "index": 0,
+                "parent": 0,
+                "no_inherit": False,
             }
         )
     for number, index in enumerate(state.indexes.values()):
@@ -157,6 +167,7 @@ def _export(
                 "columns": [numbers.get(name, 0) for name in index.columns or ("",)],
                 "keys": len(index.columns or ("",)),
                 "partial": index.partial,
+                "tree": "",
             }
         )
 
@@ -179,6 +190,13 @@ def _relation(oid: int, schema: str, name: str, kind: str, rows: float, size: in
         "bytes": size,
         "owner": "app",
         "partition": False,
+        "persistence": "p",
+        "method": "heap",
+        "tablespace": "",
+        "row_type": 0,
+        "of_type": 0,
+        "strategy": "",
+        "partition_keys": None,
     }
 
 

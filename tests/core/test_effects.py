@@ -99,7 +99,7 @@ def said(sql: str) -> set[str]:
         ("SELECT a FROM t JOIN u ON true", {"needs table t", "needs table u"}),
         ("TRUNCATE t, u", {"changes table t", "changes table u"}),
         ("CREATE TABLE n AS SELECT * FROM t", {"makes table n", "needs table t"}),
-        ("REFRESH MATERIALIZED VIEW m", {"changes table m"}),
+        ("REFRESH MATERIALIZED VIEW m", {"changes materialized view m"}),
         ("CREATE PUBLICATION p FOR TABLE t", {"needs table t"}),
         ("SET lock_timeout = 1", set[str]()),
     ],

@@ -329,8 +329,8 @@ def test_locks_are_those_that_were_measured(sql: str, locks: dict[str, str]) -> 
         ("ALTER TABLE users ADD CHECK (id > 0)", (), ("public.users",), (), True),
         ("ALTER TABLE users ADD CHECK (id > 0) NOT VALID", (), (), (), False),
         ("ALTER TABLE users ALTER id SET NOT NULL", (), (), (), False),
-        ("ALTER TABLE users ADD UNIQUE (name)", (), (), ("public.users_name_key",), True),
-        ("CREATE INDEX i ON users (name)", (), (), ("public.i",), True),
+        ("ALTER TABLE users ADD UNIQUE (name)", (), ("public.users",), ("public.users_name_key",), True),
+        ("CREATE INDEX i ON users (name)", (), ("public.users",), ("public.i",), True),
         ("CREATE TABLE n (a int UNIQUE)", (), (), (), False),
     ],
 )
