@@ -17,7 +17,7 @@ ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.place
 endif
 
-.PHONY: help demo test test-majors soak check format screenshots clean
+.PHONY: help demo test test-majors soak score check format screenshots clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -39,6 +39,10 @@ test-majors: $(DEV) ## the tests of tests/postgres on PostgreSQL 13, 14 and 17, 
 
 soak: $(DEV) ## the long loops of faults: every message cut, 1,000 kills (hours; KILLS=100 for fewer)
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+
+score: $(DEV) ## how near the plan's locks, rewrites and scans are to what servers do, beside squawk (ARGS="--verbose 18")
+	@$(PIP) install squawk-cli || echo "squawk-cli cannot be installed here: its score is left out"
+	@$(BIN)/python -m tests.score $(ARGS)
 
 check: $(DEV) ## format, lint, types, import directions
 	@$(BIN)/ruff format --check

@@ -49,6 +49,8 @@ class Tally:
     toils: list[Toil] = field(default_factory=list)
     # indexes that are built, also those of a table that is written anew
     built: set[str] = field(default_factory=set)
+    # oids of what is dropped
+    gone: set[int] = field(default_factory=set)
 
     @property
     def version(self) -> int:

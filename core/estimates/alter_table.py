@@ -35,11 +35,12 @@ _REACHING: Final = frozenset({
     pb.AT_ColumnDefault, pb.AT_DropNotNull, pb.AT_SetStatistics, pb.AT_SetStorage, pb.AT_DropExpression,
     pb.AT_SetExpression,
 })  # fmt: skip
-_PARTITIONS_TOO: Final = frozenset({
-    pb.AT_EnableTrig, pb.AT_EnableAlwaysTrig, pb.AT_EnableReplicaTrig, pb.AT_DisableTrig, pb.AT_EnableTrigAll,
-    pb.AT_DisableTrigAll, pb.AT_EnableTrigUser, pb.AT_DisableTrigUser, pb.AT_AddIdentity, pb.AT_SetIdentity,
-    pb.AT_DropIdentity,
+_IDENTITY: Final = frozenset({pb.AT_AddIdentity, pb.AT_SetIdentity, pb.AT_DropIdentity})
+_NAMED_TRIGGER: Final = frozenset({
+    pb.AT_EnableTrig, pb.AT_EnableAlwaysTrig, pb.AT_EnableReplicaTrig, pb.AT_DisableTrig,
 })  # fmt: skip
+_USER_TRIGGERS: Final = frozenset({pb.AT_EnableTrigUser, pb.AT_DisableTrigUser})
+_ALL_TRIGGERS: Final = frozenset({pb.AT_EnableTrigAll, pb.AT_DisableTrigAll})
 
 
 def alter(tally: Tally, node: pb.AlterTableStmt) -> None:
@@ -48,22 +49,41 @@ def alter(tally: Tally, node: pb.AlterTableStmt) -> None:
     if state is None:
         return
     alone = not node.relation.inh
-    for item in node.cmds:
-        command = item.alter_table_cmd
+    commands = [item.alter_table_cmd for item in node.cmds]
+    # what is dropped is dropped first
+    dropped = {command.name for command in commands if command.subtype == pb.AT_DropConstraint}
+    for command in commands:
         mode = lock_of(command)
         if node.objtype == pb.OBJECT_INDEX and command.subtype == pb.AT_AttachPartition:
             _attach_index(tally, state, command)
             continue
         if mode is not None:
             tally.lock(state, mode)
-            parted = command.subtype in _PARTITIONS_TOO and state.kind == "partitioned table"
-            if not alone and (parted or command.subtype in _REACHING):
+            if not alone and _reaches(state, command):
                 lock_all(tally, tally.world.descendants(state), mode)
         handler = _HANDLERS.get(command.subtype)
-        if handler is not None:
+        if command.subtype == pb.AT_SetNotNull:
+            constraints.set_not_null(tally, state, command.name, alone=alone, without=dropped)
+        elif handler is not None:
             handler(tally, state, command, alone)
         if node.objtype == pb.OBJECT_TYPE:
             _typed(tally, state)
+
+
+def _reaches(state: State, command: Any) -> bool:
+    """Whether a subcommand does to the partitions and inheriting tables what it does to the table."""
+    kind = command.subtype
+    if kind in _REACHING or state.kind != "partitioned table":
+        return kind in _REACHING
+    triggers = {name for member, name in state.members if member == "trigger"}
+    if kind in _NAMED_TRIGGER:
+        return command.name in triggers
+    keys = any(c.type == "f" for c in state.constraints.values())
+    return (
+        kind in _IDENTITY
+        or (kind in _USER_TRIGGERS and bool(triggers))
+        or (kind in _ALL_TRIGGERS and (keys or bool(triggers)))
+    )
 
 
 def lock_of(command: Any) -> LockMode | None:
@@ -98,10 +118,6 @@ def _drop_constraint(tally: Tally, state: State, command: Any, alone: bool) -> N
     if state.kind == "partitioned table" or (found is not None and found.type in {"c", "n"} and not found.no_inherit):
         lock_all(tally, family(tally.world, state, alone=alone), LockMode.ACCESS_EXCLUSIVE)
     drops.constraint(tally, state, command.name)
-
-
-def _set_not_null(tally: Tally, state: State, command: Any, alone: bool) -> None:
-    constraints.set_not_null(tally, state, command.name, alone=alone)
 
 
 def _add_constraint(tally: Tally, state: State, command: Any, alone: bool) -> None:
@@ -233,7 +249,6 @@ _HANDLERS: Final[dict[int, Callable[[Tally, State, Any, bool], None]]] = {
     pb.AT_AddColumn: _add_column,
     pb.AT_DropColumn: _drop_column,
     pb.AT_AlterColumnType: _type,
-    pb.AT_SetNotNull: _set_not_null,
     pb.AT_SetExpression: _expression,
     pb.AT_AddConstraint: _add_constraint,
     pb.AT_AlterConstraint: _alter_constraint,

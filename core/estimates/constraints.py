@@ -5,6 +5,7 @@ See https://www.postgresql.org/docs/18/sql-altertable.html#SQL-ALTERTABLE-DESC-A
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from postgast import pg_query_pb2 as pb
@@ -99,13 +100,13 @@ def _use_index(tally: Tally, state: State, node: Any) -> None:
         tally.scan(state, "not null", column=nullable[0], constraint=node.indexname)
 
 
-def is_never_null(state: State, column: str) -> bool:
-    """Whether a validated constraint proves that a column is never null.
+def is_never_null(state: State, column: str, *, without: Collection[str] = ()) -> bool:
+    """Whether a validated constraint, `without` those that are being dropped, proves that a column is never null.
 
     See SET NOT NULL in https://www.postgresql.org/docs/18/sql-altertable.html. From 18 on, a column may be marked by a
     NOT NULL that was not validated.
     """
-    found = state.constraints.values()
+    found = [c for c in state.constraints.values() if c.name not in without]
     if any(c.type == "c" and c.validated and column in c.proves for c in found):
         return True
     return is_marked(state, column)
@@ -118,14 +119,17 @@ def is_marked(state: State, column: str) -> bool:
     return known is not None and known.not_null and not unproven
 
 
-def set_not_null(tally: Tally, state: State, column: str, *, alone: bool) -> None:
-    """SET NOT NULL: the rows are read, unless a constraint proves it; the children only where the parent is not yet."""
+def set_not_null(tally: Tally, state: State, column: str, *, alone: bool, without: Collection[str] = ()) -> None:
+    """SET NOT NULL: the rows are read, unless a constraint proves it; the children only where the parent is not yet.
+
+    `without` names constraints that the same statement drops.
+    """
     tally.lock(state, LockMode.ACCESS_EXCLUSIVE)
     if is_marked(state, column):
         return
     for member in family(tally.world, state, alone=alone):
         tally.lock(member, LockMode.ACCESS_EXCLUSIVE)
-        if not is_never_null(member, column):
+        if not is_never_null(member, column, without=without):
             tally.scan(member, "not null", column=column)
 
 

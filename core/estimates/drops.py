@@ -48,8 +48,9 @@ def drop(tally: Tally, node: pb.DropStmt) -> None:
 def relation(tally: Tally, state: State) -> None:
     """Drop a table, view or sequence, and with CASCADE what depends on it (without it, nothing may)."""
     world = tally.world
-    if tally.held.get(state.oid, (state, None))[1] is _EXCLUSIVE:
+    if state.oid in tally.gone:
         return
+    tally.gone.add(state.oid)
     tally.lock(state, _EXCLUSIVE)
     for parent in world.parents(state):
         if parent.kind == "partitioned table":
@@ -68,7 +69,7 @@ def relation(tally: Tally, state: State) -> None:
 
 
 def _dependent(tally: Tally, state: State) -> None:
-    if state.kind in {"table", "partitioned table", "foreign table", "view", "materialized view", "sequence"}:
+    if state.kind not in {"index", "partitioned index"}:
         relation(tally, state)
 
 
@@ -131,8 +132,10 @@ def _type(tally: Tally, name: Parts) -> None:
             if state is not None:
                 tally.lock(state, _EXCLUSIVE)
     state = tally.world.find(name)
-    if state is not None and state.kind == "composite type":
+    if state is not None and state.kind == "composite type" and state.relation is not None:
         tally.lock(state, _EXCLUSIVE)
+        row_type = state.relation.row_type
+        _all(tally, tally.world.matching(lambda one: one.of_type == row_type))
 
 
 def _function(tally: Tally, name: Parts) -> None:

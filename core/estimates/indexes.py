@@ -129,7 +129,9 @@ def _vacuumed(tally: Tally, node: pb.VacuumStmt) -> list[State]:
         relation = item.vacuum_relation.relation
         state = target(tally, relation) if item.vacuum_relation.HasField("relation") else None
         if state is not None:
-            tables.extend([state, *partitions(tally.world, state)])
+            # inheriting tables are processed, too, from 18 on
+            everyone = tally.version >= 18 and relation.inh
+            tables.extend(family(tally.world, state) if everyone else [state, *partitions(tally.world, state)])
     return tables
 
 

@@ -18,6 +18,7 @@ from ..relation_state import State
 from . import sequences
 from .family import expand, family, lock_all, target
 
+_NARROWING: Final = (("=",), ("<",), (">",), ("<=",), (">=",))
 _CHANGES: Final = (pb.InsertStmt, pb.UpdateStmt, pb.DeleteStmt, pb.MergeStmt)
 
 
@@ -60,14 +61,21 @@ def _changes(tally: Tally, node: Any, *, planned: bool, run: bool = True) -> Non
         if state is None:
             continue
         inserts = isinstance(found, pb.InsertStmt)
+        if not planned:
+            tally.lock(state, LockMode.ROW_EXCLUSIVE)
+            continue
         for table in expand(tally, state, LockMode.ROW_EXCLUSIVE):
-            for member in family(tally.world, table, alone=not found.relation.inh):
-                if inserts or not planned:
+            # rows go into partitions, but not into tables that inherit
+            alone = not found.relation.inh or (inserts and table.kind != "partitioned table")
+            for member in family(tally.world, table, alone=alone):
+                if inserts:
                     tally.lock(member, LockMode.ROW_EXCLUSIVE)
                     continue
                 tally.plan(member, LockMode.ROW_EXCLUSIVE)
-                if run and (isinstance(found, pb.MergeStmt) or not _is_narrow(member, found.where_clause)):
+                if run and (isinstance(found, pb.MergeStmt) or not _is_narrow(member, found.where_clause, found)):
                     tally.scan(member, "query")
+            if inserts and found.on_conflict_clause.HasField("infer"):
+                tally.plan(table, LockMode.ROW_EXCLUSIVE)
         if run:
             _keys(tally, state, found)
 
@@ -91,6 +99,7 @@ def _reads(tally: Tally, node: Any, *, planned: bool, run: bool) -> None:
     relations: list[Any] = []
     locking: set[str] | None = None
     where: list[Any] = []
+    limited = isinstance(node, pb.SelectStmt) and tree.kind(node.limit_count) == "a_const"
     for found in tree.walk(node):
         if isinstance(found, pb.CommonTableExpr):
             shadows.add(found.ctename)
@@ -117,7 +126,8 @@ def _reads(tally: Tally, node: Any, *, planned: bool, run: bool) -> None:
         if not planned:
             tally.lock(state, mode)
             continue
-        narrow = len(relations) == 1 and any(_is_narrow(state, clause) for clause in where)
+        several = len(relations) > 1
+        narrow = limited or any(_is_narrow(state, clause, relation, qualified=several) for clause in where)
         read(tally, state, mode, scanned=run and not narrow, alone=not relation.inh)
 
 
@@ -125,19 +135,32 @@ def _mark(relation: Any) -> int:
     return int(relation.location) if relation.relname else -2
 
 
-def _is_narrow(state: State, where: Any) -> bool:
-    """Whether a condition compares a column that leads an index."""
+def _is_narrow(state: State, where: Any, relation: Any, *, qualified: bool = False) -> bool:
+    """Whether a condition compares a column that leads an index with something that is no column."""
     if tree.kind(where) == "":
         return False
+    relation = relation if isinstance(relation, pb.RangeVar) else relation.relation
+    called = relation.alias.aliasname if relation.HasField("alias") else relation.relname
     leading = {index.columns[0] for index in state.indexes.values() if index.columns and not index.partial}
     for found in tree.walk(where):
-        if not isinstance(found, pb.A_Expr) or tree.strings(found.name)[-1:] not in {("=",), ("<",), (">",), ("~~",)}:
+        if not isinstance(found, pb.A_Expr) or tree.strings(found.name)[-1:] not in _NARROWING:
             continue
-        for side in (found.lexpr, found.rexpr):
-            column: Parts | None = tree.column_names(side.column_ref) if tree.kind(side) == "column_ref" else None
-            if column is not None and column[-1] in leading:
+        for side, other in ((found.lexpr, found.rexpr), (found.rexpr, found.lexpr)):
+            name: Parts = (tree.column_names(side.column_ref) or ()) if tree.kind(side) == "column_ref" else ()
+            ours = name[-2:-1] == (called,) or (len(name) == 1 and not qualified)
+            if ours and name[-1:] and name[-1] in leading and tree.kind(other) != "column_ref":
                 return True
     return False
+
+
+def declare(tally: Tally, node: pb.DeclareCursorStmt) -> None:
+    """DECLARE: planned at once, read as it is fetched."""
+    _reads(tally, tree.inner(node.query), planned=True, run=False)
+
+
+def prepare(tally: Tally, node: pb.PrepareStmt) -> None:
+    """PREPARE: planned when it is executed."""
+    name(tally, tree.inner(node.query))
 
 
 def copy(tally: Tally, node: pb.CopyStmt) -> None:

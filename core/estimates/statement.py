@@ -34,6 +34,8 @@ _HANDLERS: Final[dict[str, Callable[[Tally, Any], None]]] = {
     "delete_stmt": queries.run,
     "merge_stmt": queries.run,
     "copy_stmt": queries.copy,
+    "declare_cursor_stmt": queries.declare,
+    "prepare_stmt": queries.prepare,
     "explain_stmt": queries.explain,
     "create_table_as_stmt": queries.table_as,
     "view_stmt": queries.view,

@@ -137,7 +137,8 @@ def depends(tally: Tally, node: pb.AlterObjectDependsStmt) -> None:
     """ALTER INDEX, MATERIALIZED VIEW or TRIGGER ... DEPENDS ON EXTENSION."""
     state = target(tally, node.relation) if node.HasField("relation") else None
     if state is not None:
-        tally.lock(state, _EXCLUSIVE)
+        weak = node.object_type == pb.OBJECT_TRIGGER
+        tally.lock(state, LockMode.ACCESS_SHARE if weak else _EXCLUSIVE)
 
 
 def create_sequence(tally: Tally, node: pb.CreateSeqStmt) -> None:

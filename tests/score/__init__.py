@@ -1,0 +1,1 @@
+"""How near the estimates of a plan are to what servers do: `make score`."""
