@@ -39,6 +39,7 @@ The path of the data, one line per module::
       text, tree, commands, names, typenames    what the parser's trees and PostgreSQL's names look like
     what will happen
       effects            a statement -> what it needs, makes, changes, drops (effects_*: by kind of statement)
+      object_kinds       kinds of object that are no relation, and where the catalog keeps them
       touches            the types of that
       fresh_values       values of an enum that are used before they are committed
       estimate           what a statement locks, rewrites, scans and builds (estimates/: by kind of statement)

@@ -54,6 +54,10 @@ class Catalog:
     )
     # pairs of types whose values are the same bytes
     binary_casts: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
+    # kind -> schema (empty where it has none) and name of whatever else there is
+    others: Mapping[str, frozenset[tuple[str, str]]] = field(
+        default_factory=dict[str, frozenset[tuple[str, str]]], repr=False
+    )
     # the tablespace of the database itself
     tablespace: str = "pg_default"
 
@@ -191,6 +195,7 @@ async def read(connection: Connection) -> Catalog:
     others = await connection.fetch(query("catalog_names"))
     dependents = await connection.fetch(query("catalog_dependents"))
     domains = await connection.fetch(query("catalog_domains"))
+    objects = await connection.fetch(query("catalog_objects"))
     return build(
         server=connection.facts,
         relations=relations,
@@ -201,6 +206,7 @@ async def read(connection: Connection) -> Catalog:
         names=others,
         dependents=dependents,
         domains=domains,
+        objects=objects,
     )
 
 
@@ -215,6 +221,7 @@ def build(
     names: _Rows,
     dependents: _Rows = (),
     domains: _Rows = (),
+    objects: _Rows = (),
 ) -> Catalog:
     """Put the answers of the queries together; columns and the like become objects only where they are asked for."""
     by_kind: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
@@ -230,6 +237,9 @@ def build(
     on: dict[str, dict[int, list[tuple[tuple[int, ...], int]]]] = defaultdict(dict)
     for row in dependents:
         on[row["kind"]].setdefault(row["relation"], []).append((tuple(row["columns"]), row["dependent"]))
+    others: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for row in objects:
+        others[row["kind"]].add((row["schema"], row["name"]))
     path = sorted(by_kind["search_path"], key=lambda entry: int(entry[2]))
     return Catalog(
         server=server,
@@ -252,6 +262,7 @@ def build(
         publications={name: tuple(map(int, detail.split())) for _, name, detail in by_kind["publication"]},
         trigger_functions={function: frozenset(tables) for function, tables in callers.items()},
         binary_casts=frozenset((name, detail) for _, name, detail in by_kind["binary cast"]),
+        others={kind: frozenset(found) for kind, found in others.items()},
         tablespace=next((name for _, name, _ in by_kind["database tablespace"]), "pg_default"),
     )
 

@@ -9,27 +9,51 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from . import effects_blocks, effects_objects, effects_queries, effects_tables, tree
+from . import (
+    effects_blocks,
+    effects_definitions,
+    effects_foreign,
+    effects_objects,
+    effects_queries,
+    effects_roles,
+    effects_tables,
+    tree,
+)
 from .effects_reading import Reading
+from .effects_routines import Routines
 from .script import Statement
 from .touches import Effects, Step
 
 _HANDLERS: Final[dict[str, Callable[[Reading, Any], None]]] = {
     **effects_tables.HANDLERS,
     **effects_objects.HANDLERS,
+    **effects_definitions.HANDLERS,
+    **effects_roles.HANDLERS,
+    **effects_foreign.HANDLERS,
     **effects_queries.HANDLERS,
 }
+# Statements about the session or the server, which touch nothing that has a name in the database.
+_QUIET: Final = frozenset({
+    "variable_set_stmt", "variable_show_stmt", "transaction_stmt", "notify_stmt", "listen_stmt", "unlisten_stmt",
+    "load_stmt", "alter_system_stmt", "check_point_stmt", "discard_stmt", "constraints_set_stmt", "deallocate_stmt",
+    "close_portal_stmt", "fetch_stmt",
+})  # fmt: skip
 
 
-def effects_of(statement: Statement) -> Effects:
-    """Return the effects of a statement; never raises."""
+def effects_of(statement: Statement, routines: Routines | None = None) -> Effects:
+    """Return the effects of a statement; never raises.
+
+    `routines` holds the functions that the statements before it have made, and learns what this one makes.
+    """
     if statement.tree is None:
         return Effects(unknowable="the statement is nested too deeply to be analysed")
-    reading = Reading(place_of=statement.place_of)
+    routines = routines if routines is not None else Routines()
+    reading = Reading(place_of=statement.place_of, read=read_node, routines=routines)
     if tree.kind(statement.tree) == "do_stmt":
-        effects_blocks.read_block(reading, statement, read=read_node)
+        effects_blocks.read_block(reading, statement)
     else:
         read_node(reading, statement.tree)
+    routines.learn(statement)
     return reading.gather.done()
 
 
@@ -40,7 +64,9 @@ def read_node(reading: Reading, node: Any) -> None:
     if inner is None:
         return
     reading.gather.steps.append(Step(node=node))
-    if handler is None:
-        effects_queries.any_relations(reading, inner)
-    else:
+    if handler is not None:
         handler(reading, inner)
+    elif tree.kind(node) == "execute_stmt":
+        reading.gather.unknowable = "EXECUTE runs a statement that was prepared elsewhere"
+    elif tree.kind(node) not in _QUIET:
+        effects_queries.any_relations(reading, inner)

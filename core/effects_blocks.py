@@ -5,7 +5,6 @@ See https://www.postgresql.org/docs/18/plpgsql-control-structures.html.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -23,21 +22,25 @@ from .touches import Step, Test, Touch
 _QUIET: Final = frozenset({"PLpgSQL_stmt_raise", "PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"})
 
 _Node: TypeAlias = dict[str, Any]
-_Read: TypeAlias = Callable[[Reading, Any], None]
 
 
-def read_block(reading: Reading, statement: Statement, *, read: _Read) -> None:
-    """Add the effects of a DO block; `read` adds those of a statement inside it."""
+def read_block(reading: Reading, statement: Statement) -> None:
+    """Add the effects of a DO block."""
     body, language, offset = _body(statement.tree.do_stmt)
     if language != "plpgsql":
         reading.gather.unknowable = f"a DO block in {language} is not analysed"
         return
+    read_body(reading, statement, body=body, offset=offset)
+
+
+def read_body(reading: Reading, statement: Statement, *, body: str, offset: int) -> None:
+    """Add the effects of the PL/pgSQL in a statement: a DO block, or a function where it is called."""
     try:
         functions = postgast.parse_plpgsql(statement.sql)
     except (postgast.PgQueryError, ValueError) as error:
         reading.gather.unknowable = f"PL/pgSQL that cannot be analysed: {error}"
         return
-    block = _Block(reading=reading, statement=statement, body=body, offset=offset, read=read)
+    block = _Block(reading=reading, statement=statement, body=body, offset=offset)
     top: list[_Node] = []
     for function in functions:
         action = function.get("PLpgSQL_function", {}).get("action", {}).get("PLpgSQL_stmt_block", {})
@@ -101,7 +104,6 @@ class _Block:
     statement: Statement
     body: str
     offset: int
-    read: _Read
 
     def unsure(self, why: str) -> None:
         if not self.reading.gather.unknowable:
@@ -171,10 +173,14 @@ class _Block:
         # 2 is an expression, 3 to 5 are assignments: their right-hand sides seldom name a relation
         if mode == 0:
             self.sql(text, line, tests)
-        elif mode == 2 and "select" in text.lower():
+        elif mode == 2 and ("select" in text.lower() or self.calls(text)):
             self.sql(f"SELECT {text}", line, tests, lead=len("SELECT "))
-        elif mode > 2 and ":=" in text and "select" in text.lower():
+        elif mode > 2 and ":=" in text and ("select" in text.lower() or self.calls(text)):
             self.sql("SELECT " + text.split(":=", 1)[1], line, tests)
+
+    def calls(self, text: str) -> bool:
+        """Whether an expression may call a function that the plan makes."""
+        return any(f"{name}(" in text for name in self.reading.routines.known)
 
     def expressions(self, datums: list[_Node]) -> None:
         for datum in datums:
@@ -197,10 +203,12 @@ class _Block:
         def place(offset: int) -> Any:
             return place_of(self.offset if start < 0 else start + max(offset - lead, 0))
 
-        inner = Reading(place_of=place, in_block=True)
+        inner = self.reading.inside(place)
         for raw in parsed.stmts:
-            self.read(inner, raw.stmt)
+            inner.read(inner, raw.stmt)
         gather = self.reading.gather
+        if inner.gather.unknowable:
+            self.unsure(inner.gather.unknowable)
         gather.touches.extend(_tested(touch, tests) for touch in inner.gather.touches)
         gather.steps.extend(_step(step, tests) for step in inner.gather.steps)
 

@@ -8,48 +8,23 @@ from typing import Any, Final
 from postgast import pg_query_pb2 as pb
 
 from . import tree
+from .effects_kinds import KINDS, MEMBERS, named
 from .effects_queries import any_relations
 from .effects_reading import Reading
-from .effects_tables import role, schema_of
+from .effects_tables import schema_of
 from .names import Parts
 from .touches import Act, Ref
 
-# Objects with a name of their own, in a schema or in the database.
-_KINDS: Final = {
-    pb.OBJECT_TABLE: "table",
-    pb.OBJECT_FOREIGN_TABLE: "table",
-    pb.OBJECT_VIEW: "view",
-    pb.OBJECT_MATVIEW: "materialized view",
-    pb.OBJECT_INDEX: "index",
-    pb.OBJECT_SEQUENCE: "sequence",
-    pb.OBJECT_TYPE: "type",
-    pb.OBJECT_DOMAIN: "type",
-    pb.OBJECT_SCHEMA: "schema",
-    pb.OBJECT_EXTENSION: "extension",
-    pb.OBJECT_FUNCTION: "function",
-    pb.OBJECT_PROCEDURE: "function",
-    pb.OBJECT_ROUTINE: "function",
-    pb.OBJECT_AGGREGATE: "function",
-    pb.OBJECT_ROLE: "role",
-}
-# Objects that belong to a relation: the last name is their own.
-_MEMBERS: Final = {
-    pb.OBJECT_COLUMN: "column",
-    pb.OBJECT_TABCONSTRAINT: "constraint",
-    pb.OBJECT_TRIGGER: "trigger",
-    pb.OBJECT_POLICY: "policy",
-    pb.OBJECT_RULE: "rule",
-}
 _RELATIONS: Final = frozenset({"table", "view", "materialized view", "index", "sequence"})
 
 
 def drop(reading: Reading, node: pb.DropStmt) -> None:
     """DROP of anything but roles, databases and tablespaces."""
     cascade = node.behavior == pb.DROP_CASCADE
-    member = _MEMBERS.get(node.remove_type)
-    kind = _KINDS.get(node.remove_type)
+    member = MEMBERS.get(node.remove_type)
+    kind = KINDS.get(node.remove_type)
     for item in node.objects:
-        name = tree.object_parts(item)
+        name = named(node.remove_type, item)
         if member is not None and len(name) > 1:
             reading.touch(Act.CHANGE, Ref(kind="table", name=name[:-1]), guarded=node.missing_ok)
             reading.member(Act.DROP, member, name[:-1], name[-1], guarded=node.missing_ok)
@@ -59,8 +34,8 @@ def drop(reading: Reading, node: pb.DropStmt) -> None:
 
 def rename(reading: Reading, node: pb.RenameStmt) -> None:
     """ALTER ... RENAME."""
-    kind = _KINDS.get(node.rename_type)
-    member = {pb.OBJECT_ATTRIBUTE: None, **_MEMBERS}.get(node.rename_type)
+    kind = KINDS.get(node.rename_type)
+    member = {pb.OBJECT_ATTRIBUTE: None, **MEMBERS}.get(node.rename_type)
     if member is not None:
         table = reading.relation(Act.CHANGE, node.relation, guarded=node.missing_ok)
         if node.subname:
@@ -70,60 +45,60 @@ def rename(reading: Reading, node: pb.RenameStmt) -> None:
     elif kind in _RELATIONS and node.HasField("relation"):
         reading.relation(Act.CHANGE, node.relation, kind=kind, renamed=node.newname, guarded=node.missing_ok)
     elif kind is not None:
-        named = tree.object_parts(node.object) or ((node.subname,) if node.subname else ())
-        if named:
-            reading.touch(Act.CHANGE, Ref(kind=kind, name=named), renamed=node.newname, guarded=node.missing_ok)
+        name = named(node.rename_type, node.object) or ((node.subname,) if node.subname else ())
+        if name:
+            reading.touch(Act.CHANGE, Ref(kind=kind, name=name), renamed=node.newname, guarded=node.missing_ok)
 
 
 def set_schema(reading: Reading, node: pb.AlterObjectSchemaStmt) -> None:
     """ALTER ... SET SCHEMA."""
     reading.touch(Act.NEED, Ref(kind="schema", name=(node.newschema,)))
-    kind = _KINDS.get(node.object_type)
+    kind = KINDS.get(node.object_type)
     if node.HasField("relation"):
         reading.relation(Act.CHANGE, node.relation, kind=kind or "table", moved=node.newschema, guarded=node.missing_ok)
-    elif kind is not None and (named := tree.object_parts(node.object)):
-        reading.touch(Act.CHANGE, Ref(kind=kind, name=named), moved=node.newschema, guarded=node.missing_ok)
+    elif kind is not None and (name := named(node.object_type, node.object)):
+        reading.touch(Act.CHANGE, Ref(kind=kind, name=name), moved=node.newschema, guarded=node.missing_ok)
 
 
 def set_owner(reading: Reading, node: pb.AlterOwnerStmt) -> None:
     """ALTER ... OWNER TO, for what is not a relation."""
-    role(reading, node.newowner)
-    kind = _KINDS.get(node.object_type)
-    if kind is not None and (named := tree.object_parts(node.object)):
-        reading.touch(Act.CHANGE, Ref(kind=kind, name=named))
+    reading.role(node.newowner)
+    kind = KINDS.get(node.object_type)
+    if kind is not None and (name := named(node.object_type, node.object)):
+        reading.touch(Act.CHANGE, Ref(kind=kind, name=name))
 
 
-def comment(reading: Reading, node: pb.CommentStmt) -> None:
-    """COMMENT ON."""
-    name = tree.object_parts(node.object)
-    kind, member = _KINDS.get(node.objtype), _MEMBERS.get(node.objtype)
+def comment(reading: Reading, node: Any) -> None:
+    """COMMENT ON and SECURITY LABEL ON."""
+    name = named(node.objtype, node.object)
+    kind, member = KINDS.get(node.objtype), MEMBERS.get(node.objtype)
     if member is not None and len(name) > 1:
         reading.member(Act.CHANGE, member, name[:-1], name[-1])
     elif kind is not None and name:
         reading.touch(Act.CHANGE, Ref(kind=kind, name=name))
 
 
-def grant(reading: Reading, node: pb.GrantStmt) -> None:
-    """GRANT and REVOKE."""
-    kind = _KINDS.get(node.objtype)
-    if node.targtype == pb.ACL_TARGET_ALL_IN_SCHEMA:
-        kind = "schema"
-    for item in node.objects:
-        name = tree.object_parts(item)
-        if kind is not None and name:
-            place = item.range_var if tree.kind(item) == "range_var" else None
-            reading.touch(Act.CHANGE, Ref(kind=kind, name=name), place, detail="rights")
-    for item in node.grantees:
-        role(reading, item.role_spec)
-
-
 def create_schema(reading: Reading, node: pb.CreateSchemaStmt) -> None:
     """CREATE SCHEMA."""
     name = node.schemaname or (node.authrole.rolename if node.HasField("authrole") else "")
     if node.HasField("authrole"):
-        role(reading, node.authrole)
+        reading.role(node.authrole)
     if name:
         reading.touch(Act.MAKE, Ref(kind="schema", name=(name,)), guarded=node.if_not_exists)
+    for item in node.schema_elts:
+        reading.read(reading, _in_schema(item, name))
+
+
+def _in_schema(node: Any, schema: str) -> Any:
+    """Return a statement of CREATE SCHEMA with what it makes in that schema."""
+    copy = type(node)()
+    copy.CopyFrom(node)
+    inner = tree.inner(copy)
+    for name in ("relation", "view", "sequence"):
+        target = getattr(inner, name, None)
+        if isinstance(target, pb.RangeVar) and not target.schemaname:
+            target.schemaname = schema
+    return copy
 
 
 def create_extension(reading: Reading, node: pb.CreateExtensionStmt) -> None:
@@ -132,6 +107,28 @@ def create_extension(reading: Reading, node: pb.CreateExtensionStmt) -> None:
     for item in node.options:
         if item.def_elem.defname == "schema":
             reading.touch(Act.NEED, Ref(kind="schema", name=(tree.string(item.def_elem.arg),)))
+
+
+def alter_extension(reading: Reading, node: Any) -> None:
+    """ALTER EXTENSION, also ADD and DROP of what it holds."""
+    reading.touch(Act.CHANGE, Ref(kind="extension", name=(node.extname,)))
+    kind = KINDS.get(node.objtype) if isinstance(node, pb.AlterExtensionContentsStmt) else None
+    name = named(node.objtype, node.object) if kind is not None else ()
+    if kind is not None and name:
+        reading.touch(Act.NEED, Ref(kind=kind, name=name))
+
+
+def depends(reading: Reading, node: pb.AlterObjectDependsStmt) -> None:
+    """ALTER ... DEPENDS ON EXTENSION."""
+    reading.touch(Act.NEED, Ref(kind="extension", name=(node.extname.sval,)))
+    member, kind = MEMBERS.get(node.object_type), KINDS.get(node.object_type)
+    if node.HasField("relation"):
+        table = reading.relation(Act.CHANGE, node.relation, kind=kind or "table")
+        name = named(node.object_type, node.object)
+        if member is not None and name:
+            reading.member(Act.CHANGE, member, table, name[-1], node.relation)
+    elif kind is not None and (name := named(node.object_type, node.object)):
+        reading.touch(Act.CHANGE, Ref(kind=kind, name=name))
 
 
 def create_sequence(reading: Reading, node: pb.CreateSeqStmt) -> None:
@@ -187,27 +184,6 @@ def create_domain(reading: Reading, node: pb.CreateDomainStmt) -> None:
     _make_type(reading, tree.strings(node.domainname), "constrained domain" if constrained else "domain")
 
 
-def alter_type(reading: Reading, node: Any) -> None:
-    """ALTER TYPE ... ADD VALUE and its like, ALTER DOMAIN."""
-    reading.touch(Act.CHANGE, Ref(kind="type", name=tree.strings(node.type_name)))
-
-
-def create_function(reading: Reading, node: pb.CreateFunctionStmt) -> None:
-    """CREATE FUNCTION and PROCEDURE."""
-    for item in node.parameters:
-        reading.type(item.function_parameter.arg_type)
-    if node.HasField("return_type"):
-        reading.type(node.return_type)
-    name = tree.strings(node.funcname)
-    if len(name) > 1:
-        reading.touch(Act.NEED, Ref(kind="schema", name=name[:-1]))
-    # another signature is another function: an existing name alone is no conflict
-    volatile = not any(
-        item.def_elem.defname == "volatility" and tree.string(item.def_elem.arg) != "volatile" for item in node.options
-    )
-    reading.touch(Act.MAKE, Ref(kind="function", name=name), replace=True, detail="volatile" if volatile else "")
-
-
 def create_trigger(reading: Reading, node: pb.CreateTrigStmt) -> None:
     """CREATE TRIGGER."""
     table = reading.relation(Act.CHANGE, node.relation)
@@ -230,7 +206,7 @@ def policy(reading: Reading, node: Any) -> None:
     """CREATE POLICY and ALTER POLICY."""
     reading.relation(Act.CHANGE, node.table)
     for item in node.roles:
-        role(reading, item.role_spec)
+        reading.role(item.role_spec)
     for expression in (node.qual, node.with_check):
         any_relations(reading, expression)
 
@@ -248,47 +224,28 @@ def explain(reading: Reading, node: pb.ExplainStmt) -> None:
     any_relations(reading, node.query)
 
 
-def create_role(reading: Reading, node: pb.CreateRoleStmt) -> None:
-    """CREATE ROLE."""
-    reading.touch(Act.MAKE, Ref(kind="role", name=(node.role,)))
-
-
-def drop_role(reading: Reading, node: pb.DropRoleStmt) -> None:
-    """DROP ROLE."""
-    for item in node.roles:
-        if item.role_spec.rolename:
-            reading.touch(Act.DROP, Ref(kind="role", name=(item.role_spec.rolename,)), guarded=node.missing_ok)
-
-
-def nothing(_reading: Reading, _node: Any) -> None:
-    """SET, SHOW, NOTIFY and the like touch no object of the schema."""
-
-
 HANDLERS: Final[dict[str, Callable[[Reading, Any], None]]] = {
     "drop_stmt": drop,
     "rename_stmt": rename,
     "alter_object_schema_stmt": set_schema,
     "alter_owner_stmt": set_owner,
     "comment_stmt": comment,
-    "grant_stmt": grant,
+    "sec_label_stmt": comment,
     "create_schema_stmt": create_schema,
     "create_extension_stmt": create_extension,
+    "alter_extension_stmt": alter_extension,
+    "alter_extension_contents_stmt": alter_extension,
+    "alter_object_depends_stmt": depends,
     "create_seq_stmt": create_sequence,
     "alter_seq_stmt": alter_sequence,
     "create_enum_stmt": create_enum,
     "create_range_stmt": create_range,
     "composite_type_stmt": create_composite,
     "create_domain_stmt": create_domain,
-    "alter_enum_stmt": alter_type,
-    "alter_domain_stmt": alter_type,
-    "create_function_stmt": create_function,
     "create_trig_stmt": create_trigger,
     "rule_stmt": create_rule,
     "create_policy_stmt": policy,
     "alter_policy_stmt": policy,
     "reindex_stmt": reindex,
     "explain_stmt": explain,
-    "create_role_stmt": create_role,
-    "drop_role_stmt": drop_role,
-    "variable_set_stmt": nothing,
 }

@@ -8,6 +8,7 @@ from typing import Any, Final
 from postgast import pg_query_pb2 as pb
 
 from . import tree
+from .effects_calls import call, calls
 from .effects_reading import Reading
 from .names import Parts
 from .touches import Act
@@ -37,6 +38,7 @@ def query(reading: Reading, node: Any) -> None:
     shown = _copy_without(node, "into_clause") if made is not None else node
     relations = any_relations(reading, shown)
     _sole_columns(reading, shown, relations)
+    calls(reading, shown)
     if made is not None:
         reading.relation(Act.MAKE, made, detail="query")
 
@@ -112,6 +114,7 @@ def _target(reading: Reading, node: Any) -> Parts:
     """Change the rows of the target; the relations that it only reads are needed."""
     table = reading.relation(Act.CHANGE, node.relation, detail="rows")
     any_relations(reading, _copy_without(node, "relation"))
+    calls(reading, node)
     return table
 
 
@@ -160,6 +163,7 @@ def refresh(reading: Reading, node: pb.RefreshMatViewStmt) -> None:
 def table_as(reading: Reading, node: pb.CreateTableAsStmt) -> None:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
     any_relations(reading, node.query)
+    calls(reading, node.query)
     kind = "materialized view" if node.objtype == pb.OBJECT_MATVIEW else "table"
     reading.relation(Act.MAKE, node.into.rel, kind=kind, guarded=node.if_not_exists, detail="query")
 
@@ -168,6 +172,11 @@ def view(reading: Reading, node: pb.ViewStmt) -> None:
     """CREATE VIEW."""
     any_relations(reading, node.query)
     reading.relation(Act.MAKE, node.view, kind="view", replace=node.replace, detail="query")
+
+
+def prepared(reading: Reading, node: Any) -> None:
+    """PREPARE and DECLARE: what the query names."""
+    any_relations(reading, node.query)
 
 
 HANDLERS: Final[dict[str, Callable[[Reading, Any], None]]] = {
@@ -184,4 +193,7 @@ HANDLERS: Final[dict[str, Callable[[Reading, Any], None]]] = {
     "refresh_mat_view_stmt": refresh,
     "create_table_as_stmt": table_as,
     "view_stmt": view,
+    "call_stmt": call,
+    "prepare_stmt": prepared,
+    "declare_cursor_stmt": prepared,
 }

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from postgast import pg_query_pb2 as pb
+
 from . import tree
+from .effects_routines import Routines
 from .errors import Place
 from .names import Parts
 from .touches import Act, Gather, Ref, Touch
@@ -41,6 +44,14 @@ class Reading:
     gather: Gather = field(default_factory=Gather)
     # a bare name may be a variable of the block: only what is plainly a column is one
     in_block: bool = False
+    # reads a statement inside this one
+    read: Callable[[Reading, Any], None] = field(default=lambda _reading, _node: None)
+    # functions that the plan has made so far, whose bodies run where they are called
+    routines: Routines = field(default_factory=Routines)
+
+    def inside(self, place_of: Callable[[int], Place]) -> Reading:
+        """Return a reading of a statement inside this one, whose effects are collected apart."""
+        return Reading(place_of=place_of, in_block=True, read=self.read, routines=self.routines)
 
     def touch(self, act: Act, ref: Ref, node: Any = None, **facts: Unpack[Facts]) -> None:
         """Add an act on an object; the place is that of `node`."""
@@ -63,3 +74,25 @@ class Reading:
         if found is not None and not found.system and not is_grammars(found.name):
             self.touch(Act.NEED, Ref(kind="type", name=found.name), node)
         return found
+
+    def named(self, act: Act, kind: str, name: Parts, node: Any = None, **facts: Unpack[Facts]) -> None:
+        """Add an act on an object that is no relation; where it is made, its schema is needed."""
+        if not name or name == ("",):
+            return
+        if act is Act.MAKE and len(name) > 1:
+            self.touch(Act.NEED, Ref(kind="schema", name=name[:-1][-1:]), node)
+        self.touch(act, Ref(kind=kind, name=name), node, **facts)
+
+    def role(self, spec: Any, node: Any = None) -> None:
+        """Need a role that is named; PUBLIC, CURRENT_USER and SESSION_USER are always there."""
+        if spec.roletype == pb.ROLESPEC_CSTRING and spec.rolename:
+            self.touch(Act.NEED, Ref(kind="role", name=(spec.rolename,)), node if node is not None else spec)
+
+    def collation(self, clause: Any) -> None:
+        """Need the collation in a COLLATE clause."""
+        self.named(Act.NEED, "collation", tree.strings(clause.collname), clause)
+
+    def function(self, name: Parts, node: Any = None) -> None:
+        """Need a function, where it may be one of the database's own."""
+        if name and name[0] != "pg_catalog":
+            self.named(Act.NEED, "function", name, node)

@@ -200,13 +200,7 @@ def _detach(reading: Reading, table: Parts, command: Any, node: Any) -> None:
 
 
 def _owner(reading: Reading, _table: Parts, command: Any, node: Any) -> None:
-    role(reading, command.newowner, node)
-
-
-def role(reading: Reading, spec: Any, node: Any = None) -> None:
-    """Need a role that is named; PUBLIC, CURRENT_USER and SESSION_USER are always there."""
-    if spec.roletype == pb.ROLESPEC_CSTRING and spec.rolename:
-        reading.touch(Act.NEED, Ref(kind="role", name=(spec.rolename,)), node if node is not None else spec)
+    reading.role(command.newowner, node)
 
 
 def _trigger(reading: Reading, table: Parts, command: Any, node: Any) -> None:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from . import proofs
 from .catalog_objects import Column, Index
 from .names import is_qualified, written
+from .object_kinds import PLAIN, UNTRACKED
 from .precheck import Verdict
 from .relation_state import RELATION_REFS, State
 from .touches import Act, Ref, Touch
 from .world import World
-
-_PLAIN_KINDS = frozenset({"schema", "extension", "role"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,7 @@ class _Looker:
             return self.use_relation()
         if ref.member is not None:
             return self.use_member()
-        full = self.world.named(ref.kind, ref.name)
+        full = ref.name if ref.kind in UNTRACKED else self.world.named(ref.kind, ref.name)
         expected = "to drop" if self.touch.act is Act.DROP else "there"
         if full is not None:
             made = self.world.made_at(ref.kind, full)
@@ -260,7 +259,9 @@ class _Looker:
 
     def make_named(self) -> Finding:
         ref, touch, world = self.touch.ref, self.touch, self.world
-        known = ref.name if ref.kind in _PLAIN_KINDS or is_qualified(ref.name) else (world.first_schema, ref.name[-1])
+        known = ref.name if ref.kind in PLAIN or is_qualified(ref.name) else (world.first_schema, ref.name[-1])
+        if ref.kind in UNTRACKED:
+            return self.free(f"a new {ref.kind}")
         there = world.named(ref.kind, known)
         if ref.kind == "extension" and there is None and ref.name[-1] not in world.catalog.available_extensions:
             return self.finding(Verdict.MISSING, "an extension to install", "not available on this server")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from . import proofs, tree
 from .catalog import Catalog
 from .effects import effects_of
+from .effects_routines import Routines
 from .errors import Place
 from .estimate import Estimate, Toil
 from .estimates.statement import estimate
@@ -60,7 +61,8 @@ class Judged:
 def judge(entries: Sequence[Entry], catalog: Catalog) -> tuple[tuple[Judged, ...], ...]:
     """Return what becomes of every statement, entry by entry; each sees what the ones before it have done."""
     world = World(catalog)
-    read_effects = [[effects_of(statement) for statement in entry.statements] for entry in entries]
+    routines = Routines()
+    read_effects = [[effects_of(statement, routines) for statement in entry.statements] for entry in entries]
     ahead = _Ahead.of(read_effects)
     judged: list[tuple[Judged, ...]] = []
     for entry, effects in zip(entries, read_effects, strict=True):
@@ -238,7 +240,7 @@ class _Case:
 
     def idle(self, findings: list[tuple[Touch, Finding | None]]) -> tuple[str, ...] | None:
         """Return the SQL conditions under which the statement has nothing to do, None where it has something to do."""
-        if self.statement.kind == "DO" or self.effects.unknowable:
+        if self.statement.kind == "DO" or self.effects.unknowable or len(self.effects.steps) != 1:
             return None
         if self.effects.guard or not findings:
             return None

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from .names import Parts, is_qualified, written
+from .object_kinds import KEPT
 from .quoting import literal
 from .touches import Ref
 
@@ -22,11 +23,6 @@ _RELKINDS: Final = {
     "index": "'i', 'I'",
     "sequence": "'S'",
     "relation": "'r', 'p', 'v', 'm', 'f', 'i', 'I', 'S', 'c'",
-}
-_PLAIN: Final = {
-    "schema": ("pg_namespace", "nspname"),
-    "extension": ("pg_extension", "extname"),
-    "role": ("pg_roles", "rolname"),
 }
 _MEMBERS: Final = {
     "constraint": ("pg_constraint", "conrelid", "conname"),
@@ -52,9 +48,8 @@ def exists(ref: Ref, *, anywhere: bool = False, type_text: str | None = None, va
     `anywhere` looks into every schema, as a guard that names none does; `type_text` is the type that a column must
     have; `valid` asks of an index that it can be used.
     """
-    if ref.kind in _PLAIN:
-        table, column = _PLAIN[ref.kind]
-        return _some(f"pg_catalog.{table} AS t", f"t.{column} = {literal(ref.name[-1])}")
+    if ref.kind in KEPT:
+        return _kept(ref, anywhere=anywhere)
     if ref.kind == "type":
         if anywhere:
             return _some("pg_catalog.pg_type AS t", f"t.typname = {literal(ref.name[-1])}")
@@ -76,6 +71,21 @@ def exists(ref: Ref, *, anywhere: bool = False, type_text: str | None = None, va
 def _some(source: str, *conditions: str) -> str:
     """Return EXISTS over a catalog; every word of it is ours, and every name in it a quoted literal."""
     return f"EXISTS (SELECT FROM {source} WHERE {' AND '.join(c for c in conditions if c)})"
+
+
+def _kept(ref: Ref, *, anywhere: bool) -> str:
+    kept = KEPT[ref.kind]
+    named = f"t.{kept.name} = {literal(ref.name[-1])}"
+    if not kept.schema or anywhere:
+        return _some(f"pg_catalog.{kept.table} AS t", named)
+    source = f"pg_catalog.{kept.table} AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.{kept.schema}"
+    return _some(source, named, _in_schema(ref.name))
+
+
+def _in_schema(name: Parts) -> str:
+    if is_qualified(name):
+        return f"n.nspname = {literal(name[-2])}"
+    return "n.nspname = ANY (pg_catalog.current_schemas(true))"
 
 
 def _text(name: Parts) -> str:
@@ -114,11 +124,6 @@ def _column(ref: Ref, *, anywhere: bool, type_text: str | None) -> str:
 
 def _function(name: Parts, *, anywhere: bool) -> str:
     named = f"p.proname = {literal(name[-1])}"
-    if anywhere:
-        where = ""
-    elif is_qualified(name):
-        where = f"n.nspname = {literal(name[-2])}"
-    else:
-        where = "n.nspname = ANY (pg_catalog.current_schemas(true))"
+    where = "" if anywhere else _in_schema(name)
     source = "pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace"
     return _some(source, named, where)

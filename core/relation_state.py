@@ -23,7 +23,6 @@ FITTING: Final = {
 }
 RELATION_REFS: Final = frozenset({*FITTING, "relation"})
 MEMBERS: Final = frozenset({"column", "constraint", "trigger", "policy", "rule"})
-PLAIN: Final = frozenset({"schema", "extension", "role"})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from .catalog import Catalog
 from .catalog_objects import Column, Constraint, Domain, Relation, TypeFacts
 from .errors import Place
 from .names import Parts, is_qualified, written
-from .relation_state import FITTING, MEMBERS, PLAIN, RELATION_REFS, TABLES, Key, State
+from .object_kinds import PLAIN, UNTRACKED
+from .relation_state import FITTING, MEMBERS, RELATION_REFS, TABLES, Key, State
 from .touches import Ref, Test
 from .typenames import TypeUse, is_grammars
 
@@ -35,6 +36,8 @@ class Scene:
         self._made = 0
         # domains with constraints that the plan makes
         self._limited: set[Parts] = set()
+        # functions that the plan makes, where they are volatile
+        self._volatile: set[Parts] = set()
         # kind and name -> where it is made, None where it is dropped
         self._named: dict[tuple[str, Parts], Place | None] = {}
 
@@ -216,7 +219,11 @@ class Scene:
         if kind == "type":
             state = self.relation(full)
             return full in self.catalog.types or (state is not None and state.kind in {*TABLES, "composite type"})
-        return full in self.catalog.functions
+        if kind == "statistics":
+            return full in self.catalog.statistics
+        if kind == "function":
+            return full in self.catalog.functions
+        return full in self.catalog.others.get(kind, ())
 
     def _plain(self, kind: str, name: str) -> Parts | None:
         if (kind, (name,)) in self._named:
@@ -225,8 +232,10 @@ class Scene:
             "schema": self.catalog.schemas,
             "extension": self.catalog.extensions,
             "role": self.catalog.roles,
+            "publication": self.catalog.publications,
         }
-        return (name,) if name in known[kind] else None
+        there = name in known[kind] if kind in known else ("", name) in self.catalog.others.get(kind, ())
+        return (name,) if there else None
 
     def _has_member(self, ref: Ref) -> bool | None:
         state = self.find(ref.name) if ref.name else None
@@ -250,6 +259,8 @@ class Scene:
             return bool(states) if ref.kind != "column" else any(ref.member in s.columns for s in states)
         if ref.kind in {"constraint", "trigger"}:
             return self._any_member(ref)
+        if ref.kind in UNTRACKED:
+            return False
         overlay = {full: place for (kind, full), place in self._named.items() if kind == ref.kind}
         known = self.catalog.types if ref.kind == "type" else self.catalog.functions
         names = {full for full in known if full not in overlay} | {f for f, place in overlay.items() if place}
@@ -345,6 +356,8 @@ class Scene:
     def is_volatile(self, function: Parts) -> bool:
         """Whether a function may be volatile; one that is not known is, as CREATE FUNCTION's default is."""
         full = self.named("function", function)
-        if full is None or (full[0], full[-1]) not in self.catalog.functions:
+        if full is None or full in self._volatile:
             return True
+        if (full[0], full[-1]) not in self.catalog.functions:
+            return False
         return self.catalog.functions[full[0], full[-1]]

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from .catalog_objects import Column, Constraint, Index
 from .names import Parts, is_qualified
-from .relation_state import MEMBERS, PLAIN, RELATION_REFS, Key, State
+from .object_kinds import PLAIN
+from .relation_state import MEMBERS, RELATION_REFS, Key, State
 from .scene import Scene
 from .touches import Act, Ref, Touch
 
@@ -195,6 +196,8 @@ class World(Scene):
                 self._named[kind, full] = touch.place
                 if touch.detail == "constrained domain":
                     self._limited.add(full)
+            if kind == "function" and touch.detail == "volatile":
+                self._volatile.add(full)
             return
         found = self.named(kind, name)
         if found is None or touch.act is Act.NEED:

@@ -148,7 +148,7 @@ def _is_narrow(state: State, where: Any, relation: Any, *, qualified: bool = Fal
         for side, other in ((found.lexpr, found.rexpr), (found.rexpr, found.lexpr)):
             name: Parts = (tree.column_names(side.column_ref) or ()) if tree.kind(side) == "column_ref" else ()
             ours = name[-2:-1] == (called,) or (len(name) == 1 and not qualified)
-            if ours and name[-1:] and name[-1] in leading and tree.kind(other) != "column_ref":
+            if ours and leading.intersection(name[-1:]) and tree.kind(other) != "column_ref":
                 return True
     return False
 

@@ -24,6 +24,13 @@ from changeover.core.world import World
 
 SYSTEM_TYPES = ("text", "uuid", "int4", "date", "jsonb", "oid", "name", "bytea", "json", "inet", "cidr")
 BINARY_CASTS = (("text", "character varying"), ("character varying", "text"), ("cidr", "inet"))
+OBJECTS = (
+    *(("language", "", name) for name in ("internal", "c", "sql", "plpgsql")),
+    *(("access method", "", name) for name in ("heap", "btree", "hash", "gist", "gin", "spgist", "brin")),
+    *(("tablespace", "", name) for name in ("pg_default", "pg_global")),
+    *(("collation", "pg_catalog", name) for name in ("default", "C", "POSIX", "en_US")),
+    ("text search configuration", "pg_catalog", "english"),
+)
 # `c IS NOT NULL` as PostgreSQL 18 stores it, c by its number.
 _NOT_NULL = (
     "{{NULLTEST :arg {{VAR :varno 1 :varattno {} :vartype 23 :vartypmod -1 :varcollid 0 :varnullingrels (b) "
@@ -78,7 +85,8 @@ def catalog(
     tables: dict[str, list[dict[str, Any]]] = {
         key: [] for key in ("relations", "columns", "constraints", "indexes", "members")
     }
-    bare = catalogs.build(server=facts or server(), names=names, **tables)
+    objects = [{"kind": kind, "schema": schema, "name": name} for kind, schema, name in OBJECTS]
+    bare = catalogs.build(server=facts or server(), names=names, objects=objects, **tables)
     world = World(bare)
     states: list[State] = []
     for statement in parse(ddl.encode(), file="schema.sql").statements:
@@ -100,7 +108,7 @@ def catalog(
     oids = {state.key: 1000 + number for number, state in enumerate(states)}
     for state in states:
         _export(state, oids, tables, rows=rows, invalid=invalid, world=world)
-    return catalogs.build(server=facts or server(), names=names, **tables)
+    return catalogs.build(server=facts or server(), names=names, objects=objects, **tables)
 
 
 def _name(kind: str, schema: str, name: str, detail: str = "") -> dict[str, str]:

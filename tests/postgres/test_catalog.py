@@ -13,12 +13,15 @@ from changeover.core.connect import Connection, Connector
 from changeover.core.hazards.find import find
 from changeover.core.hazards.rules import RULES
 from changeover.core.judge import Entry, Judged, judge
+from changeover.core.object_kinds import KEPT
 from changeover.core.precheck import Decision, Verdict
+from changeover.core.relation_state import State
 from changeover.core.script import parse
 from changeover.core.settings import Retry
 from changeover.core.sql import query
 from changeover.core.target import Target
 from changeover.core.touches import Ref
+from changeover.core.world import World
 
 SCENE = """
 CREATE SCHEMA app; CREATE SCHEMA hidden;
@@ -247,3 +250,125 @@ async def test_an_invalid_index_is_a_conflict_and_never_satisfied(database: Targ
 def test_every_query_says_what_it_returns() -> None:
     for name in ("relations", "columns", "constraints", "indexes", "members", "names"):
         assert query(f"catalog_{name}").startswith("-- ")
+
+
+FAMILY = """
+CREATE SCHEMA app; SET search_path = app;
+CREATE DOMAIN low AS varchar(9) CONSTRAINT low_ok CHECK (VALUE <> ''); CREATE DOMAIN lower_still AS low;
+ALTER DOMAIN low ADD CONSTRAINT low_later CHECK (VALUE <> 'x') NOT VALID;
+CREATE TABLE p (id int PRIMARY KEY, v low COLLATE "C", w lower_still[]);
+CREATE TABLE parted (id int, k int, r int CONSTRAINT r_fk REFERENCES p (id)) PARTITION BY RANGE (k);
+CREATE TABLE one PARTITION OF parted FOR VALUES FROM (0) TO (9); CREATE TABLE rest PARTITION OF parted DEFAULT;
+CREATE INDEX on_k ON parted (k); CREATE INDEX on_expr ON p ((id + 1)) INCLUDE (v) WHERE v > 'a';
+CREATE UNLOGGED TABLE above (id serial); CREATE TABLE below () INHERITS (above);
+CREATE VIEW shown AS SELECT id FROM p; CREATE VIEW again AS SELECT * FROM shown;
+CREATE STATISTICS st ON id, v FROM p; CREATE PUBLICATION pub FOR TABLE p;
+CREATE FUNCTION tick() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER t BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION tick();
+CREATE COLLATION mine FROM "C"; CREATE TYPE comp AS (a int); CREATE TABLE typed OF comp;
+"""
+
+
+async def test_the_snapshot_knows_what_belongs_together(any_database: Target) -> None:
+    connection = await connect(any_database)
+    try:
+        await connection.execute(FAMILY)
+        catalog = await read(connection)
+    finally:
+        await connection.close()
+    world = World(catalog)
+
+    def named(states: list[State]) -> set[str]:
+        return {state.key[1] for state in states}
+
+    p, parted, one = (world.relation(("app", name)) for name in ("p", "parted", "one"))
+    assert p is not None
+    assert parted is not None
+    assert one is not None
+    assert named(world.children(parted)) == {"one", "rest"}
+    rest = world.default_partition(parted)
+    assert rest is not None
+    assert rest.key == ("app", "rest")
+    assert named(world.parents(one)) == {"parted"}
+    assert {(t.key[1], c.inherited, c.references) for t, c in world.referencing(p)} == {
+        ("parted", False, ("id",)), ("one", True, ("id",)), ("rest", True, ("id",)),
+    }  # fmt: skip
+    on_k = world.relation(("app", "on_k"))
+    assert on_k is not None
+    assert named(world.children(on_k)) == {"one_k_idx", "rest_k_idx"}
+    assert named(world.views_on(p, frozenset({"id"}))) == {"shown"}
+    assert named(world.views_on(p, frozenset({"v"}))) == set()
+    again = world.relation(("app", "again"))
+    assert again is not None
+    assert named(world.sources(again)) == {"shown"}
+    assert (p.indexes["on_expr"].mentioned, p.indexes["on_expr"].included) == (("id", "v"), ("v",))
+    assert (p.columns["v"].collation, p.columns["id"].collation) == ("C", "")
+    above = world.relation(("app", "above"))
+    assert above is not None
+    assert above.relation is not None
+    assert (above.relation.persistence, above.relation.method) == ("u", "heap")
+    assert named(world.sequences(above, "id")) == {"above_id_seq"}
+    assert named(world.asking(world.sequences(above)[0])) == {"above", "below"}
+    low = catalog.domains[catalog.types["app", "low"].oid]
+    assert (low.base, dict(low.checks)) == ("character varying(9)", {"low_ok": True, "low_later": False})
+    family = [catalog.type_users.get(oid, ()) for oid in world.type_family(("app", "low"))]
+    users = {catalog.by_oid[table].name for found in family for table, _ in found}
+    assert users == {"p"}
+    assert catalog.statistics["app", "st"] == p.oid
+    assert catalog.publications["pub"] == (p.oid,)
+    assert catalog.trigger_functions["app", "tick"] == {p.oid}
+    assert ("text", "character varying") in catalog.binary_casts
+    assert ("app", "mine") in catalog.others["collation"]
+    assert parted.relation is not None
+    assert (parted.relation.strategy, parted.relation.partition_keys) == ("r", (2,))
+    typed, comp = catalog.relations["app", "typed"], catalog.relations["app", "comp"]
+    assert typed.of_type == comp.row_type
+
+
+async def test_every_kind_of_object_can_be_proven(any_database: Target) -> None:
+    connection = await connect(any_database)
+    try:
+        catalog = await read(connection)
+        for kind, kept in KEPT.items():
+            for name in (("no such",), ("app", "no such")):
+                if kept.schema or len(name) == 1:
+                    asked = proofs.proof([proofs.exists(Ref(kind=kind, name=name))])
+                    assert await connection.execute(asked) == "SELECT 0", kind
+        there = {
+            kind: next(iter(sorted(found)))
+            for kind, found in {**catalog.others, "role": {("", any_database.user)}}.items()
+        }
+        for kind, (schema, own) in there.items():
+            asked = proofs.proof([proofs.exists(Ref(kind=kind, name=(schema, own) if schema else (own,)))])
+            assert await connection.execute(asked) == "SELECT 1", kind
+    finally:
+        await connection.close()
+
+
+async def test_statements_see_families_that_earlier_ones_have_changed(any_database: Target) -> None:
+    connection = await connect(any_database)
+    try:
+        await connection.execute(FAMILY)
+        await connection.execute("SET search_path = app")
+        catalog = await read(connection)
+    finally:
+        await connection.close()
+    done = judged(
+        """
+        CREATE TABLE two (id int, k int, r int);
+        ALTER TABLE parted DETACH PARTITION rest;
+        ALTER TABLE parted ATTACH PARTITION two FOR VALUES FROM (9) TO (99);
+        ALTER TABLE parted RENAME TO parts;
+        ALTER TABLE parts ALTER k TYPE bigint;
+        ALTER TABLE parted ADD x int;
+        ALTER TABLE parts DROP CONSTRAINT r_fk;
+        DROP TABLE p CASCADE;
+        """,
+        catalog,
+    )
+    changed, missing, dropped, last = (one.estimate for one in (done[4], done[5], done[6], done[7]))
+    assert {claim.relation for claim in changed.locks} >= {"app.parts", "app.one", "app.two"}
+    assert "app.rest" not in {claim.relation for claim in changed.locks}
+    assert missing.locks == ()
+    assert {claim.relation for claim in dropped.locks} == {"app.parts", "app.one", "app.two", "app.p"}
+    assert not {"app.parts", "app.one"} & {claim.relation for claim in last.locks}
