@@ -59,8 +59,13 @@ class World(Scene):
         self._relations[state.key] = self._by_oid[state.oid] = state
 
     def _adopt(self, parent: State, child: State, *, leave: bool = False) -> None:
-        family = [known.oid for known in self.children(parent) if known is not child]
-        self._children[parent.oid] = family if leave else [*family, child.oid]
+        family = self._children.get(parent.oid)
+        if family is None:
+            family = self._children[parent.oid] = [known.oid for known in self.children(parent)]
+        if leave and child.oid in family:
+            family.remove(child.oid)
+        elif not leave:
+            family.append(child.oid)
 
     def _inherit(self, state: State, parent: Parts) -> bool:
         found = self.find(parent)

@@ -115,6 +115,9 @@ def vacuum(tally: Tally, node: pb.VacuumStmt) -> None:
             tally.rewrite(table, "vacuum")
             continue
         tally.lock(table, LockMode.SHARE_UPDATE_EXCLUSIVE)
+        if analyze and tally.version < 18 and table.kind == "table":
+            # the statistics of a table and those that inherit from it are taken together
+            lock_all(tally, tally.world.descendants(table), LockMode.ACCESS_SHARE)
         if analyze and not node.is_vacuumcmd and table.kind != "partitioned table":
             lock_all(tally, tally.world.indexes(table), LockMode.ACCESS_SHARE)
 

@@ -24,7 +24,7 @@ def attach(tally: Tally, parent: State, child: State, bound: Any) -> None:
     tally.lock(parent, LockMode.SHARE_UPDATE_EXCLUSIVE)
     lock_all(tally, family(world, child), _EXCLUSIVE)
     for leaf in leaves(world, child):
-        if not bounds.is_proven(world, parent, child, leaf, bound):
+        if not bounds.is_proven(world, parent, leaf, bound):
             tally.scan(leaf, "partition")
     _spill(tally, parent, bound, lock_only=False)
     _indexes(tally, parent, child)

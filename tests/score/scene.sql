@@ -194,6 +194,39 @@ INSERT INTO regions SELECT g, CASE WHEN g % 2 = 0 THEN 'a' ELSE 'b' END FROM gen
 CREATE TABLE regions_c (id integer, name text);
 INSERT INTO regions_c SELECT g, 'c' FROM generate_series(1, 1000) AS g;
 
+-- tables that a CHECK lets into a partition unread, or does not
+CREATE TABLE bd (id int, d date NOT NULL) PARTITION BY RANGE (d);
+CREATE TABLE bd_d PARTITION OF bd DEFAULT; ALTER TABLE bd_d ADD CHECK (d < '2024-01-01' OR d >= '2024-02-01');
+CREATE TABLE bd1 (id int, d date NOT NULL, CHECK (d >= '2024-01-01' AND d < '2024-02-01'));
+CREATE TABLE bd2 (id int, d date NOT NULL, CHECK (d >= '2023-12-31' AND d < '2024-02-01'));
+CREATE TABLE bt (id int, t timestamptz NOT NULL) PARTITION BY RANGE (t);
+CREATE TABLE bt1 (id int, t timestamptz NOT NULL, CHECK (t >= '2024-01-01' AND t < '2024-02-01'));
+CREATE TABLE bt2 (id int, t timestamptz NOT NULL, CHECK (t >= '2024-01-01 00:00+00' AND t < '2024-02-01'));
+CREATE TABLE bl (id int, x varchar(9)) PARTITION BY LIST (x);
+CREATE TABLE bl1 (id int, x varchar(9) NOT NULL, CHECK (x = 'a'));
+CREATE TABLE bl2 (id int, x varchar(9), CHECK (x = 'a'));
+CREATE TABLE blt (id int, x text) PARTITION BY LIST (x);
+CREATE TABLE blt1 (id int, x text NOT NULL, CHECK (x = 'a' OR x = 'b'));
+CREATE TABLE bi (id bigint NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE bi1 (id bigint NOT NULL, CHECK (id >= 10 AND id < 20));
+CREATE TABLE bi2 (id bigint NOT NULL, CHECK (id > 9 AND id <= 19));
+CREATE TABLE bi3 (id bigint NOT NULL, CHECK (id = 15));
+CREATE TABLE bi4 (id bigint NOT NULL, CONSTRAINT z CHECK (id >= 10) NOT VALID, CHECK (id < 20));
+CREATE TABLE bi5 (id bigint, CHECK (id >= 10 AND id < 20));
+INSERT INTO bd_d SELECT g, '2025-01-01'::date FROM generate_series(1,1000) g;
+INSERT INTO bd1 SELECT g, '2024-01-05'::date FROM generate_series(1,1000) g;
+INSERT INTO bd2 SELECT g, '2024-01-05'::date FROM generate_series(1,1000) g;
+INSERT INTO bt1 SELECT g, '2024-01-05'::date FROM generate_series(1,1000) g;
+INSERT INTO bt2 SELECT g, '2024-01-05'::date FROM generate_series(1,1000) g;
+INSERT INTO bl1 SELECT g, 'a' FROM generate_series(1,1000) g;
+INSERT INTO bl2 SELECT g, 'a' FROM generate_series(1,1000) g;
+INSERT INTO blt1 SELECT g, 'a' FROM generate_series(1,1000) g;
+INSERT INTO bi1 SELECT 15 FROM generate_series(1,1000) g;
+INSERT INTO bi2 SELECT 15 FROM generate_series(1,1000) g;
+INSERT INTO bi3 SELECT 15 FROM generate_series(1,1000) g;
+INSERT INTO bi4 SELECT 15 FROM generate_series(1,1000) g;
+INSERT INTO bi5 SELECT 15 FROM generate_series(1,1000) g;
+
 -- names that need quotes
 CREATE TABLE "Lager"."Größe" ("Maß" integer, "Name" varchar(10));
 INSERT INTO "Lager"."Größe" SELECT g, 'n' || g FROM generate_series(1, 1000) AS g;
