@@ -17,9 +17,10 @@ from .errors import Place
 from .findings import Finding
 from .names import Parts, written
 from .precheck import Verdict
+from .relation_state import State
 from .script import Statement
 from .typenames import type_of
-from .world import State, World
+from .world import World
 
 
 @dataclass(slots=True)
