@@ -28,7 +28,7 @@ def reference(tally: Tally, referenced: State, columns: tuple[str, ...] = ()) ->
 def look_up(tally: Tally, referenced: State, columns: tuple[str, ...]) -> None:
     """Open the index in which a foreign key looks its keys up, as newer minor releases do."""
     version = tally.world.catalog.server.version_num
-    if version % 10000 < _OPENED_SINCE.get(version // 10000, 0):
+    if version < 140000 or version % 10000 < _OPENED_SINCE.get(version // 10000, 0):
         return
     for key in referenced.constraints.values():
         if key.type == "p" if not columns else key.type in {"p", "u"} and set(key.columns) == set(columns):

@@ -114,6 +114,8 @@ def truncate(tally: Tally, node: pb.TruncateStmt) -> None:
             continue
         seen.add(state.oid)
         tally.lock(state, _EXCLUSIVE)
+        if tally.version < 14:
+            lock_all(tally, world.parents(state), LockMode.ACCESS_SHARE)
         if state.kind != "partitioned table":
             lock_all(tally, world.indexes(state), _EXCLUSIVE)
         if node.restart_seqs:
