@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from .events import MigrationBrief, StatementBrief
+from .events import AllowedHazard, Approved, MigrationBrief, StatementBrief
 from .masking import masked
-from .plan import Plan
+from .plan import Approval, Plan
 
 # Characters of a statement that events carry; the file has the rest.
 _SHOWN: Final = 4000
@@ -30,11 +30,23 @@ def briefs_of(plan: Plan) -> tuple[MigrationBrief, ...]:
                     sql=shown(statement.sql),
                     decision=statement.decision.value,
                     reason=statement.reason,
+                    allowed=tuple(
+                        AllowedHazard(id=it.id, relation=it.relation, by=it.allowed_by, reason=it.reason)
+                        for it in statement.hazards
+                        if it.allowed_by is not None
+                    ),
                 )
                 for statement in planned.statements
             ),
         )
         for planned in plan.migrations
+    )
+
+
+def approved(approval: Approval) -> Approved:
+    """Return what the session log keeps of an approval."""
+    return Approved(
+        digest=approval.digest, by=approval.by, how=approval.how, typed=approval.typed, allowed=approval.allowed
     )
 
 

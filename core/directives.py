@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from . import names
@@ -42,6 +42,7 @@ class Allowance:
 
     hazard: str
     reason: str
+    place: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def _allowance(text: str, place: Place) -> Allowance:
         raise _error(f"`allow {hazard}` does not name a hazard.", place)
     if not colon or not reason:
         raise _error(f"`allow {hazard}` needs a reason after a colon.", place)
-    return Allowance(hazard=hazard, reason=reason)
+    return Allowance(hazard=hazard, reason=reason, place=place)
 
 
 def _error(summary: str, place: Place) -> ScriptError:

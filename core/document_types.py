@@ -15,9 +15,9 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from .errors import ExitCode, Fault
-from .events import Result, ServerFacts, Stalled
+from .events import AllowedHazard, Result, ServerFacts, Stalled
+from .hazard_documents import HazardPart, HazardsDocument, PlacedHazardPart
 from .locks import LockMode
-from .plan import HazardFinding
 from .precheck import Decision, Verdict
 from .status import State
 
@@ -112,8 +112,12 @@ class CheckDocument:
     server: ServerFacts
     attempts: tuple[AttemptPart, ...]
     rows: tuple[RowPart, ...]
+    # those that stop the plan first
+    hazards: tuple[PlacedHazardPart, ...]
     ready: bool
     refusals: tuple[Fault, ...]
+    # what is odd and stops nothing
+    notes: tuple[Fault, ...]
     pending: int
 
 
@@ -151,7 +155,7 @@ class StatementPart:
     long: bool
     source: str
     error: str | None
-    hazards: tuple[HazardFinding, ...]
+    hazards: tuple[HazardPart, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +181,8 @@ class PlanDocument:
     digest: str
     ready: bool
     refusals: tuple[Fault, ...]
+    # what is odd and stops nothing
+    notes: tuple[Fault, ...]
     migrations: tuple[PlannedMigrationPart, ...]
 
 
@@ -194,6 +200,8 @@ class RanStatementPart:
     reason: str
     notices: int
     error: Fault | None
+    # hazards in it that were allowed, by whom and why
+    allowed: tuple[AllowedHazard, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,6 +447,7 @@ Document: TypeAlias = (
     | LogsDocument
     | PruneDocument
     | SessionDocument
+    | HazardsDocument
 )
 
 # Name of the schema's file -> class.
@@ -451,6 +460,7 @@ DOCUMENTS: Final[dict[str, type[Any]]] = {
     "repair": RepairDocument,
     "new": NewDocument,
     "error": ErrorDocument,
+    "hazards": HazardsDocument,
     "logs": LogsDocument,
     "prune": PruneDocument,
     "session": SessionDocument,

@@ -37,6 +37,7 @@ from .document_types import (
 )
 from .errors import Fault
 from .events import Backend, Result, ServerFacts
+from .hazard_documents import hazard_part, hazard_parts
 from .masking import masked
 from .plan import PlannedMigration, PlannedStatement
 from .precheck import Decision, Row
@@ -81,8 +82,10 @@ def check_document(survey: Survey, target: Target, attempts: Sequence[AttemptVie
             for attempt in attempts
         ),
         rows=tuple(_row(row) for row in survey.plan.rows),
+        hazards=hazard_parts(survey.plan),
         ready=survey.plan.ready,
         refusals=survey.plan.refusals,
+        notes=survey.plan.notes,
         pending=len(survey.plan.migrations),
     )
 
@@ -96,6 +99,7 @@ def plan_document(survey: Survey, target: Target) -> PlanDocument:
         digest=survey.plan.digest,
         ready=survey.plan.ready,
         refusals=survey.plan.refusals,
+        notes=survey.plan.notes,
         migrations=tuple(_planned(one) for one in survey.plan.migrations),
     )
 
@@ -323,7 +327,7 @@ def _statement(one: PlannedStatement) -> StatementPart:
         long=one.long,
         source=one.source,
         error=one.error,
-        hazards=one.hazards,
+        hazards=tuple(map(hazard_part, one.hazards)),
     )
 
 
@@ -363,6 +367,7 @@ def _ran(migration: MigrationView) -> RanMigrationPart:
                 reason=progress.reason or brief.reason,
                 notices=progress.notices,
                 error=progress.fault,
+                allowed=brief.allowed,
             )
             for brief, progress in zip(migration.brief.statements, cells, strict=True)
         ),

@@ -8,7 +8,7 @@ The module is as long as the list of facts: whoever adds one is told by the type
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias, get_args
 
@@ -164,6 +164,16 @@ class PreChecked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedHazard:
+    """A hazard in a statement that is run all the same; `by` is file, settings, flag or operator."""
+
+    id: str
+    relation: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatementBrief:
     """A statement as a run shows it."""
 
@@ -175,6 +185,7 @@ class StatementBrief:
     sql: str
     decision: str
     reason: str
+    allowed: tuple[AllowedHazard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +219,8 @@ class Approved:
     how: str
     # letter by letter, where something was typed
     typed: str = ""
+    # hazards that the operator allowed on the way to it, with the reasons
+    allowed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

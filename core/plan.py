@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .directives import Condition
@@ -39,13 +40,29 @@ class HazardFinding:
     """A named danger in a statement; `severe` ones stop the run unless they are allowed."""
 
     id: str
+    # severe, warning or note
     severity: str
+    title: str
     relation: str
+    # what happens, with rows and size of this relation
     text: str
-    # SQL or advice for the safe way; empty where there is none
+    # SQL for the safe way; empty where there is none
     instead: str
-    # file, settings, flag; None where nobody allowed it
+    # whether `instead` can run as it is, and does what the statement does
+    complete: bool = False
+    # how long it blocks at the stated rate; None where that is not known
+    seconds: float | None = None
+    # the manual's section
+    manual: str = ""
+    # file, settings, flag or operator; None where nobody allowed it
     allowed_by: str | None
+    # why it was allowed
+    reason: str = ""
+
+    @property
+    def stops(self) -> bool:
+        """Whether it keeps the plan from running."""
+        return self.severity == "severe" and self.allowed_by is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +149,8 @@ class Approval:
     on_hangup: str = "finish"
     # letter by letter, where something was typed
     typed: str = ""
+    # hazards that were allowed on the way to it, with the reason that was typed
+    allowed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +166,8 @@ class Plan:
     rows: tuple[Row, ...]
     # why the plan cannot run; empty when it can
     refusals: tuple[Fault, ...]
+    # what is odd about it and stops nothing
+    notes: tuple[Fault, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -154,13 +175,35 @@ class Plan:
         return not self.refusals
 
     @property
+    def can_be_allowed(self) -> bool:
+        """Whether nothing but severe hazards stops the plan, which the operator may allow."""
+        return bool(self.refusals) and all(fault.id == "hazard" for fault in self.refusals)
+
+    @property
     def statement_count(self) -> int:
         """Statements in it, those that are skipped or deferred included."""
         return sum(len(planned.statements) for planned in self.migrations)
 
-    def approve(self, *, digest: str, by: str, how: str, on_hangup: str = "finish", typed: str = "") -> Approval:
+    @property
+    def hazards(self) -> tuple[tuple[PlannedMigration, PlannedStatement, HazardFinding], ...]:
+        """Every hazard of the plan with its place, those that stop it first, then by severity."""
+        found = [(m, s, h) for m in self.migrations for s in m.statements for h in s.hazards]
+        order = {"severe": 1, "warning": 2, "note": 3}
+        return tuple(sorted(found, key=lambda it: 0 if it[2].stops else order.get(it[2].severity, 4)))
+
+    def approve(
+        self,
+        *,
+        digest: str,
+        by: str,
+        how: str,
+        on_hangup: str = "finish",
+        typed: str = "",
+        allowed: Mapping[str, str] | None = None,
+    ) -> Approval:
         """Return the approval of this plan by somebody who has seen the plan with `digest`.
 
+        `allowed` is what the operator allowed on the way, with the reasons.
         Raises `PlanChanged` where that was another plan.
         """
         if digest != self.digest:
@@ -168,4 +211,4 @@ class Plan:
                 f"The plan has changed: it was approved as {digest[:12]}, and is now {self.digest[:12]}.",
                 advice="Read the plan again and approve it anew; files, history, conditions or limits have changed.",
             )
-        return Approval(digest=digest, by=by, how=how, on_hangup=on_hangup, typed=typed)
+        return Approval(digest=digest, by=by, how=how, on_hangup=on_hangup, typed=typed, allowed=dict(allowed or {}))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from . import refusals
 from .actions import APPLY, Action
 from .catalog import Catalog
 from .digest import digest_of
-from .hazards.find import find
+from .hazards.allowances import Allowances
+from .hazards.find import Findings, Passage, find
 from .history import History
 from .items import Item, Scene, items_of
 from .judge import Judged, judge
 from .migration import Folder
-from .plan import HazardFinding, Limits, Plan, PlannedMigration, PlannedStatement
+from .plan import Limits, Plan, PlannedMigration, PlannedStatement
+from .precheck import Decision
 from .rebuild import without
+from .script import Script, Statement
 from .status import statuses
 
 
@@ -24,7 +27,7 @@ def make_plan(
     history: History,
     catalog: Catalog,
     limits: Limits,
-    allowed_hazards: Mapping[str, str],
+    allowances: Allowances,
     out_of_order: bool,
     action: Action = APPLY,
 ) -> Plan:
@@ -44,8 +47,8 @@ def make_plan(
     )
     items, faults = items_of(scene)
     work = _judged(items, catalog)
-    version = catalog.server.version_num
-    migrations = tuple(_planned(item, statements, allowed_hazards, version) for item, statements in work)
+    hazards = _hazards(work, catalog, allowances)
+    migrations = tuple(_planned(item, judged, found) for (item, judged), found in zip(work, hazards, strict=True))
     rows = tuple(row for _, statements in work for one in statements for row in one.rows)
     scripts = [(item.migration.file, item.migration.script) for item in items if item.entry.statements]
     return Plan(
@@ -55,7 +58,7 @@ def make_plan(
             history=history,
             catalog=catalog,
             limits=limits,
-            allowed=allowed_hazards,
+            allowed=allowances.names,
             work=work,
         ),
         database=catalog.server.database,
@@ -68,8 +71,10 @@ def make_plan(
             *refusals.of_server(catalog),
             *faults,
             *refusals.of_rows(rows),
-            *refusals.of_hazards(scripts, migrations, allowed_hazards),
+            *allowances.unknown(scripts),
+            *refusals.of_hazards(migrations),
         ),
+        notes=tuple(allowances.idle(_running(work, hazards))),
     )
 
 
@@ -87,22 +92,44 @@ def _in_order(item: Item, judged: Sequence[Judged]) -> tuple[Judged, ...]:
     return tuple(one for *_, one in sorted([*ours, *theirs], key=lambda entry: entry[:2]))
 
 
-def _planned(item: Item, judged: Sequence[Judged], allowed: Mapping[str, str], version: int) -> PlannedMigration:
-    script = item.migration.script
+def _hazards(
+    work: Sequence[tuple[Item, tuple[Judged, ...]]], catalog: Catalog, allowances: Allowances
+) -> list[tuple[Findings, ...]]:
+    passages = [
+        Passage(
+            statements=judged,
+            transactional=item.transactional,
+            script=item.migration.script,
+            reverts=item.kind == "revert",
+        )
+        for item, judged in work
+    ]
+    return find(passages, without(catalog, [index for item, _ in work for index in item.dropped]), allowances)
+
+
+def _running(
+    work: Sequence[tuple[Item, tuple[Judged, ...]]], hazards: Sequence[tuple[Findings, ...]]
+) -> Iterator[tuple[str, Script, Statement, Findings]]:
+    """Yield what runs of the files, each with its hazards."""
+    for (item, judged), found in zip(work, hazards, strict=True):
+        for one, findings in zip(judged, found, strict=True):
+            if one.decision is Decision.RUN and not one.added:
+                yield item.migration.file, item.migration.script, one.statement, findings
+
+
+def _planned(item: Item, judged: Sequence[Judged], hazards: Sequence[Findings]) -> PlannedMigration:
     return PlannedMigration(
         migration=item.migration,
         entry=item.kind,
         transactional=item.transactional,
-        statements=tuple(
-            _statement(one, find(one, in_file=script.allows, settings=allowed, version=version)) for one in judged
-        ),
+        statements=tuple(_statement(one, found) for one, found in zip(judged, hazards, strict=True)),
         record=item.record,
         reason=item.reason,
         carried=item.carried,
     )
 
 
-def _statement(judged: Judged, hazards: tuple[HazardFinding, ...]) -> PlannedStatement:
+def _statement(judged: Judged, hazards: Findings) -> PlannedStatement:
     statement, estimate = judged.statement, judged.estimate
     return PlannedStatement(
         number=statement.number,

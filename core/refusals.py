@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from .catalog import Catalog
 from .errors import Fault
-from .hazards.find import ALL
-from .hazards.rules import KNOWN
 from .history import History
 from .migration import Folder, Migration
 from .plan import HazardFinding, PlannedMigration, PlannedStatement
 from .precheck import Row, Verdict
 from .resume import Found, StepLook
-from .script import Script
 from .status import MigrationStatus, State
 
 
@@ -230,40 +227,15 @@ def of_rows(rows: tuple[Row, ...]) -> list[Fault]:
     return found
 
 
-def of_hazards(
-    scripts: Sequence[tuple[str, Script]], migrations: tuple[PlannedMigration, ...], allowed: Mapping[str, str]
-) -> list[Fault]:
-    """Return severe hazards that nobody allowed, and allowances of what is no hazard; `scripts` by file."""
-    found: list[Fault] = []
-    for hazard, source in allowed.items():
-        if hazard not in KNOWN and hazard != ALL:
-            found.append(_unknown(hazard, source, None, None))
-    for file, script in scripts:
-        found.extend(_unknown(a.hazard, "", file, 1) for a in script.allows if a.hazard not in KNOWN)
-        for statement in script.statements:
-            place = statement.place
-            found.extend(
-                _unknown(a.hazard, "", place.file, place.line) for a in statement.allows if a.hazard not in KNOWN
-            )
-    for planned in migrations:
-        for step in planned.statements:
-            found.extend(
-                _dangerous(planned.migration.file, step, hazard)
-                for hazard in step.hazards
-                if hazard.severity == "severe" and hazard.allowed_by is None
-            )
-    return found
-
-
-def _unknown(hazard: str, source: str, file: str | None, line: int | None) -> Fault:
-    where = f" ({source})" if source else ""
-    return Fault(
-        id="unknown-hazard",
-        summary=f"{hazard} is allowed{where}, and no hazard has that name.",
-        advice=f"The hazards are {', '.join(sorted(KNOWN))}.",
-        file=file,
-        line=line,
-    )
+def of_hazards(migrations: tuple[PlannedMigration, ...]) -> list[Fault]:
+    """Return severe hazards that nobody allowed."""
+    return [
+        _dangerous(planned.migration.file, step, hazard)
+        for planned in migrations
+        for step in planned.statements
+        for hazard in step.hazards
+        if hazard.stops
+    ]
 
 
 def _dangerous(file: str, statement: PlannedStatement, hazard: HazardFinding) -> Fault:
@@ -271,8 +243,8 @@ def _dangerous(file: str, statement: PlannedStatement, hazard: HazardFinding) ->
         id="hazard",
         summary=f"{hazard.id}: {hazard.text}",
         advice=(
-            f"Do it the safe way (see the plan), or allow it with --allow {hazard.id} or, above the statement, "
-            f"`-- changeover: allow {hazard.id}: reason`."
+            f"{'Do it the safe way (see the plan)' if hazard.instead else 'Leave it out'}, or allow it: above the "
+            f"statement with `-- changeover: allow {hazard.id}: reason`, or with --allow {hazard.id}."
         ),
         file=file,
         line=statement.line,

@@ -59,6 +59,10 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     # hazard id -> reason
     allowed_hazards: dict[str, str] = field(default_factory=dict)
+    # where the file says it
+    allowed_places: dict[str, Place] = field(default_factory=dict)
+    # what the operator has allowed while looking at the plan, with the reason that was typed
+    operator_allows: dict[str, str] = field(default_factory=dict)
     out_of_order: bool = False
     read_only: bool = False
     # of the chosen target: whether a person may end who blocks a run, from the lock panel
@@ -122,6 +126,7 @@ def load(*, start: Path, environ: Mapping[str, str], flags: Flags) -> Settings:
             megabytes=values.get("log_megabytes", retention.megabytes),
         ),
         allowed_hazards=allowed,
+        allowed_places=project.allow_places,
         out_of_order=values.get("out_of_order", False),
         read_only=values.get("read_only", False),
         targets=targets,

@@ -62,6 +62,7 @@ class Values:
     values: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, Place] = field(default_factory=dict)
     allow: dict[str, str] = field(default_factory=dict)
+    allow_places: dict[str, Place] = field(default_factory=dict)
     targets: dict[str, NamedTarget] = field(default_factory=dict)
 
 
@@ -220,6 +221,7 @@ class _Reader:
             values=values,
             sources={key: self.place(key) for key in values},
             allow={key: self.reason(key, value) for key, value in allow.items()},
+            allow_places={key: self.place("allow", key) for key in allow},
             targets={name: self.target(name, value) for name, value in targets.items()},
         )
 

@@ -11,6 +11,7 @@ from .connect import Connection, Connector
 from .errors import FolderError
 from .events import ServerFacts
 from .folders import native as native_folder
+from .hazards.allowances import Allowances
 from .history import History
 from .history import native as native_history
 from .migration import Folder
@@ -75,7 +76,9 @@ async def look(
         history=history,
         catalog=catalog,
         limits=settings.limits,
-        allowed_hazards=settings.allowed_hazards,
+        allowances=Allowances(
+            settings=settings.allowed_hazards, operator=settings.operator_allows, places=settings.allowed_places
+        ),
         out_of_order=settings.out_of_order,
         action=action,
     )

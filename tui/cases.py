@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ..core.orphans import OrphanBackend
 from ..core.recovery import InDoubt
 from ..core.repair import Case
+from .columns import table
 from .format import bounded, visible
-from .tables import table
 
 
 def case_lines(case: Case) -> list[str]:

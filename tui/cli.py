@@ -231,6 +231,17 @@ def repair(context: click.Context, /, *, version: str | None, remedy: str | None
 
 
 @root.command()
+@click.argument("hazard", required=False, metavar="[ID]")
+@everywhere
+@click.pass_context
+def hazards(context: click.Context, *, hazard: str | None) -> int:
+    """List the hazards that a plan is searched for, or explain one, with examples and the safe way."""
+    from .commands.hazards import hazards as list_hazards
+
+    return list_hazards(options_of(context), hazard)
+
+
+@root.command()
 @click.argument("name")
 @everywhere
 @click.option("--revert", is_flag=True, help="Write a revert script beside it.")

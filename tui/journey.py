@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from ..core import saved_targets, setup
 from ..core.attach import start_run
+from ..core.briefs import approved
 from ..core.connect import Connection, Connector, WaitCutter
 from ..core.demo import create_sessions
 from ..core.errors import ChangeoverError, ConnectionLost, ExitCode, Fault, UsageError, fault_of
-from ..core.events import Approved, Planned, PreChecked
+from ..core.events import Planned, PreChecked
 from ..core.plan import Approval
 from ..core.recovery import Recovery, recover
 from ..core.requests import RunRequest
@@ -27,6 +28,7 @@ from ..core.target import Target
 from ..core.view import RunView
 from .aftermath import recovery_words
 from .opening import Mode, Opening
+from .screens.allow import AllowScreen
 from .screens.confirm import ConfirmScreen
 from .screens.connect import ConnectScreen
 from .screens.inspect import InspectScreen, SqlScreen
@@ -278,16 +280,37 @@ class Journey:
             return
         typed = self.target.protected or environment_of(self.target).tone == "danger"
         while await self._console.push_screen_wait(PlanScreen(self.standing, survey.plan)):
+            if survey.plan.can_be_allowed:
+                looked = await self._allow(survey)
+                if looked is None:
+                    return
+                survey = looked
+                if not survey.plan.ready:
+                    continue
+            allowed = self._settings.operator_allows
             approval = await self._console.push_screen_wait(
-                ConfirmScreen(self.standing, survey.plan, survey.server, by=who().os_user, typed=typed)
+                ConfirmScreen(self.standing, survey.plan, survey.server, by=who().os_user, typed=typed, allowed=allowed)
             )
             if approval is not None:
                 await self._run(approval, self.target, survey)
                 return
+        if self._settings.operator_allows:
+            # what was allowed was for this one time
+            self._settings = replace(self._settings, operator_allows={})
+            await self._look()
+
+    async def _allow(self, survey: Survey) -> Survey | None:
+        """Have the severe hazards allowed and plan anew with that; the same plan where the operator goes back."""
+        reasons = await self._console.push_screen_wait(AllowScreen(self.standing, survey.plan))
+        if reasons is None:
+            return survey
+        self._settings = replace(self._settings, operator_allows={**self._settings.operator_allows, **reasons})
+        await self._look()
+        return self._survey
 
     async def _run(self, approval: Approval, target: Target, survey: Survey) -> None:
         log = self._opening.log
-        self._console.record(Approved(digest=approval.digest, by=approval.by, how=approval.how, typed=approval.typed))
+        self._console.record(approved(approval))
         settings = for_target(self._settings, target)
         run = await start_run(log, RunRequest(target=target, settings=settings, approval=approval))
         view = RunView(session=log.id, target=str(target), server=survey.server, on_hangup=approval.on_hangup)
@@ -300,6 +323,7 @@ class Journey:
             return
         code = screen.view.exit_code
         self._console.exit_code = int(ExitCode.NEEDS_ATTENTION) if code is None else code
+        self._settings = replace(self._settings, operator_allows={})
         await self._console.push_screen_wait(ReceiptScreen(self.standing, screen.view, log.folder))
         await self._look()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from ..core.errors import Fault
 from ..core.masking import masked
 from ..core.migration import Migration
 from ..core.plan import PlannedMigration, PlannedStatement
@@ -16,27 +16,12 @@ from ..core.survey import Survey
 from ..core.target import Target
 from ..core.view import MigrationView, RunView
 from .aftermath import post_check_words
+from .allowed import allowed_lines
 from .claims import claims_line
+from .columns import table
 from .format import bounded, count, duration, stalled, visible
+from .hazard_lines import hazard_lines, hazard_table
 from .lines import backend_words, fault_lines, result_words, server_words
-
-# Longer cells are cut; the JSON documents have them whole.
-_CELL: Final = 70
-
-
-def width(text: str) -> int:
-    """Return the cells that printable text takes on a terminal."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return len(text) + wide - sum(unicodedata.combining(letter) != 0 for letter in text)
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return aligned lines, two spaces between columns; every cell is made visible here, on one line."""
-    shown = [[bounded(cell, _CELL) for cell in row] for row in (header, *rows)]
-    widths = [max(width(row[column]) for row in shown) for column in range(len(header))]
-    return [
-        "  ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip() for row in shown
-    ]
 
 
 def target_lines(target: Target) -> list[str]:
@@ -91,19 +76,28 @@ def check_lines(survey: Survey) -> list[str]:
     ]
     lines = [server_words(survey.server), ""]
     lines += table(("VERDICT", "OBJECT", "NEEDED BY", "EXPECTED", "FOUND"), rows) if rows else ["Nothing to check."]
-    return [*lines, "", *verdict_lines(survey)]
+    hazards = hazard_table(plan)
+    return [*lines, "", *hazards, *([""] if hazards else []), *verdict_lines(survey)]
 
 
 def verdict_lines(survey: Survey) -> list[str]:
     """Return whether the plan may run, with every reason where it may not."""
     plan = survey.plan
     pending = count(len(plan.migrations), "migration")
+    notes = [f"note: {fault_words(note)}" for note in plan.notes]
     if plan.ready:
-        return [f"Ready: {pending} pending, {count(plan.statement_count, 'statement')}."]
+        return [*notes, f"Ready: {pending} pending, {count(plan.statement_count, 'statement')}."]
     return [
+        *notes,
         f"NOT READY: {pending} pending, and nothing will run.",
         *(line for it in plan.refusals for line in fault_lines(it)),
     ]
+
+
+def fault_words(fault: Fault) -> str:
+    """Return a fault in one line, with its place."""
+    where = f" ({fault.file}:{fault.line})" if fault.file else ""
+    return visible(f"{fault.summary}{where}")
 
 
 def _loud(verdict: Verdict) -> str:
@@ -131,10 +125,7 @@ def _migration_lines(planned: PlannedMigration, *, sql: bool) -> Iterator[str]:
         if sql:
             yield from (f"        {text}" for text in visible(masked(one.sql), lines=True).split("\n"))
         for hazard in one.hazards:
-            allowed = f" (allowed by {hazard.allowed_by})" if hazard.allowed_by else ""
-            yield f"        {visible(f'{hazard.severity} {hazard.id}: {hazard.text}{allowed}')}"
-            if hazard.instead and not hazard.allowed_by:
-                yield f"        instead: {bounded(hazard.instead, 200)}"
+            yield from hazard_lines(hazard)
         if one.error:
             yield f"        fails: {bounded(one.error, 200)}"
 
@@ -182,6 +173,7 @@ def receipt_lines(view: RunView) -> list[str]:
     lines += [visible(f"plan {view.digest[:12]} approved by {view.by} ({view.how})"), ""] if view.digest else [""]
     rows = [_receipt_row(one) for one in view.migrations]
     lines += table(("VERSION", "NAME", "OUTCOME", "TOOK", "ATTEMPTS", "STATEMENTS", "DEFERRED"), rows) if rows else []
+    lines += allowed_lines(view)
     for one in view.migrations:
         if one.fault and one.result and one.result.value != "applied":
             lines += ["", *fault_lines(one.fault), *(f"  blocked by {backend_words(it)}" for it in one.blockers)]

@@ -1,55 +1,170 @@
-"""The rules over the statements of a plan."""
+"""The rules over the statements of a plan, each before the database as it will be when its turn comes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from ..directives import Allowance
-from ..judge import Judged
+from postgast import pg_query_pb2 as pb
+
+from .. import tree
+from ..catalog import Catalog, Relation
+from ..estimate import toils
+from ..judge import Judged, search_path_after
+from ..names import written
 from ..plan import HazardFinding
 from ..precheck import Decision
+from ..script import Script
+from ..touches import Act
+from ..world import World
+from .allowances import Allowances
+from .case import Case, Past, is_table, nodes_of
+from .rule import WARNING, Danger, Rule
 from .rules import RULES
 
-# Allows every hazard, where a setting or flag says so; a file names what it allows.
-ALL = "all"
-# What the settings put down for a hazard that was allowed on the command line.
-_FLAG = "--allow"
+Findings = tuple[HazardFinding, ...]
 
 
-def find(
-    judged: Judged, *, in_file: Iterable[Allowance], settings: Mapping[str, str], version: int
-) -> tuple[HazardFinding, ...]:
-    """Return the hazards of a statement, each with who allowed it; none where it is skipped or deferred.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """The statements of one entry of a plan, as they were judged."""
+
+    statements: Sequence[Judged]
+    transactional: bool
+    script: Script
+    # a revert script
+    reverts: bool = False
+
+
+def find(passages: Sequence[Passage], catalog: Catalog, allowances: Allowances) -> list[tuple[Findings, ...]]:
+    """Return the hazards of every statement, entry by entry, each with who allowed it; none of what does not run.
 
     A table that the plan itself makes, or that is known to be empty, is exempt: there are no rows and nobody waits.
-    `settings` maps hazards to the reason or the flag that allows them; `version` is server_version_num.
+    Statements see what those before them have done, as the pre-check does.
     """
-    if judged.decision is not Decision.RUN:
-        return ()
-    stated = {item.hazard for item in (*in_file, *judged.statement.allows)}
-    found: dict[tuple[str, str], HazardFinding] = {}
-    for toil in judged.toils:
-        relation = toil.state.relation
-        if relation is None or relation.is_empty:
-            continue
-        for rule in RULES:
-            danger = rule.find(judged, toil, version)
-            if danger is not None and (rule.id, danger.relation) not in found:
-                found[rule.id, danger.relation] = HazardFinding(
-                    id=rule.id,
-                    severity=rule.severity,
-                    relation=danger.relation,
-                    text=danger.text,
-                    instead=danger.instead,
-                    allowed_by=_allowed(rule.id, stated, settings),
-                )
-    return tuple(found.values())
+    world = World(catalog)
+    look = _Look(world=world, keyed=_keyed(passages), names={r.qualified: r for r in catalog.relations.values()})
+    found: list[tuple[Findings, ...]] = []
+    for passage in passages:
+        world.search_path = catalog.search_path
+        past: list[Past] = []
+        mine: list[Findings] = []
+        for judged in passage.statements:
+            if judged.decision is not Decision.RUN or judged.added:
+                mine.append(())
+                continue
+            case = look.case(judged, passage, tuple(past))
+            mine.append(tuple(_allowed(case, passage, allowances)))
+            past.append(look.past(case))
+            look.apply(judged)
+        found.append(tuple(mine))
+    return found
 
 
-def _allowed(hazard: str, stated: set[str], settings: Mapping[str, str]) -> str | None:
-    if hazard in stated:
-        return "file"
-    reason = settings.get(hazard, settings.get(ALL))
-    if reason is None:
-        return None
-    return "flag" if reason == _FLAG else "settings"
+def _allowed(case: Case, passage: Passage, allowances: Allowances) -> Iterator[HazardFinding]:
+    for rule, danger in dangers(case):
+        by, reason = allowances.of(rule.id, case.statement, passage.script)
+        yield HazardFinding(
+            id=rule.id,
+            severity=WARNING if passage.reverts and rule.undoes else rule.severity,
+            title=rule.title,
+            relation=danger.relation,
+            text=danger.text,
+            instead=danger.instead,
+            complete=danger.complete,
+            seconds=danger.seconds,
+            manual=rule.manual,
+            allowed_by=by,
+            reason=reason,
+        )
+
+
+def dangers(case: Case) -> Iterator[tuple[Rule, Danger]]:
+    """Yield what the rules find in one statement, each rule once for each relation."""
+    said: set[tuple[str, str]] = set()
+    for rule in RULES:
+        for danger in rule.find(case):
+            if (rule.id, danger.relation) not in said:
+                said.add((rule.id, danger.relation))
+                yield rule, danger
+
+
+def _keyed(passages: Sequence[Passage]) -> frozenset[str]:
+    """Return the tables that some statement of the plan gives a primary key, by their last name."""
+    return frozenset(
+        touch.ref.name[-1]
+        for passage in passages
+        for judged in passage.statements
+        for touch in judged.effects.touches
+        if touch.act is Act.MAKE and touch.ref.kind == "constraint" and touch.constraint == "p"
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Look:
+    """Goes through the plan with one world."""
+
+    world: World
+    keyed: frozenset[str]
+    # qualified name -> relation of the database
+    names: Mapping[str, Relation] = field(repr=False)
+
+    def case(self, judged: Judged, passage: Passage, past: tuple[Past, ...]) -> Case:
+        work = toils(judged.effects, self.world)
+        locked = {
+            claim.relation: self.names[claim.relation]
+            for claim in judged.estimate.locks
+            if claim.relation in self.names
+        }
+        return Case(
+            judged=judged,
+            world=self.world,
+            toils=tuple(t for t in work if t.state.relation is not None and not t.state.relation.is_empty),
+            nodes=nodes_of(judged.statement, self.world),
+            version=self.world.catalog.server.version_num,
+            transactional=passage.transactional,
+            past=past,
+            locked=locked,
+            keyed=self.keyed,
+        )
+
+    def past(self, case: Case) -> Past:
+        """Return what later statements have to know; outside of a transaction no lock outlives its statement."""
+        locks = [
+            (claim.relation, claim.mode)
+            for claim in case.judged.estimate.locks
+            if case.transactional and is_table(case, claim.relation)
+        ]
+        return Past(
+            line=case.statement.place.line,
+            kind=case.statement.kind,
+            locks=tuple(locks),
+            worked=tuple(toil.state.qualified for toil in case.toils),
+            enum_values=tuple(self.enum_values(case)),
+            altered=tuple({c.table: c.node for c in case.commands()}.items()),
+            dropped_indexes=tuple(self.dropped_indexes(case)),
+        )
+
+    def enum_values(self, case: Case) -> Iterator[tuple[str, str]]:
+        for node in case.of("alter_enum_stmt"):
+            full = self.world.named("type", tree.strings(node.type_name))
+            if node.new_val and not node.old_val and full is not None and self.world.made_at("type", full) is None:
+                yield written(full), node.new_val
+
+    def dropped_indexes(self, case: Case) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+        for name, _ in case.dropped(pb.OBJECT_INDEX):
+            index = case.there(name)
+            table = self.world.relation(index.table) if index is not None and index.table is not None else None
+            if index is not None and table is not None and index.key[1] in table.indexes:
+                yield table.qualified, table.indexes[index.key[1]].columns
+
+    def apply(self, judged: Judged) -> None:
+        """Make the statement's acts happen, as the pre-check has."""
+        world = self.world
+        active = [t for t in judged.effects.touches if all(world.holds(test) is not False for test in t.tests)]
+        for touch in active:
+            if touch.act is not Act.NEED:
+                world.apply(touch)
+        if judged.statement.kind in {"SET", "RESET"} and judged.statement.tree is not None:
+            path = search_path_after(judged.statement.tree, world)
+            world.search_path = world.search_path if path is None else path

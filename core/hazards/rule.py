@@ -1,60 +1,93 @@
-"""What a hazard rule is."""
+"""What a hazard rule is: the function that finds it, and beside it everything that is said about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
-from ..estimate import Toil
-from ..judge import Judged
+from .case import Case
 
-SEVERE = "severe"
-WARNING = "warning"
+# Stops the run unless it is allowed by name: it blocks the application for long, it will fail, or it loses data.
+SEVERE: Final = "severe"
+# Shown, and stops nothing: a short strong lock, a change that running applications may not expect.
+WARNING: Final = "warning"
+# Shown last: what one would do differently in a new table.
+NOTE: Final = "note"
+
+_MANUAL: Final = "https://www.postgresql.org/docs/18/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Danger:
     """What a rule found in a statement."""
 
+    # the relation, or whatever object it is about, qualified
     relation: str
-    # what happens, with the rows and the size of this table
+    # what happens: the lock, on what, and the rows and the size of this very table
     text: str
-    # SQL for this very statement
-    instead: str
+    # SQL for this very statement; empty where there is no other way
+    instead: str = ""
+    # whether `instead` can run as it is, and then has done what the statement does
+    complete: bool = False
+    # how long it blocks at the stated rate; None where the size is not known, or it does not work on rows
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """SQL in which a rule finds something, or nothing; `schema` is what is there before, with rows in its tables."""
+    """A migration in which a rule finds something, or nothing; `schema` is what is there before, rows included.
 
-    schema: str
+    It is so on the major versions from `since` to `until`.
+    """
+
     migration: str
+    schema: str
+    since: int = 13
+    until: int = 18
+
+
+Find: TypeAlias = Callable[[Case], Iterable[Danger]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A named danger. `find` answers for one piece of work on the rows of a table that was there and is not empty."""
+    """A named danger."""
 
     id: str
-    # severe stops the run unless it is allowed; a warning is shown
     severity: str
     title: str
-    # the manual's page
+    # what happens and why, in general
+    why: str
+    # the safe way, in general
+    safe: str
+    # the manual's section
     manual: str
-    find: Callable[[Judged, Toil, int], Danger | None]
+    find: Find
     bad: tuple[Example, ...]
     good: tuple[Example, ...]
+    # whether a revert script is expected to do it: to take away what the migration has made is what it is for
+    undoes: bool = False
 
 
-def size_of(toil: Toil) -> str:
-    """Return rows and size of a table in words, by the planner's figures."""
-    relation = toil.state.relation
-    if relation is None:
-        return "new"
-    rows = "an unknown number of rows" if relation.rows < 0 else f"about {relation.rows:,.0f} rows"
-    size, unit = float(relation.bytes), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1024:
-            break
-        size, unit = size / 1024, larger
-    return f"{rows}, {size:,.0f} {unit}" if relation.bytes else rows
+def rule(
+    *,
+    id: str,  # noqa: A002 - the document's own word
+    severity: str,
+    title: str,
+    why: str,
+    safe: str,
+    manual: str,
+    bad: tuple[Example, ...],
+    good: tuple[Example, ...],
+    undoes: bool = False,
+) -> Callable[[Find], Rule]:
+    """Make a rule of the function below it; `manual` is the page, with its anchor."""
+
+    def made(find: Find) -> Rule:
+        return Rule(
+            id=id, severity=severity, title=title, why=why, safe=safe, manual=_MANUAL + manual, find=find, bad=bad,
+            good=good, undoes=undoes,
+        )  # fmt: skip
+
+    return made

@@ -12,6 +12,7 @@ from changeover.core.catalog_objects import RELATION_KINDS
 from changeover.core.effects import effects_of
 from changeover.core.events import ServerFacts
 from changeover.core.folders.native import checksums
+from changeover.core.hazards.allowances import Allowances
 from changeover.core.history import History
 from changeover.core.judge import Entry, Judged, judge
 from changeover.core.migration import Folder, Migration
@@ -236,6 +237,7 @@ def plan_of(
     at: Catalog | None = None,
     history: History = NO_HISTORY,
     allowed: dict[str, str] | None = None,
+    operator: dict[str, str] | None = None,
     out_of_order: bool = False,
     to: str | None = None,
     action: Action | None = None,
@@ -247,7 +249,7 @@ def plan_of(
         history=history,
         catalog=at or catalog(),
         limits=limits or Limits(),
-        allowed_hazards=allowed or {},
+        allowances=Allowances(settings=allowed or {}, operator=operator or {}),
         out_of_order=out_of_order,
         action=action or Action(to=to),
     )

@@ -12,6 +12,7 @@ from changeover.core.actions import Action, Choice, Settlement, Verb
 from changeover.core.catalog import Catalog
 from changeover.core.errors import UsageError
 from changeover.core.folders.native import checksums
+from changeover.core.hazards.allowances import Allowances
 from changeover.core.history import AppliedMigration, AttemptRecord, History, StepRecord
 from changeover.core.migration import Folder, Migration, SideScript
 from changeover.core.plan import Limits, Plan, Record
@@ -84,7 +85,7 @@ def plan(folder: Folder, history: History, action: Action = APPLY, *, at: Catalo
         history=history,
         catalog=at or catalog(TABLE),
         limits=Limits(),
-        allowed_hazards={},
+        allowances=Allowances(),
         out_of_order=False,
         action=action,
     )
@@ -352,3 +353,12 @@ def test_settled_as_not_applied_is_pending_with_who_and_why() -> None:
     settled = replace(history, attempts=(replace(history.attempts[0], error="undone by hand"),))
     (status,) = statuses(files("SELECT 1"), settled)
     assert (status.state, status.note) == (State.PENDING, "settled as not applied by ann: undone by hand")
+
+
+def test_what_a_revert_takes_away_is_a_warning_and_what_blocks_the_application_stops_it() -> None:
+    folder = files("CREATE TABLE extra (a int)", reverts=("DROP TABLE extra; CREATE INDEX i ON orders (paid)",))
+    made = plan(folder, in_force(folder, "0001"), undo(), at=catalog(f"{TABLE} {EXTRA};"))
+    severities = {hazard.id: hazard.severity for _, _, hazard in made.hazards}
+    assert severities["drop-table"] == "warning"
+    assert severities["scan-create-index"] == "severe"
+    assert not made.ready

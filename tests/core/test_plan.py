@@ -15,7 +15,10 @@ from changeover.core.precheck import Decision
 from tests.core.catalogs import NO_HISTORY, catalog, migration, plan_of, server
 
 WHEN = DEFERRED = "SELECT 1;\n-- changeover: when table sessions\nSELECT FROM sessions"
-BLOCK = "SELECT 1; DO $$ BEGIN IF to_regclass('sessions') IS NOT NULL THEN DELETE FROM sessions; END IF; END $$"
+BLOCK = (
+    "SELECT 1; DO $$ BEGIN IF to_regclass('sessions') IS NOT NULL THEN "
+    "DELETE FROM sessions WHERE id = 1; END IF; END $$"
+)
 WITH_SESSIONS = "CREATE TABLE sessions (id int)"
 
 

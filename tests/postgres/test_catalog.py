@@ -10,8 +10,6 @@ from changeover.core import catalog as catalogs
 from changeover.core import proofs
 from changeover.core.catalog import Catalog
 from changeover.core.connect import Connection, Connector
-from changeover.core.hazards.find import find
-from changeover.core.hazards.rules import RULES
 from changeover.core.judge import Entry, Judged, judge
 from changeover.core.object_kinds import KEPT
 from changeover.core.precheck import Decision, Verdict
@@ -146,31 +144,6 @@ async def test_the_number_of_queries_does_not_grow_with_the_database(database: T
         await connection.close()
     assert len(asked) == 2 * few
     assert len(set(asked)) == few
-
-
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-async def test_the_examples_of_the_rules_hold_on_a_real_catalog(rule: object, any_database: Target) -> None:
-    (known,) = [one for one in RULES if one is rule]
-    connection = await connect(any_database)
-    try:
-        for number, example in enumerate([*known.bad, *known.good]):
-            await connection.execute(f"DROP TABLE IF EXISTS donations; {example.schema}")
-            if example.schema:
-                await connection.execute(
-                    "INSERT INTO donations (id, cents) SELECT gen_random_uuid(), g FROM generate_series(1, 100) AS g;"
-                    "ANALYZE donations"
-                )
-            catalog = await read(connection)
-            found = {
-                hazard.id
-                for one in judged(example.migration, catalog)
-                for hazard in find(one, in_file=(), settings={}, version=catalog.server.version_num)
-            }
-            assert (known.id in found) is (number < len(known.bad)), example.migration
-            # what a rule calls dangerous, PostgreSQL accepts
-            await connection.execute(example.migration)
-    finally:
-        await connection.close()
 
 
 STEPS = """

@@ -80,6 +80,7 @@ def planned_statement(number: int = 1, *, sql: str = SQL, hazard: bool = False) 
     finding = HazardFinding(
         id="foreign-key-validates",
         severity="severe",
+        title="A new foreign key reads both tables",
         relation="public.donations",
         text="Adding the key scans the table while writes wait.",
         instead="ADD CONSTRAINT ... NOT VALID, then VALIDATE CONSTRAINT",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from changeover.tui.tables import table, width
+from changeover.tui.columns import table, width
 
 
 def test_columns_are_aligned_by_cells_and_not_by_characters() -> None:

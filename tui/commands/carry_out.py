@@ -8,6 +8,7 @@ from typing import Final
 
 from ...core.actions import Action, Verb
 from ...core.attach import start_run
+from ...core.briefs import approved
 from ...core.document_types import text_of
 from ...core.documents import apply_document, plan_document
 from ...core.errors import (
@@ -21,7 +22,7 @@ from ...core.errors import (
     UsageError,
     fault_of,
 )
-from ...core.events import Approved, Result
+from ...core.events import Result
 from ...core.plan import Approval
 from ...core.recovery import refuse_in_doubt, view_of_settled
 from ...core.requests import RunRequest
@@ -109,7 +110,7 @@ def run_plan(sitting: Sitting, survey: Survey, action: Action, leave: Leave) -> 
         )
     except Refused as error:
         return Ended(outcome=Result.REFUSED, exit_code=error.exit_code, view=sitting.view, error=fault_of(error))
-    sitting.emit(Approved(digest=approval.digest, by=approval.by, how=approval.how, typed=approval.typed))
+    sitting.emit(approved(approval))
     followed = _Followed(view=RunView(session=sitting.log.id, target=sitting.view.target))
     try:
         asyncio.run(_follow(sitting, followed, approval, action, leave.wait))

@@ -9,12 +9,13 @@ from ...core.errors import ExitCode
 from ...core.events import ServerFacts
 from ...core.survey import look, read_folder
 from ...core.verify import Verification, to_verify, verify
+from ..columns import table
 from ..format import count, duration, visible
 from ..lines import fault_lines, server_words
 from ..options import Options
 from ..output import show
 from ..sitting import Sitting, open_sitting, run_with_password
-from ..tables import table, target_lines
+from ..tables import target_lines
 
 
 def verify_applied(options: Options, versions: tuple[str, ...]) -> int:

@@ -22,6 +22,7 @@ from ...core.locks import LockMode
 from ...core.plan import Approval, Plan, PlannedMigration
 from ...core.precheck import Decision
 from ..format import count, duration
+from ..hazard_lines import allowed_words
 from ..widgets.banner import Standing
 from ..widgets.field import NameField
 from ..widgets.paper import Paper
@@ -52,8 +53,18 @@ class ConfirmScreen(Stage[Approval | None]):
         Binding("right", "app.focus_next", "Next", show=False),
     ]
 
-    def __init__(self, standing: Standing, plan: Plan, server: ServerFacts, *, by: str, typed: bool) -> None:
+    def __init__(
+        self,
+        standing: Standing,
+        plan: Plan,
+        server: ServerFacts,
+        *,
+        by: str,
+        typed: bool,
+        allowed: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(standing)
+        self._allowed = allowed or {}
         self._plan = plan
         self._server = server
         self._by = by
@@ -66,7 +77,7 @@ class ConfirmScreen(Stage[Approval | None]):
         """Return what will run, then the question."""
         with VerticalScroll(id="summary", can_focus=False):
             # at 24 lines everything has to be in sight, the question too
-            most = max(3, self.app.size.height - 19)
+            most = max(2, self.app.size.height - 19 - len(allowed_hazards_words(self._plan)))
             yield Paper(summary_words(self._plan, self._server, most=most), id="what")
             yield Paper(policy_words(self._policy), id="policy")
         if self._typed:
@@ -150,7 +161,12 @@ class ConfirmScreen(Stage[Approval | None]):
     def _approve(self, how: str, typed: str = "") -> None:
         try:
             approval = self._plan.approve(
-                digest=self._plan.digest, by=self._by, how=how, on_hangup=self._policy, typed=typed
+                digest=self._plan.digest,
+                by=self._by,
+                how=how,
+                on_hangup=self._policy,
+                typed=typed,
+                allowed=self._allowed,
             )
         except PlanChanged as error:
             self.say(fault_of(error).summary, "bad")
@@ -181,6 +197,7 @@ def summary_words(plan: Plan, server: ServerFacts, *, most: int) -> Content:
         *(_row("", migration_words(migration)) for migration in plan.migrations[:most]),
         _row("", words(f"and {len(plan.migrations) - most} more", "dim")) if len(plan.migrations) > most else None,
         *strongest_words(plan),
+        *allowed_hazards_words(plan),
         _row("lock wait", words(lock)),
         _row("time limit", words(limit)),
     )
@@ -221,6 +238,17 @@ def strongest_words(plan: Plan) -> list[Content]:
     effect = "reads and writes" if top.blocks_reads else ("writes" if top.blocks_writes else "")
     lines = [_row("lock", joined(words(str(top), "warn" if effect else "text", bold=True), words(f" on {shown}")))]
     return [*lines, _row("", words(f"{effect} wait while it is held", "dim"))] if effect else lines
+
+
+def allowed_hazards_words(plan: Plan) -> list[Content]:
+    """Return the severe hazards that were allowed, each once, with by whom and why; at most two lines."""
+    severe = {hazard.id: hazard for _, _, hazard in plan.hazards if hazard.severity == "severe" and hazard.allowed_by}
+    lines = [
+        joined(words(hazard.id, "warn", bold=True), words(f" {allowed_words(hazard)}")) for hazard in severe.values()
+    ]
+    if len(lines) > 2:
+        lines = [lines[0], words(f"and {len(lines) - 1} more severe hazards that were allowed", "warn")]
+    return [_row("hazards" if not number else "", line) for number, line in enumerate(lines)]
 
 
 def policy_words(policy: str) -> Content:

@@ -14,6 +14,7 @@ from ...core.plan import Plan, PlannedMigration, PlannedStatement
 from ...core.precheck import Row
 from ..claims import claims_line
 from ..format import count
+from ..hazard_words import hazard_words
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
 from ..widgets.precheck_table import PrecheckTable
@@ -86,11 +87,16 @@ class PlanScreen(PrecheckScreen):
     ]
 
     def _greet(self) -> None:
-        if why := self._why_not():
+        if self._plan.can_be_allowed:
+            hazards = count(len(self._plan.refusals), "severe hazard")
+            self.say(f"{hazards}, see below: do it the safe way, or go on and allow it with a reason.", "warn")
+        elif why := self._why_not():
             self.say(why, "bad" if self._plan.refusals else "head")
 
     def _why_not(self) -> str:
         """Return why the plan cannot be confirmed, empty where it can."""
+        if self._plan.can_be_allowed:
+            return ""
         if self._plan.refusals:
             return f"This plan cannot run: {count(len(self._plan.refusals), 'refusal')}, see below."
         if not self._plan.migrations:
@@ -135,17 +141,14 @@ def danger_words(plan: Plan) -> Content:
     """Return what stops the plan, then the hazards in it."""
     parts: list[Content] = []
     for fault in plan.refusals:
-        parts += [fault_words(fault), Content("")]
-    for migration, statement in _statements(plan):
-        for hazard in statement.hazards:
-            allowed = f"; allowed by {hazard.allowed_by}" if hazard.allowed_by else ""
-            tone = "warn" if hazard.allowed_by or hazard.severity != "severe" else "bad"
-            head = f"! {hazard.id} ({hazard.severity}{allowed})"
-            parts.append(words(f"{head} at {migration.migration.file}:{statement.line}", tone, bold=True))
-            parts.append(words(f"  {hazard.text}", lines=True))
-            if hazard.instead:
-                parts.append(joined(words("  instead: ", "dim"), words(hazard.instead, lines=True)))
-            parts.append(Content(""))
+        # a hazard that stops the plan is told below, with the safe way
+        if fault.id != "hazard":
+            parts += [fault_words(fault), Content("")]
+    for migration, statement, hazard in plan.hazards:
+        parts += [*hazard_words(hazard, f"{migration.migration.file}:{statement.line}"), Content("")]
+    for note in plan.notes:
+        where = f" ({note.file}:{note.line})" if note.file else ""
+        parts += [words(f"- note: {note.summary}{where}", "dim"), Content("")]
     if not parts:
         return words("Nothing stops this plan, and no hazard was found in it.", "ok")
     return stacked(*parts[:-1])

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from ...core.events import Backend, Result, StatementState
 from ...core.view import MigrationView, RunView
 from ..aftermath import post_check_words
+from ..allowed import by_words
 from ..format import age, count, duration, stalled
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
@@ -56,6 +57,15 @@ def receipt_words(view: RunView, folder: Path) -> Content:
     if view.left_behind:
         lines.append(words("What is there now", "bad", bold=True))
         lines += [words(f"  {thing}", lines=True) for thing in view.left_behind]
+        lines.append(Content(""))
+    allowed = [(brief, it) for one in view.migrations for brief in one.brief.statements for it in brief.allowed]
+    for brief, it in allowed:
+        lines.append(
+            joined(
+                words("allowed ", "dim"), words(f"{it.id} on {it.relation}, line {brief.line}: {by_words(it, view.by)}")
+            )
+        )
+    if allowed:
         lines.append(Content(""))
     for finding in view.post_checks or ():
         lines.append(words(post_check_words(finding), "warn"))

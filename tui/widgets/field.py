@@ -22,3 +22,9 @@ class NameField(Field):
     """A line in which a name gives consent."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Run it, if the name is right")]
+
+
+class ReasonField(Field):
+    """A line in which a reason allows a hazard."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Allow it, for this reason")]

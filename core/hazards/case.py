@@ -1,0 +1,231 @@
+"""What a rule looks at: one statement, the database as it will be before it, and what its transaction did before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from postgast import pg_query_pb2 as pb
+
+from .. import tree
+from ..catalog import Relation
+from ..effects_blocks import read_block
+from ..effects_reading import Reading
+from ..estimate import Toil
+from ..judge import Judged
+from ..locks import LockMode
+from ..names import Parts, written
+from ..script import Statement
+from ..touches import Act, Ref, WorkKind
+from ..world import State, World
+
+_TABLES = frozenset({"table", "partitioned table", "materialized view"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One subcommand of an ALTER TABLE on a table that was there, with rows or perhaps with rows."""
+
+    name: Parts
+    state: State
+    # AlterTableStmt
+    node: Any
+    # AlterTableCmd
+    cmd: Any
+
+    @property
+    def table(self) -> str:
+        """The table's qualified name."""
+        return self.state.qualified
+
+    @property
+    def definition(self) -> Any:
+        """The wrapper around what the subcommand adds or sets."""
+        return getattr(self.cmd, "def")
+
+    @property
+    def column(self) -> str | None:
+        """The column that it is about, where it is about one."""
+        if tree.kind(self.definition) == "column_def" and self.definition.column_def.colname:
+            return str(self.definition.column_def.colname)
+        return str(self.cmd.name) if self.cmd.name else None
+
+    @property
+    def constraint(self) -> Any:
+        """The constraint that ADD CONSTRAINT adds; None for other subcommands."""
+        return self.definition.constraint if self.cmd.subtype == pb.AT_AddConstraint else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A statement that ran earlier in the same transaction."""
+
+    line: int
+    kind: str
+    # locks on tables that were there before the plan and are not known to be empty
+    locks: tuple[tuple[str, LockMode], ...]
+    # tables whose rows it went through
+    worked: tuple[str, ...]
+    # enum types that got a value
+    enum_values: tuple[tuple[str, str], ...] = ()
+    # ALTER TABLE: table and tree
+    altered: tuple[tuple[str, Any], ...] = ()
+    dropped_indexes: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One statement that will run, before the world as it is when its turn comes."""
+
+    judged: Judged
+    world: World
+    # work on tables that were there and are not known to be empty
+    toils: tuple[Toil, ...]
+    # the tree of the statement; of a DO block the trees of those inside that run
+    nodes: tuple[Any, ...]
+    # server_version_num
+    version: int
+    transactional: bool
+    past: tuple[Past, ...] = ()
+    # what the statement locks of what was there before the plan, by qualified name
+    locked: Mapping[str, Relation] = field(default_factory=dict)
+    # tables that the plan gives a primary key, by their last name
+    keyed: frozenset[str] = frozenset()
+
+    @property
+    def statement(self) -> Statement:
+        """The statement itself."""
+        return self.judged.statement
+
+    def of(self, kind: str) -> Iterator[Any]:
+        """Yield the trees of one kind, as `index_stmt`."""
+        for node in self.nodes:
+            if tree.kind(node) == kind:
+                yield tree.inner(node)
+
+    def there(self, name: Parts) -> State | None:
+        """Return a relation that was there before the plan."""
+        state = self.world.find(name)
+        return state if state is not None and state.relation is not None else None
+
+    def filled(self, name: Parts) -> State | None:
+        """Return a table that was there before the plan and is not known to be empty."""
+        state = self.there(name)
+        if state is None or state.relation is None or state.kind not in _TABLES or state.relation.is_empty:
+            return None
+        return state
+
+    def commands(self, *subtypes: int) -> Iterator[Command]:
+        """Yield the subcommands of ALTER TABLE on filled tables; of these subtypes, or all."""
+        for node in self.of("alter_table_stmt"):
+            if node.objtype not in {pb.OBJECT_TABLE, pb.OBJECT_MATVIEW}:
+                continue
+            name = tree.parts(node.relation)
+            state = self.filled(name)
+            if state is None:
+                continue
+            for item in node.cmds:
+                if not subtypes or item.alter_table_cmd.subtype in subtypes:
+                    yield Command(name=name, state=state, node=node, cmd=item.alter_table_cmd)
+
+    def added_constraints(self, *types: int) -> Iterator[tuple[Command, Any]]:
+        """Yield the constraints that ALTER TABLE adds, alone and inline with a new column."""
+        for command in self.commands(pb.AT_AddConstraint):
+            if command.constraint.contype in types:
+                yield command, command.constraint
+        for command in self.new_columns():
+            for item in command.definition.column_def.constraints:
+                if item.constraint.contype in types:
+                    yield command, item.constraint
+
+    def new_columns(self) -> Iterator[Command]:
+        """Yield the ADD COLUMNs that add a column which is not there yet."""
+        for command in self.commands(pb.AT_AddColumn):
+            if not (command.cmd.missing_ok and command.column in command.state.columns):
+                yield command
+
+    def dropped(self, *kinds: int) -> Iterator[tuple[Parts, Any]]:
+        """Yield names in DROP statements of these kinds, with the statement."""
+        for node in self.of("drop_stmt"):
+            if node.remove_type in kinds:
+                for item in node.objects:
+                    yield tree.object_parts(item), node
+
+    def toils_of(self, name: Parts, kind: WorkKind, *, column: str | None = None) -> list[Toil]:
+        """Return the work on a table, that for `column` where it is named."""
+        return [
+            toil
+            for toil in self.toils
+            if toil.work.relation == name
+            and toil.work.kind is kind
+            and (column is None or toil.work.column in {None, column})
+        ]
+
+    def lock_on(self, table: str) -> LockMode | None:
+        """Return the lock that the statement takes on a table, by its qualified name."""
+        return next((claim.mode for claim in self.judged.estimate.locks if claim.relation == table), None)
+
+    def qualified(self, name: Parts) -> str:
+        """Return a relation's name with its schema, also of one that is not there."""
+        return written(self.world.key(name))
+
+    def dependents(self, state: State, column: str | None, *, typed: bool) -> Iterator[str]:
+        """Yield what depends on a relation, or on one column of it, and is not dropped together with it.
+
+        With `typed`, what keeps the column from changing its type: a foreign key does not.
+        """
+        del column
+        if not typed:
+            yield from self._referencing(state)
+
+    def _referencing(self, state: State) -> Iterator[str]:
+        oid = state.relation.oid if state.relation is not None else 0
+        for key in {
+            (r.schema, r.name)
+            for o, rows in self.world.catalog.constraints.items()
+            if o != oid
+            for row in rows
+            if row["referenced"] == oid and (r := self.world.catalog.by_oid.get(o)) is not None
+        }:
+            other = self.world.relation(key)
+            for found in other.constraints.values() if other is not None else ():
+                if found.type == "f" and found.referenced == oid and other is not None:
+                    yield f"{written((found.name,))} of {other.qualified}"
+
+    def held(self) -> dict[str, Past]:
+        """Return the tables that the transaction has locked against writing, each with the statement that did it."""
+        found: dict[str, Past] = {}
+        for past in self.past:
+            for table, mode in past.locks:
+                if mode.blocks_writes:
+                    found.setdefault(table, past)
+        return found
+
+
+def nodes_of(statement: Statement, world: World) -> tuple[Any, ...]:
+    """Return the trees of a statement that will run: its own, or those inside a DO block whose guards hold."""
+    if statement.tree is None:
+        return ()
+    if tree.kind(statement.tree) != "do_stmt":
+        return (statement.tree,)
+    found: list[Any] = []
+
+    def note(inner: Reading, node: Any) -> None:
+        inner.touch(Act.NEED, Ref(kind="statement", name=(str(len(found)),)))
+        found.append(node)
+
+    reading = Reading(place_of=statement.place_of)
+    read_block(reading, statement, read=note)
+    runs = {
+        int(touch.ref.name[0])
+        for touch in reading.gather.touches
+        if touch.ref.kind == "statement" and all(world.holds(test) is not False for test in touch.tests)
+    }
+    return tuple(node for number, node in enumerate(found) if number in runs)
+
+
+def is_table(case: Case, name: str) -> bool:
+    """Whether a relation that the statement locks is a table that was there and is not known to be empty."""
+    relation = case.locked.get(name)
+    return relation is not None and relation.kind in _TABLES and not relation.is_empty

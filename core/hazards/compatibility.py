@@ -1,0 +1,682 @@
+"""What running applications do not expect, and what loses data: quick to do, and not to be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from postgast import pg_query_pb2 as pb
+
+from .. import tree
+from ..names import quote, written
+from ..world import State
+from . import safe
+from .case import Case
+from .locks import bounded
+from .rates import size_of
+from .rule import NOTE, SEVERE, WARNING, Danger, Example, rule
+from .schemas import DEPENDENTS, EMPTY, PLATFORM
+
+_ALTER: Final = "sql-altertable.html"
+
+
+@rule(
+    id="drop-column",
+    severity=SEVERE,
+    undoes=True,
+    title="Dropping a column loses its values",
+    why="They cannot be had back, not by a revert script either. An application that still names the column fails, and "
+    "so do prepared SELECT * statements.",
+    safe="First a release of the application that does not name it, then the migration. Where in doubt, rename it "
+    "first.",
+    manual="sql-altertable.html#SQL-ALTERTABLE-DESC-DROP-COLUMN",
+    bad=(Example(schema=PLATFORM, migration="ALTER TABLE donations DROP COLUMN note;"),),
+    good=(
+        Example(schema=EMPTY, migration="ALTER TABLE donations DROP COLUMN note;"),
+        Example(schema=PLATFORM, migration="ALTER TABLE donations DROP COLUMN IF EXISTS no_such_column;"),
+        Example(
+            schema=PLATFORM, migration="ALTER TABLE donations ADD COLUMN x int;\nALTER TABLE donations DROP COLUMN x;"
+        ),
+    ),
+)
+def drop_column(case: Case) -> Iterable[Danger]:
+    """ALTER TABLE ... DROP COLUMN."""
+    for command in case.commands(pb.AT_DropColumn):
+        relation = command.state.relation
+        if relation is None or str(command.column) not in case.world.catalog.columns_of(relation.oid):
+            continue
+        name = quote(str(command.column))
+        yield Danger(
+            relation=command.table,
+            text=f"Loses the values of {name} in {command.table} ({size_of(command.state)}).",
+        )
+
+
+@rule(
+    id="drop-column-takes-constraint",
+    severity=WARNING,
+    title="Dropping a column takes constraints and indexes along",
+    why="Without a word, DROP COLUMN drops the unique, primary and foreign keys and the indexes that the column is "
+    "part "
+    "of, those over several columns too.",
+    safe="Drop them in statements of their own, so that everybody sees it, and make what replaces them first.",
+    manual="sql-altertable.html#SQL-ALTERTABLE-DESC-DROP-COLUMN",
+    bad=(Example(schema=PLATFORM, migration="ALTER TABLE donations DROP COLUMN user_id;"),),
+    good=(Example(schema=PLATFORM, migration="ALTER TABLE donations DROP COLUMN note;"),),
+)
+def drop_column_takes_constraint(case: Case) -> Iterable[Danger]:
+    """DROP COLUMN of a column that is part of a key or an index."""
+    for command in case.commands(pb.AT_DropColumn):
+        keys = [c.name for c in command.state.constraints.values() if c.type in "pufx" and command.column in c.columns]
+        indexes = [i.name for i in command.state.indexes.values() if command.column in (i.columns or ())]
+        names = list(dict.fromkeys([*keys, *indexes]))
+        if names:
+            yield Danger(
+                relation=command.table,
+                text=f"Drops {', '.join(map(quote, names))} of {command.table} ({size_of(command.state)}) as well.",
+            )
+
+
+@rule(
+    id="drop-table",
+    severity=SEVERE,
+    undoes=True,
+    title="Dropping a table loses its rows",
+    why="They cannot be had back, not by a revert script either, and an application that still names it fails.",
+    safe="Rename it first, and drop it once nobody has missed it; a dump before that.",
+    manual="sql-droptable.html",
+    bad=(Example(schema=PLATFORM, migration="DROP TABLE donations;"),),
+    good=(
+        Example(schema=EMPTY, migration="DROP TABLE donations;"),
+        Example(schema=PLATFORM, migration="CREATE TABLE draft (a int); DROP TABLE draft;"),
+        Example(schema=DEPENDENTS, migration="DROP MATERIALIZED VIEW totals;"),
+    ),
+)
+def drop_table(case: Case) -> Iterable[Danger]:
+    """DROP TABLE."""
+    for name, _ in case.dropped(pb.OBJECT_TABLE):
+        state = case.filled(name)
+        if state is not None:
+            gone = quote(f"{state.key[1]}_gone")
+            yield Danger(
+                relation=state.qualified,
+                text=f"Loses the rows of {state.qualified} ({size_of(state)}).",
+                instead=f"ALTER TABLE {state.qualified} RENAME TO {gone};\n-- and drop it in a later migration",
+            )
+
+
+@rule(
+    id="truncate",
+    severity=SEVERE,
+    undoes=True,
+    title="TRUNCATE loses all rows",
+    why="Under ACCESS EXCLUSIVE, and with CASCADE those of every table that references it. Triggers on DELETE do "
+    "not fire.",
+    safe="DELETE in batches, where it is not meant to be everything at once.",
+    manual="sql-truncate.html",
+    bad=(Example(schema=PLATFORM, migration="TRUNCATE donations;"),),
+    good=(
+        Example(schema=EMPTY, migration="TRUNCATE donations;"),
+        Example(schema="", migration="CREATE TABLE t (a int); INSERT INTO t VALUES (1); TRUNCATE t;"),
+    ),
+)
+def truncate(case: Case) -> Iterable[Danger]:
+    """TRUNCATE of a table with rows."""
+    for node in case.of("truncate_stmt"):
+        for item in node.relations:
+            state = case.filled(tree.parts(item.range_var))
+            if state is not None:
+                more = ", and those of every table that references it" if node.behavior == pb.DROP_CASCADE else ""
+                yield Danger(
+                    relation=state.qualified,
+                    text=f"Loses the rows of {state.qualified} ({size_of(state)}){more}, under ACCESS EXCLUSIVE.",
+                )
+
+
+@rule(
+    id="drop-schema",
+    severity=SEVERE,
+    undoes=True,
+    title="DROP SCHEMA ... CASCADE loses everything in it",
+    why="Every table, view, type and function of the schema is dropped, and what depends on them elsewhere.",
+    safe="Drop the objects one by one; DROP SCHEMA without CASCADE then shows that nothing was forgotten.",
+    manual="sql-dropschema.html",
+    bad=(
+        Example(
+            schema="CREATE SCHEMA old; CREATE TABLE old.notes AS SELECT 1 AS a;", migration="DROP SCHEMA old CASCADE;"
+        ),
+    ),
+    good=(
+        Example(schema="CREATE SCHEMA old;", migration="DROP SCHEMA old;"),
+        Example(schema="CREATE SCHEMA old;", migration="DROP SCHEMA old CASCADE;"),
+    ),
+)
+def drop_schema(case: Case) -> Iterable[Danger]:
+    """DROP SCHEMA ... CASCADE of one that is not empty."""
+    for name, node in case.dropped(pb.OBJECT_SCHEMA):
+        inside = [r for (schema, _), r in case.world.catalog.relations.items() if schema == name[-1]]
+        tables = [r for r in inside if r.kind in {"table", "partitioned table", "materialized view", "view"}]
+        if tables and node.behavior == pb.DROP_CASCADE:
+            yield Danger(
+                relation=quote(name[-1]),
+                text=f"Drops {len(tables)} tables and views of the schema {quote(name[-1])}, with all rows.",
+            )
+
+
+@rule(
+    id="drop-database",
+    severity=SEVERE,
+    title="DROP DATABASE loses a database",
+    why="It cannot be had back but from a backup.",
+    safe="Not in a migration.",
+    manual="sql-dropdatabase.html",
+    bad=(Example(schema="", migration="-- changeover: transaction=off\nDROP DATABASE other;"),),
+    good=(Example(schema="", migration="SELECT 1;"),),
+)
+def drop_database(case: Case) -> Iterable[Danger]:
+    """DROP DATABASE."""
+    for node in case.of("dropdb_stmt"):
+        yield Danger(relation=quote(node.dbname), text=f"Loses the database {quote(node.dbname)}.")
+
+
+@rule(
+    id="drop-cascade",
+    severity=SEVERE,
+    undoes=True,
+    title="CASCADE drops what the statement does not name",
+    why="Views, foreign keys, triggers, columns: whatever depends on the object goes with it, and is only told by a "
+    "notice while it happens.",
+    safe="Drop what depends on it in statements of their own; without CASCADE the server refuses what was forgotten.",
+    manual="ddl-depend.html",
+    bad=(
+        Example(schema=PLATFORM, migration="DROP TABLE users CASCADE;"),
+        Example(schema=DEPENDENTS, migration="ALTER TABLE prices DROP COLUMN title CASCADE;"),
+        Example(schema=PLATFORM, migration="ALTER TABLE users DROP CONSTRAINT users_pkey CASCADE;"),
+    ),
+    good=(
+        Example(schema=PLATFORM, migration="DROP TABLE donations CASCADE;"),
+        Example(schema=DEPENDENTS, migration="DROP VIEW cheap CASCADE;"),
+    ),
+)
+def drop_cascade(case: Case) -> Iterable[Danger]:
+    """DROP ... CASCADE of a relation, column or constraint that something depends on."""
+    found: list[tuple[State, str | None]] = []
+    for name, node in case.dropped(pb.OBJECT_TABLE, pb.OBJECT_VIEW, pb.OBJECT_MATVIEW, pb.OBJECT_FOREIGN_TABLE):
+        state = case.there(name)
+        if node.behavior == pb.DROP_CASCADE and state is not None:
+            found.append((state, None))
+    found.extend(
+        (command.state, str(command.column))
+        for command in case.commands(pb.AT_DropColumn)
+        if command.cmd.behavior == pb.DROP_CASCADE
+    )
+    for command in case.commands(pb.AT_DropConstraint):
+        constraint = command.state.constraints.get(command.cmd.name)
+        if command.cmd.behavior == pb.DROP_CASCADE and constraint is not None and constraint.type in "pu":
+            found.append((command.state, constraint.columns[0] if len(constraint.columns) == 1 else None))
+    for state, column in found:
+        others = [*case.dependents(state, column, typed=False)]
+        if others:
+            yield Danger(relation=state.qualified, text=f"Drops {', '.join(others)} as well.")
+
+
+def _renamed(case: Case, node: Any) -> str | None:
+    """Return what is renamed, None where nobody can know it yet."""
+    if node.rename_type in {pb.OBJECT_TABLE, pb.OBJECT_VIEW, pb.OBJECT_MATVIEW, pb.OBJECT_COLUMN}:
+        name = tree.parts(node.relation)
+        state = case.there(name)
+        if state is None or (state.kind in {"table", "partitioned table"} and case.filled(name) is None):
+            return None
+        return written((*state.key, node.subname)) if node.subname else state.qualified
+    if node.rename_type == pb.OBJECT_SCHEMA:
+        return quote(node.subname)
+    return None
+
+
+@rule(
+    id="rename",
+    severity=WARNING,
+    title="A renamed table or column is not found by those who use the old name",
+    why="From the commit on every query with the old name fails, until the application is another.",
+    safe="For a table: rename it, and make a view with the old name in the same transaction. For a column: a second "
+    "one, "
+    "kept equal by a trigger, until nobody uses the old name.",
+    manual=_ALTER,
+    bad=(
+        Example(schema=PLATFORM, migration="ALTER TABLE donations RENAME TO gifts;"),
+        Example(schema=PLATFORM, migration="ALTER TABLE donations RENAME COLUMN note TO remark;"),
+        Example(schema=DEPENDENTS, migration="ALTER VIEW cheap RENAME TO bargains;"),
+    ),
+    good=(
+        Example(schema=EMPTY, migration="ALTER TABLE donations RENAME TO gifts;"),
+        Example(schema=PLATFORM, migration="ALTER INDEX donations_paid RENAME TO paid;"),
+        Example(schema="", migration="CREATE TABLE draft (a int); ALTER TABLE draft RENAME TO final;"),
+    ),
+)
+def rename(case: Case) -> Iterable[Danger]:
+    """ALTER ... RENAME of a table, view, column or schema."""
+    for node in case.of("rename_stmt"):
+        shown = _renamed(case, node)
+        if shown is None:
+            continue
+        new, instead = quote(node.newname), ""
+        if node.rename_type == pb.OBJECT_TABLE:
+            old = case.world.key(tree.parts(node.relation))
+            instead = (
+                f"{safe.sql_of('rename_stmt', node)}\n-- in the same transaction:\n"
+                f"CREATE VIEW {written(old)} AS SELECT * FROM {written((old[0], node.newname))};"
+            )
+        yield Danger(relation=shown, text=f"Who names {shown} fails: it is {new} from then on.", instead=instead)
+
+
+@rule(
+    id="move-schema",
+    severity=WARNING,
+    title="A table that goes to another schema is not found by those who use the old one",
+    why="From the commit on every query with the old name fails, unless search_path leads to the new schema.",
+    safe="A view with the old name, in the same transaction.",
+    manual=_ALTER,
+    bad=(Example(schema=PLATFORM + "CREATE SCHEMA archive;", migration="ALTER TABLE donations SET SCHEMA archive;"),),
+    good=(Example(schema=EMPTY + "CREATE SCHEMA archive;", migration="ALTER TABLE donations SET SCHEMA archive;"),),
+)
+def move_schema(case: Case) -> Iterable[Danger]:
+    """ALTER TABLE ... SET SCHEMA."""
+    for node in case.of("alter_object_schema_stmt"):
+        state = case.filled(tree.parts(node.relation)) if node.HasField("relation") else None
+        if state is not None:
+            yield Danger(
+                relation=state.qualified,
+                text=f"Who names {state.qualified} ({size_of(state)}) fails: it is in {quote(node.newschema)} from "
+                f"then on.",
+                instead=(
+                    f"{safe.sql_of('alter_object_schema_stmt', node)}\n-- in the same transaction:\n"
+                    f"CREATE VIEW {state.qualified} AS SELECT * FROM {written((node.newschema, state.key[1]))};"
+                ),
+            )
+
+
+@rule(
+    id="drop-object",
+    severity=WARNING,
+    title="A view, function, type or sequence that somebody may use",
+    why="Nothing in the database may depend on it, but applications name such objects in their queries.",
+    safe="First a release of the application that does not name it, then the migration.",
+    manual="ddl-depend.html",
+    bad=(
+        Example(schema=DEPENDENTS, migration="DROP VIEW cheap;"),
+        Example(schema="CREATE SEQUENCE numbers;", migration="DROP SEQUENCE numbers;"),
+        Example(schema="CREATE TYPE kind AS ENUM ('a');", migration="DROP TYPE kind;"),
+    ),
+    good=(
+        Example(schema=DEPENDENTS, migration="DROP VIEW IF EXISTS no_such_view;"),
+        Example(schema="", migration="CREATE VIEW one AS SELECT 1; DROP VIEW one;"),
+    ),
+)
+def drop_object(case: Case) -> Iterable[Danger]:
+    """DROP of a view, materialized view, function, procedure, type, domain or sequence."""
+    for name, node in case.dropped(*_OBJECTS):
+        word = _OBJECTS[node.remove_type]
+        if word in {"view", "materialized view", "sequence"}:
+            state = case.there(name)
+            shown = state.qualified if state is not None else None
+        else:
+            full = case.world.named(word, name)
+            shown = written(full) if full is not None and case.world.made_at(word, full) is None else None
+        if shown is not None:
+            yield Danger(relation=shown, text=f"Who uses the {word} {shown} fails from then on.")
+
+
+_OBJECTS: Final = {
+    pb.OBJECT_VIEW: "view",
+    pb.OBJECT_MATVIEW: "materialized view",
+    pb.OBJECT_SEQUENCE: "sequence",
+    pb.OBJECT_TYPE: "type",
+    pb.OBJECT_DOMAIN: "type",
+    pb.OBJECT_FUNCTION: "function",
+    pb.OBJECT_PROCEDURE: "function",
+}
+
+
+@rule(
+    id="unbounded-delete",
+    severity=SEVERE,
+    undoes=True,
+    title="DELETE without WHERE loses all rows",
+    why="Every row is deleted in one transaction, and its locks are held until the end.",
+    safe="A WHERE; or batches, each in a transaction of its own.",
+    manual="sql-delete.html",
+    bad=(Example(schema=PLATFORM, migration="DELETE FROM donations;"),),
+    good=(
+        Example(schema=PLATFORM, migration="DELETE FROM donations WHERE id < 100;"),
+        Example(schema=EMPTY, migration="DELETE FROM donations;"),
+    ),
+)
+def unbounded_delete(case: Case) -> Iterable[Danger]:
+    """DELETE without WHERE."""
+    for node in case.of("delete_stmt"):
+        state = case.filled(tree.parts(node.relation))
+        if state is not None and not node.HasField("where_clause") and not node.using_clause:
+            yield Danger(
+                relation=state.qualified,
+                text=f"Loses every row of {state.qualified} ({size_of(state)}), in one transaction.",
+            )
+
+
+@rule(
+    id="unbounded-update",
+    severity=WARNING,
+    title="UPDATE or DELETE of many rows in one transaction",
+    why="Every row that it changes stays locked until the transaction ends: who writes to one of them waits. The "
+    "old row "
+    "versions stay too, and the table grows by as much.",
+    safe="Batches by key, each in a transaction of its own.",
+    manual="mvcc.html",
+    bad=(
+        Example(schema=PLATFORM, migration="UPDATE donations SET state = 'settled';"),
+        Example(schema=PLATFORM, migration="UPDATE donations SET state = 'settled' WHERE state = 'received';"),
+        Example(schema=PLATFORM, migration="DELETE FROM donations WHERE cents < 5;"),
+    ),
+    good=(
+        Example(schema=PLATFORM, migration="UPDATE donations SET state = 'settled' WHERE id = 7;"),
+        Example(schema=PLATFORM, migration="UPDATE donations SET state = 'settled' WHERE id BETWEEN 1 AND 5000;"),
+        Example(
+            schema=PLATFORM,
+            migration="DELETE FROM donations WHERE id IN (SELECT id FROM donations WHERE cents < 5 LIMIT 1000);",
+        ),
+    ),
+)
+def unbounded_update(case: Case) -> Iterable[Danger]:
+    """UPDATE or DELETE that no key and no LIMIT holds down."""
+    for kind in ("update_stmt", "delete_stmt"):
+        for node in case.of(kind):
+            state = case.filled(tree.parts(node.relation))
+            whole = kind == "delete_stmt" and not node.HasField("where_clause") and not node.using_clause
+            if state is not None and not whole and not bounded(case, node):
+                yield Danger(
+                    relation=state.qualified,
+                    text=(
+                        f"May change every row of {state.qualified} ({size_of(state)}), and keeps those that it "
+                        f"changes "
+                        "locked until the transaction ends."
+                    ),
+                    instead=_batch(state, node, kind),
+                )
+
+
+def _batch(state: State, node: Any, kind: str) -> str:
+    """Return the statement with a bound on the primary key."""
+    key = next((c.columns[0] for c in state.constraints.values() if c.type == "p" and len(c.columns) == 1), None)
+    text = safe.sql_of(kind, node).removesuffix(";")
+    if key is None or not text:
+        return ""
+    joint = " AND" if node.HasField("where_clause") else " WHERE"
+    tail = "" if not node.returning_clause.ByteSize() else "-- "
+    return f"-- in batches, each in a transaction of its own:\n{tail}{text}{joint} {quote(key)} BETWEEN 1 AND 5000;"
+
+
+@rule(
+    id="timestamptz-depends-on-session-timezone",
+    severity=WARNING,
+    title="The values depend on the time zone of the connection",
+    why="Between timestamp with and without time zone, a value without a zone is taken to be in the TimeZone of the "
+    "connection that runs the migration: another setting gives other moments, without an error.",
+    safe="Say the zone: USING column AT TIME ZONE 'UTC'.",
+    manual="datatype-datetime.html#DATATYPE-TIMEZONES",
+    bad=(Example(schema=PLATFORM, migration="ALTER TABLE donations ALTER COLUMN paid TYPE timestamptz;"),),
+    good=(
+        Example(
+            schema=PLATFORM,
+            migration="ALTER TABLE donations ALTER COLUMN paid TYPE timestamptz USING paid AT TIME ZONE 'UTC';",
+        ),
+        Example(schema=PLATFORM, migration="ALTER TABLE donations ALTER COLUMN paid TYPE timestamp(6);"),
+    ),
+)
+def timestamptz_depends_on_session_timezone(case: Case) -> Iterable[Danger]:
+    """ALTER COLUMN ... TYPE between timestamp and timestamptz without USING."""
+    for command in case.commands(pb.AT_AlterColumnType):
+        column = command.state.columns.get(str(command.column))
+        names = tree.strings(command.definition.column_def.type_name.names)
+        old = {"timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz"}
+        before = (
+            old.get(column.type.partition("(")[0] + column.type.partition(")")[2], "") if column is not None else ""
+        )
+        before = before or (old.get(column.type, "") if column is not None else "")
+        if {before, names[-1]} != {"timestamp", "timestamptz"} or command.definition.column_def.HasField("raw_default"):
+            continue
+        zone = case.world.catalog.settings.get("TimeZone", "")
+        copy = safe.copy_of(command.cmd)
+        name = quote(str(command.column))
+        text = safe.alter(command, copy).removesuffix(";")
+        yield Danger(
+            relation=command.table,
+            text=(
+                f"Reads the values of {name} in {command.table} ({size_of(command.state)}) as moments in "
+                f"{zone or 'the TimeZone of this connection'}, which is the TimeZone of this connection."
+            ),
+            instead=f"{text} USING {name} AT TIME ZONE 'UTC';",
+        )
+
+
+@rule(
+    id="drop-not-null",
+    severity=NOTE,
+    title="A column may be null from now on",
+    why="An application that does not expect nulls meets them once somebody writes one.",
+    safe="First a release of the application that can read nulls.",
+    manual="sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL",
+    bad=(Example(schema=PLATFORM, migration="ALTER TABLE donations ALTER COLUMN user_id DROP NOT NULL;"),),
+    good=(Example(schema=PLATFORM, migration="ALTER TABLE donations ALTER COLUMN user_id SET DEFAULT 1;"),),
+)
+def drop_not_null(case: Case) -> Iterable[Danger]:
+    """ALTER COLUMN ... DROP NOT NULL."""
+    for command in case.commands(pb.AT_DropNotNull):
+        column = command.state.columns.get(str(command.column))
+        if column is not None and column.not_null:
+            name = written((*command.state.key, column.name))
+            yield Danger(relation=command.table, text=f"{name} may be null from then on.")
+
+
+@rule(
+    id="change-default",
+    severity=NOTE,
+    title="A default that changes under a running application",
+    why="Rows that are written without the column get another value from the commit on, while instances of the "
+    "application that remember the old default, as ORMs do, go on writing it.",
+    safe="First a release of the application that writes the column itself.",
+    manual="sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-DEFAULT",
+    bad=(
+        Example(
+            schema=PLATFORM + "ALTER TABLE donations ALTER state SET DEFAULT 'received';",
+            migration="ALTER TABLE donations ALTER COLUMN state SET DEFAULT 'new';",
+        ),
+        Example(
+            schema=PLATFORM + "ALTER TABLE donations ALTER state SET DEFAULT 'received';",
+            migration="ALTER TABLE donations ALTER COLUMN state DROP DEFAULT;",
+        ),
+    ),
+    good=(Example(schema=PLATFORM, migration="ALTER TABLE donations ALTER COLUMN state SET DEFAULT 'new';"),),
+)
+def change_default(case: Case) -> Iterable[Danger]:
+    """SET DEFAULT or DROP DEFAULT of a column that has one."""
+    for command in case.commands(pb.AT_ColumnDefault):
+        column = command.state.columns.get(str(command.column))
+        if column is not None and column.has_default and not column.identity:
+            name = written((*command.state.key, column.name))
+            yield Danger(
+                relation=command.table, text=f"New rows get another value for {name} than running code expects."
+            )
+
+
+@rule(
+    id="drop-constraint",
+    severity=NOTE,
+    title="A constraint that others may rely on goes",
+    why="From the commit on rows may be written that break it, and then it cannot be added again.",
+    safe="Add what replaces it first.",
+    manual="sql-altertable.html#SQL-ALTERTABLE-DESC-DROP-CONSTRAINT",
+    bad=(Example(schema=PLATFORM, migration="ALTER TABLE donations DROP CONSTRAINT cents_there;"),),
+    good=(Example(schema=PLATFORM, migration="ALTER TABLE donations DROP CONSTRAINT IF EXISTS no_such_constraint;"),),
+)
+def drop_constraint(case: Case) -> Iterable[Danger]:
+    """ALTER TABLE ... DROP CONSTRAINT."""
+    for command in case.commands(pb.AT_DropConstraint):
+        if command.cmd.name in command.state.constraints:
+            yield Danger(
+                relation=command.table,
+                text=f"{quote(command.cmd.name)} does not hold in {command.table} ({size_of(command.state)}) any more.",
+            )
+
+
+@rule(
+    id="replace-index",
+    severity=WARNING,
+    title="An index is dropped before the one that replaces it is there",
+    why="Until the new one is built, queries have neither.",
+    safe="Build the new one first, under another name, then drop the old one.",
+    manual="sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY",
+    bad=(
+        Example(
+            schema=PLATFORM,
+            migration="-- changeover: transaction=off\nDROP INDEX CONCURRENTLY donations_paid;\n"
+            "CREATE INDEX CONCURRENTLY donations_paid ON donations (paid, id);",
+        ),
+    ),
+    good=(
+        Example(
+            schema=PLATFORM,
+            migration="-- changeover: transaction=off\nCREATE INDEX CONCURRENTLY paid ON donations (paid, id);\n"
+            "DROP INDEX CONCURRENTLY donations_paid;",
+        ),
+    ),
+)
+def replace_index(case: Case) -> Iterable[Danger]:
+    """CREATE INDEX with the same first column as an index that the migration has dropped before."""
+    for node in case.of("index_stmt"):
+        state = case.filled(tree.parts(node.relation))
+        first = node.index_params[0].index_elem.name if node.index_params else ""
+        for past in case.past if state is not None else ():
+            for table, columns in past.dropped_indexes:
+                if state is not None and table == state.qualified and columns and first == columns[0]:
+                    yield Danger(
+                        relation=state.qualified,
+                        text=(
+                            f"Between line {past.line} and the end of this statement {state.qualified} "
+                            f"({size_of(state)}) has no index that begins with {quote(first)}."
+                        ),
+                    )
+
+
+@rule(
+    id="row-security",
+    severity=WARNING,
+    title="Row security changes who sees which rows",
+    why="ENABLE ROW LEVEL SECURITY without a policy hides every row from all but the owner and superusers; a new "
+    "policy "
+    "shows more, DISABLE shows all.",
+    safe="Policies first, then ENABLE, and look with the application's role in a verify script.",
+    manual="ddl-rowsecurity.html",
+    bad=(
+        Example(schema=PLATFORM, migration="ALTER TABLE donations ENABLE ROW LEVEL SECURITY;"),
+        Example(schema=PLATFORM, migration="CREATE POLICY own ON donations USING (user_id = 1);"),
+    ),
+    good=(Example(schema="", migration="CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY;"),),
+)
+def row_security(case: Case) -> Iterable[Danger]:
+    """ENABLE, FORCE and DISABLE ROW LEVEL SECURITY; CREATE, ALTER and DROP POLICY."""
+    names = [c.name for c in case.commands(*_SECURITY)]
+    names += [tree.parts(n.table) for kind in ("create_policy_stmt", "alter_policy_stmt") for n in case.of(kind)]
+    names += [name[:-1] for name, _ in case.dropped(pb.OBJECT_POLICY)]
+    for name in names:
+        state = case.filled(name)
+        if state is not None:
+            yield Danger(
+                relation=state.qualified,
+                text=f"Changes who sees which rows of {state.qualified} ({size_of(state)}), under ACCESS EXCLUSIVE.",
+            )
+
+
+_SECURITY: Final = (
+    pb.AT_EnableRowSecurity, pb.AT_DisableRowSecurity, pb.AT_ForceRowSecurity, pb.AT_NoForceRowSecurity
+)  # fmt: skip
+
+
+@rule(
+    id="revoke",
+    severity=WARNING,
+    title="REVOKE takes a right that somebody may need",
+    why="Queries of the role fail from the commit on.",
+    safe="Look who has used it: pg_stat_statements has the roles.",
+    manual="sql-revoke.html",
+    bad=(Example(schema=PLATFORM, migration="REVOKE ALL ON donations FROM PUBLIC;"),),
+    good=(Example(schema=PLATFORM, migration="GRANT SELECT ON donations TO PUBLIC;"),),
+)
+def revoke(case: Case) -> Iterable[Danger]:
+    """REVOKE on relations that were there."""
+    for node in case.of("grant_stmt"):
+        for item in node.objects if not node.is_grant else ():
+            state = case.there(tree.object_parts(item)) if tree.kind(item) == "range_var" else None
+            if state is not None:
+                yield Danger(relation=state.qualified, text=f"Takes rights on {state.qualified} from a role.")
+
+
+@rule(
+    id="replica-identity",
+    severity=WARNING,
+    title="REPLICA IDENTITY changes what logical replication sends",
+    why="FULL logs whole rows at every UPDATE and DELETE; NOTHING makes the publisher refuse both.",
+    safe="DEFAULT with a primary key, or USING INDEX.",
+    manual="sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY",
+    bad=(Example(schema=PLATFORM, migration="ALTER TABLE donations REPLICA IDENTITY FULL;"),),
+    good=(Example(schema=EMPTY, migration="ALTER TABLE donations REPLICA IDENTITY FULL;"),),
+)
+def replica_identity(case: Case) -> Iterable[Danger]:
+    """ALTER TABLE ... REPLICA IDENTITY."""
+    for command in case.commands(pb.AT_ReplicaIdentity):
+        yield Danger(
+            relation=command.table,
+            text=f"Changes what is logged and sent for every UPDATE of {command.table} ({size_of(command.state)}).",
+        )
+
+
+@rule(
+    id="extension-update",
+    severity=WARNING,
+    title="An extension goes to another version",
+    why="ALTER EXTENSION UPDATE runs the extension's own script, which no pre-check can see into; it may lock or "
+    "rewrite.",
+    safe="Read its release notes, and rehearse.",
+    manual="sql-alterextension.html",
+    bad=(Example(schema="", migration="ALTER EXTENSION plpgsql UPDATE;"),),
+    good=(Example(schema="", migration="CREATE EXTENSION IF NOT EXISTS plpgsql;"),),
+)
+def extension_update(case: Case) -> Iterable[Danger]:
+    """ALTER EXTENSION ... UPDATE."""
+    for node in case.of("alter_extension_stmt"):
+        yield Danger(
+            relation=quote(node.extname), text=f"Runs the update script of the extension {quote(node.extname)}."
+        )
+
+
+RULES: Final = (
+    drop_column,
+    drop_column_takes_constraint,
+    drop_table,
+    truncate,
+    drop_schema,
+    drop_database,
+    drop_cascade,
+    rename,
+    move_schema,
+    drop_object,
+    unbounded_delete,
+    unbounded_update,
+    timestamptz_depends_on_session_timezone,
+    drop_not_null,
+    change_default,
+    drop_constraint,
+    replace_index,
+    row_security,
+    revoke,
+    replica_identity,
+    extension_update,
+)

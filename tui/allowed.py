@@ -1,0 +1,24 @@
+"""The hazards that were allowed in what ran, as the receipt tells them. Pure."""
+
+from __future__ import annotations
+
+from ..core.events import AllowedHazard
+from ..core.view import RunView
+from .format import visible
+
+
+def allowed_lines(view: RunView) -> list[str]:
+    """Return the hazards that were allowed in what ran, by whom and why; empty where there were none."""
+    found = [
+        visible(f"  {one.brief.file}:{brief.line} {it.id} on {it.relation}: {by_words(it, view.by)}")
+        for one in view.migrations
+        for brief in one.brief.statements
+        for it in brief.allowed
+    ]
+    return ["", "Hazards that were allowed:", *found] if found else []
+
+
+def by_words(hazard: AllowedHazard, operator: str) -> str:
+    """Return by whom a hazard was allowed, and why."""
+    by = operator or "the operator" if hazard.by == "operator" else f"the {hazard.by}"
+    return f"by {by}" + (f" ({hazard.reason})" if hazard.reason else "")

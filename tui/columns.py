@@ -1,0 +1,27 @@
+"""Text in aligned columns. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+from .format import bounded
+
+# Longer cells are cut; the JSON documents have them whole.
+_CELL: Final = 70
+
+
+def width(text: str) -> int:
+    """Return the cells that printable text takes on a terminal."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) != 0 for letter in text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return aligned lines, two spaces between columns; every cell is made visible here, on one line."""
+    shown = [[bounded(cell, _CELL) for cell in row] for row in (header, *rows)]
+    widths = [max(width(row[column]) for row in shown) for column in range(len(header))]
+    return [
+        "  ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip() for row in shown
+    ]
