@@ -9,16 +9,16 @@ from typing import Any
 from postgast import pg_query_pb2 as pb
 
 from .. import tree
-from ..catalog import Relation
-from ..effects_blocks import read_block
-from ..effects_reading import Reading
+from ..catalog_objects import Relation
 from ..estimate import Toil
 from ..judge import Judged
 from ..locks import LockMode
 from ..names import Parts, written
+from ..relation_state import State
 from ..script import Statement
-from ..touches import Act, Ref, WorkKind
-from ..world import State, World
+from ..touches import Effects, WorkKind
+from ..world import World
+from .rates import size_of
 
 _TABLES = frozenset({"table", "partitioned table", "materialized view"})
 
@@ -112,9 +112,23 @@ class Case:
     def filled(self, name: Parts) -> State | None:
         """Return a table that was there before the plan and is not known to be empty."""
         state = self.there(name)
-        if state is None or state.relation is None or state.kind not in _TABLES or state.relation.is_empty:
+        if state is None or state.kind not in _TABLES or self.is_empty(state):
             return None
         return state
+
+    def is_empty(self, state: State) -> bool:
+        """Whether a table, with all its partitions, is known to be empty, or made by the plan."""
+        return all(one.relation is None or one.relation.is_empty for one in self.stored(state))
+
+    def stored(self, state: State) -> list[State]:
+        """Return where the rows of a table are: in itself, or in its partitions."""
+        if state.kind != "partitioned table":
+            return [state]
+        return [one for one in self.world.descendants(state) if one.kind != "partitioned table"]
+
+    def size(self, *states: State) -> str:
+        """Return rows and size of tables in words."""
+        return size_of(*(leaf for state in states for leaf in self.stored(state)))
 
     def commands(self, *subtypes: int) -> Iterator[Command]:
         """Yield the subcommands of ALTER TABLE on filled tables; of these subtypes, or all."""
@@ -152,13 +166,18 @@ class Case:
                 for item in node.objects:
                     yield tree.object_parts(item), node
 
-    def toils_of(self, name: Parts, kind: WorkKind, *, column: str | None = None) -> list[Toil]:
-        """Return the work on a table, that for `column` where it is named."""
+    def toils_of(self, name: Parts, kind: WorkKind, *rules: str, column: str | None = None) -> list[Toil]:
+        """Return the work on a table and on what is below it, for these reasons; for `column` where it is named."""
+        state = self.world.find(name)
+        if state is None:
+            return []
+        family = {state.oid, *(child.oid for child in self.world.descendants(state))}
         return [
             toil
             for toil in self.toils
-            if toil.work.relation == name
-            and toil.work.kind is kind
+            if toil.work.kind is kind
+            and toil.work.rule in rules
+            and toil.state.oid in family
             and (column is None or toil.work.column in {None, column})
         ]
 
@@ -170,28 +189,24 @@ class Case:
         """Return a relation's name with its schema, also of one that is not there."""
         return written(self.world.key(name))
 
-    def dependents(self, state: State, column: str | None, *, typed: bool) -> Iterator[str]:
+    def dependents(
+        self, state: State, column: str | None, *, typed: bool, but: frozenset[int] = frozenset()
+    ) -> Iterator[str]:
         """Yield what depends on a relation, or on one column of it, and is not dropped together with it.
 
-        With `typed`, what keeps the column from changing its type: a foreign key does not.
+        With `typed`, what keeps the column from changing its type: a foreign key does not. `but` are the oids of what
+        goes as well.
         """
-        del column
-        if not typed:
-            yield from self._referencing(state)
-
-    def _referencing(self, state: State) -> Iterator[str]:
-        oid = state.relation.oid if state.relation is not None else 0
-        for key in {
-            (r.schema, r.name)
-            for o, rows in self.world.catalog.constraints.items()
-            if o != oid
-            for row in rows
-            if row["referenced"] == oid and (r := self.world.catalog.by_oid.get(o)) is not None
-        }:
-            other = self.world.relation(key)
-            for found in other.constraints.values() if other is not None else ():
-                if found.type == "f" and found.referenced == oid and other is not None:
-                    yield f"{written((found.name,))} of {other.qualified}"
+        columns = frozenset([column]) if column is not None else None
+        for view in self.world.views_on(state, columns):
+            if view.oid not in but:
+                yield f"the {view.kind} {view.qualified}"
+        for other, key in self.world.referencing(state) if not typed else ():
+            named = column is None or column in key.references
+            if other is not state and other.oid not in but and named and not key.inherited:
+                yield f"the foreign key {written((key.name,))} of {other.qualified}"
+        if column is None and state.kind == "table":
+            yield from (f"the table {child.qualified}" for child in self.world.children(state) if child.oid not in but)
 
     def held(self) -> dict[str, Past]:
         """Return the tables that the transaction has locked against writing, each with the statement that did it."""
@@ -203,29 +218,13 @@ class Case:
         return found
 
 
-def nodes_of(statement: Statement, world: World) -> tuple[Any, ...]:
-    """Return the trees of a statement that will run: its own, or those inside a DO block whose guards hold."""
-    if statement.tree is None:
-        return ()
-    if tree.kind(statement.tree) != "do_stmt":
-        return (statement.tree,)
-    found: list[Any] = []
-
-    def note(inner: Reading, node: Any) -> None:
-        inner.touch(Act.NEED, Ref(kind="statement", name=(str(len(found)),)))
-        found.append(node)
-
-    reading = Reading(place_of=statement.place_of)
-    read_block(reading, statement, read=note)
-    runs = {
-        int(touch.ref.name[0])
-        for touch in reading.gather.touches
-        if touch.ref.kind == "statement" and all(world.holds(test) is not False for test in touch.tests)
-    }
-    return tuple(node for number, node in enumerate(found) if number in runs)
+def nodes_of(effects: Effects, world: World) -> tuple[Any, ...]:
+    """Return the trees of what runs: the statement, or those inside a block or function, where their guards hold."""
+    return tuple(step.node for step in effects.steps if not any(world.holds(test) is False for test in step.tests))
 
 
 def is_table(case: Case, name: str) -> bool:
     """Whether a relation that the statement locks is a table that was there and is not known to be empty."""
     relation = case.locked.get(name)
-    return relation is not None and relation.kind in _TABLES and not relation.is_empty
+    state = case.world.of(relation.oid) if relation is not None else None
+    return state is not None and state.kind in _TABLES and not case.is_empty(state)

@@ -9,11 +9,10 @@ from postgast import pg_query_pb2 as pb
 
 from .. import tree
 from ..names import quote, written
-from ..world import State
+from ..relation_state import State
 from . import safe
 from .case import Case
 from .locks import bounded
-from .rates import size_of
 from .rule import NOTE, SEVERE, WARNING, Danger, Example, rule
 from .schemas import DEPENDENTS, EMPTY, PLATFORM
 
@@ -48,7 +47,7 @@ def drop_column(case: Case) -> Iterable[Danger]:
         name = quote(str(command.column))
         yield Danger(
             relation=command.table,
-            text=f"Loses the values of {name} in {command.table} ({size_of(command.state)}).",
+            text=f"Loses the values of {name} in {command.table} ({case.size(command.state)}).",
         )
 
 
@@ -73,7 +72,7 @@ def drop_column_takes_constraint(case: Case) -> Iterable[Danger]:
         if names:
             yield Danger(
                 relation=command.table,
-                text=f"Drops {', '.join(map(quote, names))} of {command.table} ({size_of(command.state)}) as well.",
+                text=f"Drops {', '.join(map(quote, names))} of {command.table} ({case.size(command.state)}) as well.",
             )
 
 
@@ -100,7 +99,7 @@ def drop_table(case: Case) -> Iterable[Danger]:
             gone = quote(f"{state.key[1]}_gone")
             yield Danger(
                 relation=state.qualified,
-                text=f"Loses the rows of {state.qualified} ({size_of(state)}).",
+                text=f"Loses the rows of {state.qualified} ({case.size(state)}).",
                 instead=f"ALTER TABLE {state.qualified} RENAME TO {gone};\n-- and drop it in a later migration",
             )
 
@@ -129,7 +128,7 @@ def truncate(case: Case) -> Iterable[Danger]:
                 more = ", and those of every table that references it" if node.behavior == pb.DROP_CASCADE else ""
                 yield Danger(
                     relation=state.qualified,
-                    text=f"Loses the rows of {state.qualified} ({size_of(state)}){more}, under ACCESS EXCLUSIVE.",
+                    text=f"Loses the rows of {state.qualified} ({case.size(state)}){more}, under ACCESS EXCLUSIVE.",
                 )
 
 
@@ -286,7 +285,7 @@ def move_schema(case: Case) -> Iterable[Danger]:
         if state is not None:
             yield Danger(
                 relation=state.qualified,
-                text=f"Who names {state.qualified} ({size_of(state)}) fails: it is in {quote(node.newschema)} from "
+                text=f"Who names {state.qualified} ({case.size(state)}) fails: it is in {quote(node.newschema)} from "
                 f"then on.",
                 instead=(
                     f"{safe.sql_of('alter_object_schema_stmt', node)}\n-- in the same transaction:\n"
@@ -358,7 +357,7 @@ def unbounded_delete(case: Case) -> Iterable[Danger]:
         if state is not None and not node.HasField("where_clause") and not node.using_clause:
             yield Danger(
                 relation=state.qualified,
-                text=f"Loses every row of {state.qualified} ({size_of(state)}), in one transaction.",
+                text=f"Loses every row of {state.qualified} ({case.size(state)}), in one transaction.",
             )
 
 
@@ -395,7 +394,7 @@ def unbounded_update(case: Case) -> Iterable[Danger]:
                 yield Danger(
                     relation=state.qualified,
                     text=(
-                        f"May change every row of {state.qualified} ({size_of(state)}), and keeps those that it "
+                        f"May change every row of {state.qualified} ({case.size(state)}), and keeps those that it "
                         f"changes "
                         "locked until the transaction ends."
                     ),
@@ -450,7 +449,7 @@ def timestamptz_depends_on_session_timezone(case: Case) -> Iterable[Danger]:
         yield Danger(
             relation=command.table,
             text=(
-                f"Reads the values of {name} in {command.table} ({size_of(command.state)}) as moments in "
+                f"Reads the values of {name} in {command.table} ({case.size(command.state)}) as moments in "
                 f"{zone or 'the TimeZone of this connection'}, which is the TimeZone of this connection."
             ),
             instead=f"{text} USING {name} AT TIME ZONE 'UTC';",
@@ -523,7 +522,8 @@ def drop_constraint(case: Case) -> Iterable[Danger]:
         if command.cmd.name in command.state.constraints:
             yield Danger(
                 relation=command.table,
-                text=f"{quote(command.cmd.name)} does not hold in {command.table} ({size_of(command.state)}) any more.",
+                text=f"{quote(command.cmd.name)} does not hold in {command.table} ({case.size(command.state)}) any "
+                f"more.",
             )
 
 
@@ -561,7 +561,7 @@ def replace_index(case: Case) -> Iterable[Danger]:
                         relation=state.qualified,
                         text=(
                             f"Between line {past.line} and the end of this statement {state.qualified} "
-                            f"({size_of(state)}) has no index that begins with {quote(first)}."
+                            f"({case.size(state)}) has no index that begins with {quote(first)}."
                         ),
                     )
 
@@ -591,7 +591,7 @@ def row_security(case: Case) -> Iterable[Danger]:
         if state is not None:
             yield Danger(
                 relation=state.qualified,
-                text=f"Changes who sees which rows of {state.qualified} ({size_of(state)}), under ACCESS EXCLUSIVE.",
+                text=f"Changes who sees which rows of {state.qualified} ({case.size(state)}), under ACCESS EXCLUSIVE.",
             )
 
 
@@ -634,7 +634,7 @@ def replica_identity(case: Case) -> Iterable[Danger]:
     for command in case.commands(pb.AT_ReplicaIdentity):
         yield Danger(
             relation=command.table,
-            text=f"Changes what is logged and sent for every UPDATE of {command.table} ({size_of(command.state)}).",
+            text=f"Changes what is logged and sent for every UPDATE of {command.table} ({case.size(command.state)}).",
         )
 
 

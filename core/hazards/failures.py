@@ -10,13 +10,12 @@ from postgast import pg_query_pb2 as pb
 from postgast.pg_query_pb2 import Token
 
 from .. import commands, tree
-from ..estimate import is_never_null
+from ..estimates.constraints import is_never_null
 from ..names import quote, written
+from ..relation_state import RELATION_REFS
 from ..touches import Act, WorkKind
-from ..world import RELATION_REFS
 from . import safe
 from .case import Case
-from .rates import size_of
 from .rule import NOTE, SEVERE, WARNING, Danger, Example, rule
 from .schemas import DEPENDENTS, EMPTY, PLATFORM
 
@@ -135,7 +134,7 @@ def add_required_column(case: Case) -> Iterable[Danger]:
         name = quote(str(command.column))
         yield Danger(
             relation=command.table,
-            text=f"Will fail: the rows of {command.table} ({size_of(command.state)}) have no value for {name}.",
+            text=f"Will fail: the rows of {command.table} ({case.size(command.state)}) have no value for {name}.",
             instead=(
                 f"{bare}\n-- then in batches, each in a transaction of its own:\n"
                 f"UPDATE {command.table} SET {name} = ... WHERE {name} IS NULL AND ...;\n-- at last:\n"
@@ -173,7 +172,7 @@ def invalid_index_left(case: Case) -> Iterable[Danger]:
                 name = written((state.key[0], index.name))
                 yield Danger(
                     relation=state.qualified,
-                    text=f"The index {name} of {state.qualified} ({size_of(state)}) is invalid: a failed build left "
+                    text=f"The index {name} of {state.qualified} ({case.size(state)}) is invalid: a failed build left "
                     f"it.",
                     instead=f"{safe.OUTSIDE}REINDEX INDEX CONCURRENTLY {name};",
                     complete=True,
@@ -212,7 +211,7 @@ def dependent_object(case: Case) -> Iterable[Danger]:
         if state is None:
             continue
         column = touch.ref.member
-        others = [*case.dependents(state, column, typed=typed)]
+        others = [*case.dependents(state, column, typed=typed, but=_going(case))]
         if others:
             shown = written((*state.key, column)) if column else state.qualified
             verb = "change its type" if typed else "be dropped"
@@ -220,6 +219,12 @@ def dependent_object(case: Case) -> Iterable[Danger]:
                 relation=state.qualified,
                 text=f"Will fail: {', '.join(others)} depends on {shown}, so that it cannot {verb}.",
             )
+
+
+def _going(case: Case) -> frozenset[int]:
+    """Return the relations that the statement drops."""
+    gone = [touch.ref.name for touch in case.judged.effects.touches if touch.act is Act.DROP and not touch.ref.member]
+    return frozenset(state.oid for name in gone if name and (state := case.world.find(name)) is not None)
 
 
 @rule(
@@ -256,7 +261,7 @@ def duplicate_data(case: Case) -> Iterable[Danger]:
             state is not None
             and node.unique
             and all(columns)
-            and case.toils_of(tree.parts(node.relation), WorkKind.BUILD)
+            and case.toils_of(tree.parts(node.relation), WorkKind.BUILD, "index")
         ):
             where = f" WHERE {safe.expression_of(node.where_clause)}" if node.HasField("where_clause") else ""
             found.append((state.qualified, _twice(state.qualified, columns, where)))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from postgast import pg_query_pb2 as pb
 
 from .. import tree
-from ..catalog import Catalog, Relation
-from ..estimate import toils
+from ..catalog import Catalog
+from ..catalog_objects import Relation
+from ..estimates.statement import estimate
 from ..judge import Judged, search_path_after
 from ..names import written
 from ..plan import HazardFinding
@@ -110,7 +111,7 @@ class _Look:
     names: Mapping[str, Relation] = field(repr=False)
 
     def case(self, judged: Judged, passage: Passage, past: tuple[Past, ...]) -> Case:
-        work = toils(judged.effects, self.world)
+        _, work = estimate(judged.effects, self.world)
         locked = {
             claim.relation: self.names[claim.relation]
             for claim in judged.estimate.locks
@@ -120,7 +121,7 @@ class _Look:
             judged=judged,
             world=self.world,
             toils=tuple(t for t in work if t.state.relation is not None and not t.state.relation.is_empty),
-            nodes=nodes_of(judged.statement, self.world),
+            nodes=nodes_of(judged.effects, self.world),
             version=self.world.catalog.server.version_num,
             transactional=passage.transactional,
             past=past,

@@ -9,13 +9,15 @@ from postgast import pg_query_pb2 as pb
 
 from .. import tree
 from ..effects_constraints import default_name
-from ..estimate import Toil, is_never_null
+from ..estimate import Toil
+from ..estimates.constraints import is_never_null
 from ..locks import LockMode
 from ..names import quote, written
+from ..relation_state import State
 from ..touches import WorkKind
 from . import safe
 from .case import Case, Command
-from .rates import duration, seconds_of, size_of
+from .rates import duration, seconds_of
 from .rule import SEVERE, Danger, Example, rule
 from .scans import scan
 from .schemas import DEPENDENTS, EMPTY, EVENTS, PLATFORM
@@ -38,7 +40,7 @@ def build(
     return Danger(
         relation=table,
         text=(
-            f"Reads {table} ({size_of(*states)}) and builds {what} under {mode}: "
+            f"Reads {table} ({case.size(*states)}) and builds {what} under {mode}: "
             f"{waits} meanwhile{duration(WorkKind.BUILD, seconds)}."
         ),
         instead=instead,
@@ -80,14 +82,15 @@ def scan_create_index(case: Case) -> Iterable[Danger]:
     """CREATE INDEX without CONCURRENTLY."""
     for node in case.of("index_stmt"):
         name = tree.parts(node.relation)
-        state, toils = case.filled(name), case.toils_of(name, WorkKind.BUILD)
+        state, toils = case.filled(name), case.toils_of(name, WorkKind.BUILD, "index")
         if state is None or node.concurrent or not toils:
             continue
         apart = state.kind == "partitioned table"
-        instead = _by_partition(case, node) if apart else _concurrently(node)
+        flat = all(child.kind == "table" for child in case.world.children(state))
+        instead = _by_partition(case, node, state) if apart else _concurrently(node)
         yield build(
             case, state.qualified, toils, "the index", mode=LockMode.SHARE, instead=instead,
-            complete=not apart and not instead.startswith("-- CREATE"),
+            complete=not apart or flat,
         )  # fmt: skip
 
 
@@ -97,16 +100,23 @@ def _concurrently(node: Any) -> str:
     return safe.OUTSIDE + safe.sql_of("index_stmt", copy)
 
 
-def _by_partition(case: Case, node: Any) -> str:
+def _by_partition(case: Case, node: Any, state: State) -> str:
+    """Return the three steps on a partitioned table: ONLY the parent, each partition CONCURRENTLY, ATTACH each."""
     only = safe.copy_of(node)
     only.relation.inh = False
-    parent = written((*tree.parts(node.relation)[:-1], node.idxname)) if node.idxname else "..."
-    return (
-        f"{safe.sql_of('index_stmt', only)}\n"
-        f"{safe.APART}{safe.OUTSIDE}"
-        f"-- CREATE INDEX CONCURRENTLY on each partition of {case.qualified(tree.parts(node.relation))}, and for each\n"
-        f"-- ALTER INDEX {parent} ATTACH PARTITION ..."
-    )
+    columns = tuple(item.index_elem.name or "expr" for item in node.index_params)
+    only.idxname = node.idxname or default_name(state.key[1], columns, "idx")
+    steps = [safe.sql_of("index_stmt", only)]
+    for leaf in case.stored(state):
+        own = safe.copy_of(node)
+        own.concurrent, own.idxname = True, default_name(leaf.key[1], columns, "idx")
+        own.relation.schemaname, own.relation.relname = leaf.key
+        parent, child = (state.key[0], only.idxname), (leaf.key[0], own.idxname)
+        steps += [
+            f"{safe.APART}{safe.OUTSIDE}{safe.sql_of('index_stmt', own)}",
+            f"ALTER INDEX {written(parent)} ATTACH PARTITION {written(child)};",
+        ]
+    return "\n".join(steps)
 
 
 @rule(
@@ -170,7 +180,7 @@ def scan_add_pk(case: Case) -> Iterable[Danger]:
 def _constraint(case: Case, contype: int, kind: str) -> Iterable[Danger]:
     word = "the index of the primary key" if kind == "p" else "the index of the constraint"
     for command, constraint in case.added_constraints(contype):
-        toils = case.toils_of(command.name, WorkKind.BUILD)
+        toils = case.toils_of(command.name, WorkKind.BUILD, "primary key" if kind == "p" else "unique")
         if constraint.indexname or not toils:
             continue
         inline = command.constraint is None
@@ -255,20 +265,13 @@ def scan_pk_using_nullable_index(case: Case) -> Iterable[Danger]:
             continue
         nullable = [column for column in index.columns or () if not is_never_null(command.state, column)]
         if nullable:
-            toils = case.toils_of(command.name, WorkKind.SCAN) or [_stand_in(case, command)]
+            toils = case.toils_of(command.name, WorkKind.SCAN, "not null")
             first = [safe.never_null(command.table, command.state.key[1], c, case.version) for c in nullable]
             yield scan(
-                case, command.table, [t for t in toils if t is not None],
+                case, command.table, toils,
                 f"to see that {', '.join(map(quote, nullable))} is never null", mode=LockMode.ACCESS_EXCLUSIVE,
                 instead="\n".join([*first, f"{safe.APART}{safe.alter(command, command.cmd)}"]), complete=True,
             )  # fmt: skip
-
-
-def _stand_in(case: Case, command: Command) -> Toil:
-    from ..touches import Work
-
-    work = Work(kind=WorkKind.SCAN, relation=command.name, place=case.statement.place)
-    return Toil(work=work, state=command.state)
 
 
 @rule(
@@ -292,7 +295,7 @@ def _stand_in(case: Case, command: Command) -> Toil:
 def scan_exclude(case: Case) -> Iterable[Danger]:
     """ADD CONSTRAINT ... EXCLUDE."""
     for command in case.commands(pb.AT_AddConstraint):
-        toils = case.toils_of(command.name, WorkKind.BUILD)
+        toils = case.toils_of(command.name, WorkKind.BUILD, "exclude")
         if command.constraint.contype == pb.CONSTR_EXCLUSION and toils:
             yield build(case, command.table, toils, "the index of the constraint", mode=LockMode.ACCESS_EXCLUSIVE)
 
@@ -329,7 +332,7 @@ def scan_refresh_matview(case: Case) -> Iterable[Danger]:
         yield Danger(
             relation=state.qualified,
             text=(
-                f"Runs the query of {state.qualified} ({size_of(state)}) and writes the view anew under ACCESS "
+                f"Runs the query of {state.qualified} ({case.size(state)}) and writes the view anew under ACCESS "
                 "EXCLUSIVE: nobody can read it until the query is done."
             ),
             instead=first + safe.sql_of("refresh_mat_view_stmt", copy),
@@ -360,15 +363,23 @@ def scan_refresh_matview(case: Case) -> Iterable[Danger]:
 def scan_reindex(case: Case) -> Iterable[Danger]:
     """REINDEX INDEX and REINDEX TABLE."""
     for node in case.of("reindex_stmt"):
-        toils = [toil for toil in case.toils if toil.work.kind is WorkKind.BUILD and not toil.work.concurrent]
+        toils = [toil for toil in case.toils if toil.work.rule == "reindex" and not toil.work.concurrent]
         if tree.option(node.params, "concurrently") or not toils:
             continue
         copy = safe.copy_of(node)
         copy.params.append(pb.Node(def_elem=pb.DefElem(defname="concurrently", defaction=pb.DEFELEM_UNSPEC)))
         instead = safe.OUTSIDE + safe.sql_of("reindex_stmt", copy)
-        yield build(
-            case, toils[0].state.qualified, toils, "the index anew", mode=LockMode.SHARE, instead=instead, complete=True
-        )
+        for table in dict.fromkeys(toil.state.qualified for toil in toils):
+            own = [toil for toil in toils if toil.state.qualified == table]
+            yield build(
+                case,
+                table,
+                own,
+                "its index anew",
+                mode=LockMode.SHARE,
+                instead=instead,
+                complete=bool(node.relation.relname),
+            )
 
 
 @rule(
@@ -396,8 +407,10 @@ def scan_reindex(case: Case) -> Iterable[Danger]:
 def type_change_rebuilds_index(case: Case) -> Iterable[Danger]:
     """ALTER COLUMN ... TYPE that keeps the rows, but not an index."""
     for command in case.commands(pb.AT_AlterColumnType):
-        toils = case.toils_of(command.name, WorkKind.BUILD, column=command.column)
-        if not toils or case.toils_of(command.name, WorkKind.REWRITE, column=command.column):
+        column = command.state.columns.get(str(command.column))
+        touched = {n for n, i in command.state.indexes.items() if column is not None and column.name in i.touched}
+        toils = [t for t in case.toils_of(command.name, WorkKind.BUILD, "rebuild") if t.work.index in touched]
+        if not toils:
             continue
         names = [written((command.state.key[0], toil.work.index)) for toil in toils if toil.work.index]
         drops = [f"{safe.OUTSIDE}DROP INDEX CONCURRENTLY {name};" for name in names]
@@ -427,9 +440,8 @@ def type_change_rebuilds_index(case: Case) -> Iterable[Danger]:
 def type_change_tests_check(case: Case) -> Iterable[Danger]:
     """ALTER COLUMN ... TYPE that keeps the rows of a column with a CHECK."""
     for command in case.commands(pb.AT_AlterColumnType):
-        toils = case.toils_of(command.name, WorkKind.SCAN, column=command.column)
-        toils = [toil for toil in toils if toil.work.column == command.column]
-        if toils and not case.toils_of(command.name, WorkKind.REWRITE, column=command.column):
+        toils = case.toils_of(command.name, WorkKind.SCAN, "check", column=command.column)
+        if toils and not case.toils_of(command.name, WorkKind.REWRITE, "type", column=command.column):
             yield scan(
                 case, command.table, toils, f"to test what is demanded of {quote(str(command.column))}",
                 mode=LockMode.ACCESS_EXCLUSIVE,

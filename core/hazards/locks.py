@@ -13,7 +13,7 @@ from ..names import Parts, written
 from ..touches import Act, WorkKind
 from . import safe
 from .case import Case, is_table
-from .rates import duration, seconds_of, size_of
+from .rates import duration, seconds_of
 from .rule import NOTE, SEVERE, WARNING, Danger, Example, rule
 from .schemas import DEPENDENTS, PLATFORM
 
@@ -81,7 +81,8 @@ def work_after_ax(case: Case) -> Iterable[Danger]:
         yield Danger(
             relation=others[0],
             text=(
-                f"Goes through {table} ({size_of(*states)}) while {others[0]} is held in {mode} since line {past.line}"
+                f"Goes through {table} ({case.size(*states)}) while {others[0]} is held in {mode} since line "
+                f"{past.line}"
                 f"{duration(kind, seconds)}."
             ),
             instead=f"{safe.APART}{case.statement.sql};",
@@ -93,15 +94,16 @@ def work_after_ax(case: Case) -> Iterable[Danger]:
 
 def _long_work(case: Case) -> Iterable[tuple[str, WorkKind, list[Any]]]:
     """Yield tables that the statement goes through and does not itself lock: what does is told elsewhere."""
+    changing = [node for kind in ("update_stmt", "delete_stmt") for node in case.of(kind)]
     if not case.judged.estimate.long:
         for toil in case.toils:
-            if not toil.work.concurrent:
+            # of what an UPDATE reads, its condition tells more
+            if not toil.work.concurrent and not (toil.work.rule == "query" and changing):
                 yield toil.state.qualified, toil.work.kind, [toil.state]
-    for kind in ("update_stmt", "delete_stmt"):
-        for node in case.of(kind):
-            state = case.filled(tree.parts(node.relation))
-            if state is not None and not bounded(case, node):
-                yield state.qualified, WorkKind.REWRITE, [state]
+    for node in changing:
+        state = case.filled(tree.parts(node.relation))
+        if state is not None and not bounded(case, node):
+            yield state.qualified, WorkKind.REWRITE, case.stored(state)
 
 
 def bounded(case: Case, node: Any) -> bool:
@@ -217,7 +219,7 @@ def fk_drop_locks_parent(case: Case) -> Iterable[Danger]:
             yield Danger(
                 relation=claim.relation,
                 text=(
-                    f"Locks {claim.relation} ({size_of(state)}) in ACCESS EXCLUSIVE too: it is at the other end of a "
+                    f"Locks {claim.relation} ({case.size(state)}) in ACCESS EXCLUSIVE too: it is at the other end of a "
                     "foreign key."
                 ),
             )
@@ -260,7 +262,7 @@ def drop_index_plain(case: Case) -> Iterable[Danger]:
             instead = safe.OUTSIDE + safe.sql_of("drop_stmt", copy)
         yield Danger(
             relation=table.qualified,
-            text=f"Locks {table.qualified} ({size_of(table)}) in ACCESS EXCLUSIVE until the transaction ends.",
+            text=f"Locks {table.qualified} ({case.size(table)}) in ACCESS EXCLUSIVE until the transaction ends.",
             instead=instead,
             complete=bool(instead) and len(node.objects) == 1,
         )
@@ -308,7 +310,7 @@ def trigger_ddl(case: Case) -> Iterable[Danger]:
             who = "reading and writing waits" if mode == "ACCESS EXCLUSIVE" else "writing waits"
             yield Danger(
                 relation=state.qualified,
-                text=f"Locks {state.qualified} ({size_of(state)}) in {mode} until the transaction ends: {who}.",
+                text=f"Locks {state.qualified} ({case.size(state)}) in {mode} until the transaction ends: {who}.",
             )
 
 
@@ -348,7 +350,7 @@ def noop_guard_lock(case: Case) -> Iterable[Danger]:
         if idle:
             yield Danger(
                 relation=state.qualified,
-                text=f"Has nothing to do on {state.qualified} ({size_of(state)}), and locks it in ACCESS EXCLUSIVE.",
+                text=f"Has nothing to do on {state.qualified} ({case.size(state)}), and locks it in ACCESS EXCLUSIVE.",
             )
 
 
@@ -390,7 +392,7 @@ def reloption_needs_ax(case: Case) -> Iterable[Danger]:
         yield Danger(
             relation=state.qualified,
             text=f"Locks {state.qualified} in ACCESS EXCLUSIVE for {', '.join(strong)}: queries of {table.qualified} "
-            f"({size_of(table)}) wait.",
+            f"({case.size(table)}) wait.",
         )
 
 
@@ -418,7 +420,7 @@ def lock_table(case: Case) -> Iterable[Danger]:
             if state is not None and mode is not None and mode.blocks_writes:
                 yield Danger(
                     relation=state.qualified,
-                    text=f"Locks {state.qualified} ({size_of(state)}) in {mode} until the transaction ends.",
+                    text=f"Locks {state.qualified} ({case.size(state)}) in {mode} until the transaction ends.",
                 )
 
 
@@ -440,7 +442,8 @@ def matview_refresh_concurrently(case: Case) -> Iterable[Danger]:
         if state is not None and node.concurrent:
             yield Danger(
                 relation=state.qualified,
-                text=f"Holds {state.qualified} ({size_of(state)}) in EXCLUSIVE: another REFRESH waits, readers do not.",
+                text=f"Holds {state.qualified} ({case.size(state)}) in EXCLUSIVE: another REFRESH waits, readers do "
+                f"not.",
             )
 
 

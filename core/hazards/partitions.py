@@ -8,14 +8,10 @@ from typing import Any, Final
 from postgast import pg_query_pb2 as pb
 
 from .. import tree
-from ..catalog import Relation
 from ..locks import LockMode
-from ..names import Parts, quote, written
-from ..touches import WorkKind
-from ..world import State
+from ..names import quote
 from . import safe
 from .case import Case
-from .rates import size_of
 from .rule import SEVERE, WARNING, Danger, Example, rule
 from .scans import scan
 from .schemas import EVENTS, PLATFORM, YEARS
@@ -52,7 +48,7 @@ def scan_attach_partition(case: Case) -> Iterable[Danger]:
     """ALTER TABLE ... ATTACH PARTITION."""
     for node, cmd in _partition_commands(case, pb.AT_AttachPartition):
         child = tree.parts(cmd.name)
-        work = [t for t in case.toils if t.work.kind in {WorkKind.SCAN, WorkKind.BUILD}]
+        work = [t for t in case.toils if t.work.rule in {"partition", "foreign key"}]
         if not work:
             continue
         for table in dict.fromkeys(toil.state.qualified for toil in work):
@@ -82,13 +78,6 @@ def _partition_commands(case: Case, subtype: int) -> Iterable[tuple[Any, Any]]:
                 yield node, definition.partition_cmd
 
 
-def default_partition(case: Case, parent: Parts) -> State | None:
-    """Return the default partition of a table, where the catalog shows one."""
-    state = case.there(parent)
-    found: Relation | None = getattr(state, "default_partition", None)
-    return case.world.relation((found.schema, found.name)) if found is not None else None
-
-
 @rule(
     id="scan-create-partition-default",
     severity=SEVERE,
@@ -116,7 +105,7 @@ def scan_create_partition_default(case: Case) -> Iterable[Danger]:
     for node in case.of("create_stmt"):
         if not node.HasField("partbound") or node.partbound.is_default:
             continue
-        toils = [toil for toil in case.toils if toil.work.kind is WorkKind.SCAN]
+        toils = [toil for toil in case.toils if toil.work.rule == "partition"]
         for toil in toils:
             yield scan(
                 case, toil.state.qualified, [toil], "to see that no row belongs to the new partition",
@@ -155,7 +144,7 @@ def lock_create_partition(case: Case) -> Iterable[Danger]:
         if parent is not None and case.world.find(tree.parts(node.relation)) is None:
             yield Danger(
                 relation=parent.qualified,
-                text=f"Locks {parent.qualified} ({size_of(parent)}) in ACCESS EXCLUSIVE until the transaction ends.",
+                text=f"Locks {parent.qualified} ({case.size(parent)}) in ACCESS EXCLUSIVE until the transaction ends.",
                 instead=_by_itself(node),
                 complete=not node.table_elts and not node.HasField("partspec"),
             )
@@ -204,14 +193,14 @@ def detach_plain(case: Case) -> Iterable[Danger]:
         if parent is None or cmd.concurrent:
             continue
         instead = ""
-        if case.version >= 140000 and default_partition(case, tree.parts(node.relation)) is None:
+        if case.version >= 140000 and case.world.default_partition(parent) is None:
             copy = safe.copy_of(node)
             getattr(copy.cmds[0].alter_table_cmd, "def").partition_cmd.concurrent = True
             instead = safe.OUTSIDE + safe.sql_of("alter_table_stmt", copy)
         yield Danger(
             relation=parent.qualified,
             text=(
-                f"Locks {parent.qualified} ({size_of(parent)}) and the partition in ACCESS EXCLUSIVE until the "
+                f"Locks {parent.qualified} ({case.size(parent)}) and the partition in ACCESS EXCLUSIVE until the "
                 "transaction ends."
             ),
             instead=instead,
@@ -235,35 +224,24 @@ def drop_partition(case: Case) -> Iterable[Danger]:
         state = case.filled(name)
         if state is None or state.relation is None or not state.relation.partition:
             continue
-        parent = _parent(case, state)
+        parents = case.world.parents(state)
+        parent = parents[0] if parents else None
+        default = parent is not None and case.world.default_partition(parent) is not None
         instead = ""
-        if parent is not None and case.version >= 140000:
+        if parent is not None and not default and case.version >= 140000:
             instead = (
-                f"{safe.OUTSIDE}ALTER TABLE {parent} DETACH PARTITION {state.qualified} CONCURRENTLY;\n"
+                f"{safe.OUTSIDE}ALTER TABLE {parent.qualified} DETACH PARTITION {state.qualified} CONCURRENTLY;\n"
                 f"{safe.APART}{safe.sql_of('drop_stmt', node)}"
             )
         yield Danger(
             relation=state.qualified,
             text=(
-                f"Locks not only {state.qualified} ({size_of(state)}) in ACCESS EXCLUSIVE, but the partitioned table "
+                f"Locks not only {state.qualified} ({case.size(state)}) in ACCESS EXCLUSIVE, but the partitioned table "
                 "that it belongs to."
             ),
             instead=instead,
             complete=bool(instead) and len(node.objects) == 1,
         )
-
-
-def _parent(case: Case, state: State) -> str | None:
-    """Return the partitioned table that a partition is locked together with."""
-    claims = [claim.relation for claim in case.judged.estimate.locks if claim.relation != state.qualified]
-    tables = [name for name in claims if name in {s.qualified for s in _partitioned(case, claims)}]
-    return tables[0] if len(tables) == 1 else None
-
-
-def _partitioned(case: Case, names: list[str]) -> list[State]:
-    by_name = {written(key): key for key in case.world.catalog.relations}
-    states = [case.world.relation(by_name[name]) for name in names if name in by_name]
-    return [state for state in states if state is not None and state.kind == "partitioned table"]
 
 
 @rule(

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ..relation_state import State
 from ..touches import WorkKind
-from ..world import State, World
+from ..world import World
 
 MEGABYTE: Final = 1_000_000
 # bytes in a second

@@ -8,7 +8,7 @@ from typing import Final
 from ..touches import WorkKind
 from . import indexes, partitions, rewrites, scans
 from .case import Case
-from .rates import duration, seconds_of, size_of
+from .rates import duration, seconds_of
 from .rule import SEVERE, Danger, Example, Rule, rule
 from .schemas import DEPENDENTS, PLATFORM
 
@@ -48,7 +48,7 @@ def blocking_work(case: Case) -> Iterable[Danger]:
         yield Danger(
             relation=toil.state.qualified,
             text=(
-                f"{_VERBS[toil.work.kind]} {toil.state.qualified} ({size_of(toil.state)}) under {mode}"
+                f"{_VERBS[toil.work.kind]} {toil.state.qualified} ({case.size(toil.state)}) under {mode}"
                 f"{duration(toil.work.kind, seconds)}."
             ),
             seconds=seconds,

@@ -13,7 +13,7 @@ from ..names import quote
 from ..touches import WorkKind
 from . import safe
 from .case import Case, Command
-from .rates import duration, seconds_of, size_of
+from .rates import duration, seconds_of
 from .rule import SEVERE, Danger, Example, rule
 from .schemas import DEPENDENTS, EMPTY, PLATFORM
 
@@ -26,7 +26,7 @@ def _rewrite(case: Case, table: str, toils: Sequence[Toil], instead: str = "", *
     return Danger(
         relation=table,
         text=(
-            f"Writes every row of {table} ({size_of(*states)}) and its indexes anew under ACCESS EXCLUSIVE: "
+            f"Writes every row of {table} ({case.size(*states)}) and its indexes anew under ACCESS EXCLUSIVE: "
             f"nobody can read or write it meanwhile{duration(WorkKind.REWRITE, seconds)}."
         ),
         instead=instead,
@@ -38,9 +38,7 @@ def _rewrite(case: Case, table: str, toils: Sequence[Toil], instead: str = "", *
 def _columns(case: Case, rules: set[str]) -> Iterator[tuple[Command, list[Toil]]]:
     """Yield the new columns because of which the table is rewritten, by what decides it."""
     for command in case.new_columns():
-        found = [
-            t for t in case.toils_of(command.name, WorkKind.REWRITE, column=command.column) if t.work.rule in rules
-        ]
+        found = case.toils_of(command.name, WorkKind.REWRITE, *rules, column=command.column)
         if found:
             yield command, found
 
@@ -128,7 +126,7 @@ def rewrite_volatile_default(case: Case) -> Iterable[Danger]:
 )
 def rewrite_serial_identity(case: Case) -> Iterable[Danger]:
     """ADD COLUMN of a serial type or AS IDENTITY."""
-    for command, found in _columns(case, {"always"}):
+    for command, found in _columns(case, {"generated"}):
         column = command.definition.column_def
         serial = "serial" in tree.strings(column.type_name.names)[-1]
         if not (serial or pb.CONSTR_IDENTITY in _kinds(command)):
@@ -178,7 +176,7 @@ def rewrite_serial_identity(case: Case) -> Iterable[Danger]:
 )
 def rewrite_generated_stored(case: Case) -> Iterable[Danger]:
     """ADD COLUMN ... GENERATED ALWAYS AS ... STORED."""
-    for command, found in _columns(case, {"always"}):
+    for command, found in _columns(case, {"generated"}):
         if pb.CONSTR_GENERATED not in _kinds(command):
             continue
         if case.version >= 180000:
@@ -217,7 +215,7 @@ def rewrite_generated_stored(case: Case) -> Iterable[Danger]:
 def set_expression(case: Case) -> Iterable[Danger]:
     """ALTER COLUMN ... SET EXPRESSION."""
     for command in case.commands(pb.AT_SetExpression):
-        found = case.toils_of(command.name, WorkKind.REWRITE, column=command.column)
+        found = case.toils_of(command.name, WorkKind.REWRITE, "generated", column=command.column)
         if found:
             yield _rewrite(case, command.table, found)
 
@@ -256,8 +254,7 @@ def rewrite_domain_column(case: Case) -> Iterable[Danger]:
 
 def _types(case: Case) -> Iterator[tuple[Command, list[Toil]]]:
     for command in case.commands(pb.AT_AlterColumnType):
-        found = case.toils_of(command.name, WorkKind.REWRITE, column=command.column)
-        found = [toil for toil in found if toil.work.rule == "type"]
+        found = case.toils_of(command.name, WorkKind.REWRITE, "type", column=command.column)
         if found:
             yield command, found
 
@@ -318,7 +315,7 @@ def rewrite_type_change(case: Case) -> Iterable[Danger]:
 
 def _whole(case: Case, *subtypes: int) -> Iterable[Danger]:
     for command in case.commands(*subtypes):
-        found = [t for t in case.toils_of(command.name, WorkKind.REWRITE) if t.work.column is None]
+        found = case.toils_of(command.name, WorkKind.REWRITE, "storage")
         if found:
             yield _rewrite(case, command.table, found)
 
@@ -405,17 +402,12 @@ def rewrite_access_method(case: Case) -> Iterable[Danger]:
 )
 def rewrite_cluster_vacuum_full(case: Case) -> Iterable[Danger]:
     """CLUSTER and VACUUM (FULL)."""
-    for node in case.of("cluster_stmt"):
-        name = tree.parts(node.relation)
-        state, found = case.filled(name), case.toils_of(name, WorkKind.REWRITE)
-        if state is not None and found:
-            yield _rewrite(case, state.qualified, found, f"-- pg_repack --table={state.qualified}")
-    for node in case.of("vacuum_stmt"):
-        for item in node.rels:
-            name = tree.parts(item.vacuum_relation.relation)
-            state, found = case.filled(name), case.toils_of(name, WorkKind.REWRITE)
-            if state is not None and found:
-                yield _rewrite(case, state.qualified, found, f"{safe.OUTSIDE}VACUUM (ANALYZE) {state.qualified};")
+    for toil in case.toils:
+        table = toil.state.qualified
+        if toil.work.rule == "cluster":
+            yield _rewrite(case, table, [toil], f"-- pg_repack --table={table}")
+        elif toil.work.rule == "vacuum":
+            yield _rewrite(case, table, [toil], f"{safe.OUTSIDE}VACUUM (ANALYZE) {table};")
 
 
 RULES: Final = (

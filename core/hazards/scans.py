@@ -14,7 +14,7 @@ from ..names import quote
 from ..touches import WorkKind
 from . import safe
 from .case import Case, Command
-from .rates import duration, seconds_of, size_of
+from .rates import duration, seconds_of
 from .rule import SEVERE, WARNING, Danger, Example, rule
 from .schemas import DEPENDENTS, EMPTY, PLATFORM
 
@@ -38,7 +38,7 @@ def scan(
     return Danger(
         relation=table,
         text=(
-            f"Reads every row of {table} ({size_of(*states)}) under {mode} {what}: "
+            f"Reads every row of {table} ({case.size(*states)}) under {mode} {what}: "
             f"{waits} meanwhile{duration(WorkKind.SCAN, seconds)}."
         ),
         instead=instead,
@@ -78,7 +78,7 @@ def scan_set_not_null(case: Case) -> Iterable[Danger]:
         if constraint.contype == pb.CONSTR_NOTNULL and not constraint.skip_validation:
             found.extend((command, column) for column in tree.strings(constraint.keys))
     for command, column in found:
-        toils = case.toils_of(command.name, WorkKind.SCAN, column=column)
+        toils = case.toils_of(command.name, WorkKind.SCAN, "not null", column=column)
         if toils:
             yield scan(
                 case, command.table, toils, f"to see that {quote(column)} is never null",
@@ -116,7 +116,7 @@ def scan_add_check(case: Case) -> Iterable[Danger]:
     """ADD CONSTRAINT ... CHECK without NOT VALID."""
     for command in case.commands(pb.AT_AddConstraint):
         constraint = command.constraint
-        toils = case.toils_of(command.name, WorkKind.SCAN)
+        toils = case.toils_of(command.name, WorkKind.SCAN, "check")
         if constraint.contype == pb.CONSTR_CHECK and not constraint.skip_validation and _enforced(constraint) and toils:
             yield scan(
                 case, command.table, toils, "to test the condition", mode=LockMode.ACCESS_EXCLUSIVE,
@@ -167,7 +167,7 @@ def inline_check_on_add_column(case: Case) -> Iterable[Danger]:
             for item in command.definition.column_def.constraints
             if item.constraint.contype == pb.CONSTR_CHECK and _enforced(item.constraint)
         ]
-        toils = case.toils_of(command.name, WorkKind.SCAN)
+        toils = case.toils_of(command.name, WorkKind.SCAN, "check")
         if not checks or not toils:
             continue
         bare = safe.alter(command, safe.new_column(command, without=(pb.CONSTR_CHECK,)))
@@ -212,7 +212,7 @@ def scan_add_fk(case: Case) -> Iterable[Danger]:
     """ADD FOREIGN KEY without NOT VALID, and ADD COLUMN ... DEFAULT ... REFERENCES."""
     for command, constraint in case.added_constraints(pb.CONSTR_FOREIGN):
         inline = command.constraint is None
-        toils = case.toils_of(command.name, WorkKind.SCAN)
+        toils = case.toils_of(command.name, WorkKind.SCAN, "foreign key")
         if constraint.skip_validation or not _enforced(constraint) or not toils:
             continue
         if inline and all(i.constraint.contype != pb.CONSTR_DEFAULT for i in command.definition.column_def.constraints):
@@ -267,7 +267,7 @@ def lock_inline_references(case: Case) -> Iterable[Danger]:
             yield Danger(
                 relation=command.table,
                 text=(
-                    f"Locks {command.table} in ACCESS EXCLUSIVE and {other.qualified} ({size_of(other)}) in "
+                    f"Locks {command.table} in ACCESS EXCLUSIVE and {other.qualified} ({case.size(other)}) in "
                     "SHARE ROW EXCLUSIVE together, until the transaction ends; no row is read."
                 ),
                 instead=_foreign_key(case, command, constraint, (str(command.column),), inline=True),
@@ -308,7 +308,7 @@ def scan_validate_under_lock(case: Case) -> Iterable[Danger]:
     """VALIDATE CONSTRAINT on a table that the transaction holds a strong lock on."""
     held = case.held()
     for command in case.commands(pb.AT_ValidateConstraint):
-        past, toils = held.get(command.table), case.toils_of(command.name, WorkKind.SCAN)
+        past, toils = held.get(command.table), case.toils_of(command.name, WorkKind.SCAN, "validate")
         if past is None or not toils:
             continue
         mode = max((mode for p in case.past for t, mode in p.locks if t == command.table), key=lambda m: m.strength)
@@ -345,7 +345,9 @@ def scan_validate_under_lock(case: Case) -> Iterable[Danger]:
 def scan_multi_subcommand(case: Case) -> Iterable[Danger]:
     """ALTER TABLE with VALIDATE and something stronger."""
     for command in case.commands(pb.AT_ValidateConstraint):
-        toils = [t for t in case.toils_of(command.name, WorkKind.SCAN) if t.work.constraint == command.cmd.name]
+        toils = [
+            t for t in case.toils_of(command.name, WorkKind.SCAN, "validate") if t.work.constraint == command.cmd.name
+        ]
         mode = case.lock_on(command.table)
         if not toils or mode is None or not mode.blocks_writes or len(command.node.cmds) < 2:
             continue
@@ -380,7 +382,7 @@ def scan_multi_subcommand(case: Case) -> Iterable[Danger]:
 def scan_domain_constraint(case: Case) -> Iterable[Danger]:
     """ALTER DOMAIN ADD CONSTRAINT, VALIDATE CONSTRAINT and SET NOT NULL."""
     for node in case.of("alter_domain_stmt"):
-        toils = [toil for toil in case.toils if toil.work.kind is WorkKind.SCAN]
+        toils = [toil for toil in case.toils if toil.work.rule == "domain"]
         if not toils:
             continue
         for table in dict.fromkeys(toil.state.qualified for toil in toils):
@@ -428,7 +430,7 @@ def multi_alter_same_table(case: Case) -> Iterable[Danger]:
     for command in case.commands():
         table = command.table
         again = [past for past in case.past if table in past.worked and any(name == table for name, _ in past.altered)]
-        worked = case.toils_of(command.name, WorkKind.SCAN) or case.toils_of(command.name, WorkKind.REWRITE)
+        worked = any(toil.state is command.state and toil.work.kind is not WorkKind.BUILD for toil in case.toils)
         if table in seen or not again or not worked or command.cmd.subtype == pb.AT_ValidateConstraint:
             continue
         seen.add(table)
@@ -437,7 +439,7 @@ def multi_alter_same_table(case: Case) -> Iterable[Danger]:
         yield Danger(
             relation=table,
             text=(
-                f"Goes through {table} ({size_of(command.state)}) once more, after the statement at line "
+                f"Goes through {table} ({case.size(command.state)}) once more, after the statement at line "
                 f"{again[-1].line}; together in one ALTER TABLE they share a pass."
             ),
             instead=safe.alter(command, *both),
