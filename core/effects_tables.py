@@ -150,7 +150,8 @@ def _drop_column(reading: Reading, table: Parts, command: Any, node: Any) -> Non
 def _column_type(reading: Reading, table: Parts, command: Any, node: Any) -> None:
     definition = _definition(command).column_def
     use = reading.type(definition.type_name)
-    detail = "using" if definition.HasField("raw_default") else ""
+    # the same type may come with other values, or in another order
+    detail = "using" if definition.HasField("raw_default") or definition.HasField("coll_clause") else ""
     reading.member(Act.CHANGE, "column", table, command.name, node, type=use, detail=detail)
 
 

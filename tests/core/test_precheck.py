@@ -345,3 +345,11 @@ def test_an_index_of_a_new_table_keeps_nobody_waiting() -> None:
     first, second = judged("CREATE TABLE n (a int); CREATE INDEX i ON n (a)", at=NOW)
     assert not first.estimate.long
     assert (second.estimate.builds, second.estimate.long) == (("public.i",), False)
+
+
+def test_a_change_of_collation_alone_is_something_to_do() -> None:
+    at = catalog("CREATE TABLE t (note varchar(40))")
+    (one,) = judged('ALTER TABLE t ALTER note TYPE varchar(40) COLLATE "C"', at=at)
+    assert one.decision is Decision.RUN
+    (same,) = judged("ALTER TABLE t ALTER note TYPE varchar(40)", at=at)
+    assert same.decision is Decision.SKIP
