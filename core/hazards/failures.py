@@ -174,8 +174,7 @@ def invalid_index_left(case: Case) -> Iterable[Danger]:
                     relation=state.qualified,
                     text=f"The index {name} of {state.qualified} ({case.size(state)}) is invalid: a failed build left "
                     f"it.",
-                    instead=f"{safe.OUTSIDE}REINDEX INDEX CONCURRENTLY {name};",
-                    complete=True,
+                    instead=f"-- before it, in a migration of its own:\n{safe.OUTSIDE}REINDEX INDEX CONCURRENTLY {name};",
                 )
 
 

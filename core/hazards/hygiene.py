@@ -68,7 +68,6 @@ def fk_without_index(case: Case) -> Iterable[Danger]:
             relation=command.table,
             text=f"No index of {command.table} begins with {names}: a DELETE of a referenced row reads all of it.",
             instead=f"{safe.APART}{safe.OUTSIDE}CREATE INDEX CONCURRENTLY ON {command.table} ({names});",
-            complete=True,
         )
 
 

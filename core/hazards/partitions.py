@@ -196,7 +196,10 @@ def detach_plain(case: Case) -> Iterable[Danger]:
         if case.version >= 140000 and case.world.default_partition(parent) is None:
             copy = safe.copy_of(node)
             getattr(copy.cmds[0].alter_table_cmd, "def").partition_cmd.concurrent = True
-            instead = safe.OUTSIDE + safe.sql_of("alter_table_stmt", copy)
+            instead = (
+                f"{safe.OUTSIDE}{safe.sql_of('alter_table_stmt', copy)}\n"
+                "-- which leaves a CHECK like the bound on the table that was the partition"
+            )
         yield Danger(
             relation=parent.qualified,
             text=(
@@ -204,7 +207,6 @@ def detach_plain(case: Case) -> Iterable[Danger]:
                 "transaction ends."
             ),
             instead=instead,
-            complete=bool(instead),
         )
 
 
