@@ -50,7 +50,8 @@ The path of the data, one line per module::
       world              the database as it will be at one statement of a plan (scene: what it is asked)
       relation_state     one relation of it
       precheck           effects x catalog -> rows of the pre-check table, and what becomes of each statement
-      hazards/           one rule per named danger
+      hazards/           one rule per named danger, by family; each with its safe SQL and its examples
+      hazard_documents   hazards as --json prints them
       actions            what a run is asked to do: apply, revert, baseline, repair
       items              which migrations an action is about, and what is done with each
       resume, rebuild    what an attempt outside a transaction has left to do; invalid indexes

@@ -172,9 +172,8 @@ def invalid_index_left(case: Case) -> Iterable[Danger]:
                 name = written((state.key[0], index.name))
                 yield Danger(
                     relation=state.qualified,
-                    text=f"The index {name} of {state.qualified} ({case.size(state)}) is invalid: a failed build left "
-                    f"it.",
-                    instead=f"-- before it, in a migration of its own:\n{safe.OUTSIDE}REINDEX INDEX CONCURRENTLY {name};",
+                    text=f"A failed build has left the index {name} of {state.qualified} ({case.size(state)}) invalid.",
+                    instead=f"-- before it, {safe.APART[3:]}{safe.OUTSIDE}REINDEX INDEX CONCURRENTLY {name};",
                 )
 
 

@@ -255,6 +255,18 @@ def plan_of(
     )
 
 
+def plan_from(folder: Folder, *, at: Catalog) -> Plan:
+    """Return the plan of a folder on a database without a history."""
+    return make_plan(
+        folder=folder,
+        history=NO_HISTORY,
+        catalog=at,
+        limits=Limits(),
+        allowances=Allowances(),
+        out_of_order=False,
+    )
+
+
 def judged(sql: str, *, at: Catalog | None = None) -> tuple[Judged, ...]:
     """Return what becomes of the statements of one file."""
     statements = parse(sql.encode(), file="0001_step.sql").statements

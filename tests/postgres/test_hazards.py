@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from itertools import groupby
+from pathlib import Path
 
 import postgast
 import pytest
@@ -14,12 +16,14 @@ from changeover.core import catalog as catalogs
 from changeover.core.catalog import Catalog
 from changeover.core.connect import Connection, Connector
 from changeover.core.errors import ServerError
+from changeover.core.folders import native
 from changeover.core.hazards.rule import SEVERE, Example, Rule
 from changeover.core.hazards.rules import RULES
 from changeover.core.plan import HazardFinding, Plan
 from changeover.core.settings import Retry
+from changeover.core.sql import query
 from changeover.core.target import Target
-from tests.core.catalogs import plan_of
+from tests.core.catalogs import plan_from, plan_of
 from tests.servers import Server
 
 # Every example with its rule, and whether the rule finds something in it; those with one schema stand together.
@@ -175,3 +179,29 @@ async def state_after(connection: Connection, schema: str, statements: Sequence[
     for statement in statements:
         await connection.execute(statement)
     return [tuple(row.values()) for row in await connection.fetch(_SNAPSHOT)]
+
+
+# -- the demo
+
+
+@pytest.mark.parametrize("sessions", [False, True])
+async def test_the_demo_has_the_hazards_that_are_meant(server: Server, sessions: bool) -> None:
+    with server.new_database() as target:
+        async with connected(target) as connection:
+            await connection.execute("BEGIN; CREATE ROLE donation_app")
+            await connection.execute(query("demo_platform"), timeout=120)
+            if sessions:
+                await connection.execute(query("demo_sessions"))
+            await connection.execute("ANALYZE")
+            catalog = await catalogs.read(connection)
+            await connection.execute("ROLLBACK")
+    folder = native.read(Path(str(files("changeover.migrations"))))
+    plan = plan_from(folder, at=catalog)
+    assert plan.ready
+    assert not plan.notes
+    # the reference to sessions is only made where there are sessions, and its column has no index on purpose
+    unindexed = [("0006", "fk-without-index", None)] if sessions else []
+    assert [(planned.migration.version, hazard.id, hazard.allowed_by) for planned, _, hazard in plan.hazards] == [
+        ("0003", "rewrite-type-change", "file"),
+        *unindexed,
+    ]

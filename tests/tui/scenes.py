@@ -75,7 +75,9 @@ SQL = "ALTER TABLE donations\n    ADD COLUMN session_id uuid REFERENCES sessions
 HOSTILE = "evil[/foo]\x1b]0;owned\x07\x1b[2J\nname\u202e[@click=app.quit]x[/]\x9b31m"
 
 
-def planned_statement(number: int = 1, *, sql: str = SQL, hazard: bool = False) -> PlannedStatement:
+def planned_statement(
+    number: int = 1, *, sql: str = SQL, hazard: bool = False, allowed: bool = True
+) -> PlannedStatement:
     """Return a statement that takes ACCESS EXCLUSIVE on donations."""
     finding = HazardFinding(
         id="foreign-key-validates",
@@ -84,7 +86,8 @@ def planned_statement(number: int = 1, *, sql: str = SQL, hazard: bool = False) 
         relation="public.donations",
         text="Adding the key scans the table while writes wait.",
         instead="ADD CONSTRAINT ... NOT VALID, then VALIDATE CONSTRAINT",
-        allowed_by="the file",
+        allowed_by="file" if allowed else None,
+        reason="we looked" if allowed else "",
     )
     return PlannedStatement(
         number=number,
@@ -113,7 +116,9 @@ def planned_statement(number: int = 1, *, sql: str = SQL, hazard: bool = False) 
     )
 
 
-def planned(version: str = "0002", name: str = "complete_donations", *, hazard: bool = False) -> PlannedMigration:
+def planned(
+    version: str = "0002", name: str = "complete_donations", *, hazard: bool = False, allowed: bool = True
+) -> PlannedMigration:
     """Return a pending migration of two statements."""
     migration = Migration(
         version=version,
@@ -124,7 +129,7 @@ def planned(version: str = "0002", name: str = "complete_donations", *, hazard: 
         script=Script(statements=(), transactional=True, allows=()),
     )
     statements = (
-        planned_statement(1, hazard=hazard),
+        planned_statement(1, hazard=hazard, allowed=allowed),
         replace(planned_statement(2), decision=Decision.DEFER, reason="table sessions does not exist"),
     )
     return PlannedMigration(migration=migration, entry="migration", transactional=True, statements=statements)
@@ -144,7 +149,7 @@ def row(name: str, verdict: Verdict, *, statement: int = 1, expected: str = "uui
     )
 
 
-def plan(*refusals: Fault, hazard: bool = False, empty: bool = False) -> Plan:
+def plan(*refusals: Fault, hazard: bool = False, allowed: bool = True, empty: bool = False) -> Plan:
     """Return a plan of one migration."""
     return Plan(
         digest="3f9a1c0b77e2" + "0" * 52,
@@ -152,7 +157,7 @@ def plan(*refusals: Fault, hazard: bool = False, empty: bool = False) -> Plan:
         system_identifier="7301",
         limits=Limits(),
         history=History(format="native", table="changeover.migration", exists=True),
-        migrations=() if empty else (planned(hazard=hazard),),
+        migrations=() if empty else (planned(hazard=hazard, allowed=allowed),),
         rows=()
         if empty
         else (
@@ -172,6 +177,15 @@ MISSING = Fault(
     file="0002_complete_donations.sql",
     line=7,
     column=5,
+)
+
+HAZARD = Fault(
+    id="hazard",
+    summary="foreign-key-validates: Adding the key scans the table while writes wait.",
+    advice="Do it the safe way (see the plan), or allow it.",
+    file="0002_complete_donations.sql",
+    line=3,
+    column=1,
 )
 
 BRIEFS = (

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from changeover.core.hazards.rules import RULES
 from tests.tui.commandline import Done, changeover, start
 
 
@@ -189,3 +190,25 @@ def test_a_bug_leaves_its_traceback_in_a_private_file_and_one_line_on_screen(hom
     text = file.read_text()
     assert "ValueError: invalid literal: ********" in text
     assert "buggy" in text
+
+
+def test_the_hazards_are_listed_and_one_is_explained_without_a_database(tmp_path: Path) -> None:
+    listed = changeover("hazards", target=None, cwd=tmp_path)
+    assert listed.code == 0
+    assert all(rule.id in listed.out for rule in RULES)
+    one = changeover("hazards", "scan-set-not-null", target=None, cwd=tmp_path)
+    assert "ALTER COLUMN state SET NOT NULL" in one.out
+    assert "Bad (PostgreSQL 18 and later)" in one.out
+
+
+def test_the_hazards_are_a_document_too(tmp_path: Path) -> None:
+    done = changeover("hazards", "--json", target=None, cwd=tmp_path)
+    schema = json.loads((files("changeover.core") / "schemas" / "hazards.json").read_text(encoding="utf-8"))
+    jsonschema.validate(done.document, schema)
+    assert [part["id"] for part in done.document["hazards"]] == [rule.id for rule in RULES]
+
+
+def test_a_hazard_that_there_is_not_is_wrong_usage_with_the_nearest_name(tmp_path: Path) -> None:
+    done = changeover("hazards", "scan-set-not-nul", "--json", target=None, cwd=tmp_path)
+    assert done.code == 2
+    assert "scan-set-not-null" in check_error(done)["advice"]

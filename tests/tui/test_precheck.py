@@ -3,7 +3,7 @@ from __future__ import annotations
 from changeover.core.precheck import Verdict
 from changeover.tui.screens.precheck import PlanScreen, PrecheckScreen
 from changeover.tui.words import VERDICT
-from tests.tui.scenes import MISSING, STANDING, plan
+from tests.tui.scenes import HAZARD, MISSING, STANDING, plan
 from tests.tui.showing import Shown, answers, text
 
 
@@ -55,8 +55,22 @@ async def test_an_empty_plan_leads_nowhere_and_says_why(shown: Shown) -> None:
 async def test_hazards_are_told_with_the_safe_way(shown: Shown) -> None:
     async with shown(PlanScreen(STANDING, plan(hazard=True)), size=(120, 40)) as pilot:
         seen = text(pilot)
-    assert "foreign-key-validates (severe; allowed by the file)" in seen
-    assert "NOT VALID" in seen
+    assert "! severe foreign-key-validates at 0002_complete_donations.sql:3" in seen
+    assert "allowed by file: we looked" in seen
+    # what was allowed needs no other way
+    assert "instead" not in seen
+
+
+async def test_a_plan_that_only_hazards_stop_leads_on_and_shows_the_safe_way(shown: Shown) -> None:
+    screen = PlanScreen(STANDING, plan(HAZARD, hazard=True, allowed=False))
+    async with shown(screen, size=(120, 40)) as pilot:
+        seen = text(pilot)
+        assert "1 severe hazard, see below" in seen
+        assert "× severe foreign-key-validates" in seen
+        assert "NOT VALID" in seen
+        await pilot.press("c")
+        await pilot.pause()
+        assert answers(screen) == [True]
 
 
 async def test_in_inspection_no_key_leads_to_the_confirmation(shown: Shown) -> None:
