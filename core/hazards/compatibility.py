@@ -179,6 +179,23 @@ def drop_database(case: Case) -> Iterable[Danger]:
 
 
 @rule(
+    id="drop-owned",
+    severity=SEVERE,
+    title="DROP OWNED drops everything of a role",
+    why="Tables with their rows, views, functions: whatever the role owns in this database, and its rights.",
+    safe="REASSIGN OWNED first, then DROP OWNED for what is left: the rights.",
+    manual="sql-drop-owned.html",
+    bad=(Example(schema=PLATFORM, migration="DROP OWNED BY CURRENT_USER;"),),
+    good=(Example(schema=PLATFORM, migration="REASSIGN OWNED BY CURRENT_USER TO CURRENT_USER;"),),
+)
+def drop_owned(case: Case) -> Iterable[Danger]:
+    """DROP OWNED BY."""
+    for node in case.of("drop_owned_stmt"):
+        names = [quote(i.role_spec.rolename) if i.role_spec.rolename else "the current role" for i in node.roles]
+        yield Danger(relation=", ".join(names), text=f"Drops everything that {', '.join(names)} owns in this database.")
+
+
+@rule(
     id="drop-cascade",
     severity=SEVERE,
     undoes=True,
@@ -664,6 +681,7 @@ RULES: Final = (
     truncate,
     drop_schema,
     drop_database,
+    drop_owned,
     drop_cascade,
     rename,
     move_schema,

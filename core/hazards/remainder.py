@@ -27,10 +27,16 @@ _VERBS: Final = {
     why="Some statements go through a whole table under a strong lock in ways that have no name of their own here.",
     safe="Look whether the statement can be split: the short change here, the long work in a migration of its own.",
     manual="explicit-locking.html#LOCKING-TABLES",
-    bad=(),
+    bad=(
+        Example(
+            schema=PLATFORM,
+            migration="DO $$ BEGIN ALTER TABLE donations ADD x int; UPDATE donations SET x = cents; END $$;",
+        ),
+    ),
     good=(
         Example(schema=PLATFORM, migration="ALTER TABLE donations ALTER COLUMN cents TYPE bigint;"),
         Example(schema=DEPENDENTS, migration="REFRESH MATERIALIZED VIEW totals;"),
+        Example(schema=DEPENDENTS, migration="REFRESH MATERIALIZED VIEW CONCURRENTLY totals;"),
     ),
 )
 def blocking_work(case: Case) -> Iterable[Danger]:
@@ -42,7 +48,8 @@ def blocking_work(case: Case) -> Iterable[Danger]:
         return
     for toil in case.toils:
         mode = case.lock_on(toil.state.qualified)
-        if mode is None or not mode.blocks_writes or toil.work.concurrent:
+        # a view that is refreshed CONCURRENTLY has no writers
+        if mode is None or not mode.blocks_writes or toil.work.concurrent or toil.work.rule == "refresh":
             continue
         seconds = seconds_of(toil.work.kind, [toil.state], case.world)
         yield Danger(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import postgast
 import pytest
 
 from changeover.core.catalog import Catalog
-from changeover.core.errors import Place, UsageError
+from changeover.core.errors import Place, ScriptError, UsageError
 from changeover.core.hazards import catalogue
 from changeover.core.hazards.allowances import Allowances
 from changeover.core.hazards.rates import duration
@@ -53,7 +54,7 @@ def test_every_rule_has_a_name_of_its_own_a_severity_a_page_of_the_manual_and_go
 
 
 # what no example can show on the servers at hand
-_WITHOUT = {"rewrite-tablespace", "index-corruption-14", "blocking-work"}
+_WITHOUT = {"rewrite-tablespace", "index-corruption-14"}
 
 
 def test_every_rule_has_bad_examples_where_a_server_can_show_them() -> None:
@@ -81,6 +82,25 @@ def test_the_document_has_every_rule_with_its_examples() -> None:
     document = catalogue.document(RULES)
     assert [part.id for part in document.hazards] == [rule.id for rule in RULES]
     assert all(part.family for part in document.hazards)
+
+
+FORMS = (Path(__file__).parent / "grammar_forms.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("names", [("t", "u", "int"), ('"N"', "public.t", "mood"), ("u", "t", "text")])
+def test_no_form_of_the_grammar_makes_a_rule_fail(names: tuple[str, str, str]) -> None:
+    at = catalog(
+        f"{SCHEMA}; CREATE TABLE \"N\" (a int, b text); CREATE TYPE mood AS ENUM ('a'); CREATE INDEX i ON t (a)"
+    )
+    planned = 0
+    for form in FORMS:
+        for mark, name in zip(("{n}", "{m}", "{k}"), names, strict=True):
+            form = form.replace(mark, name)
+        for head in ("", "-- changeover: transaction=off\n"):
+            with suppress(ScriptError):
+                hazards_of(head + form, at)
+                planned += 1
+    assert planned > len(FORMS)
 
 
 # -- figures
