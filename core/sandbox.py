@@ -1,7 +1,8 @@
 """A PostgreSQL server of our own, in a private folder: behind the demo, and behind the tests.
 
 It listens on a Unix socket in a folder that only its owner can enter, so whoever reaches it is its owner, and no
-password is needed. `initdb` and `postgres` are started with argument lists: pg_ctl would put paths through a shell.
+password is needed, unless foreign SQL runs in it: that runs as the owner too. `initdb` and `postgres` are started with
+argument lists: pg_ctl would put paths through a shell.
 
     folder/           0700
         lock          held as long as somebody uses the sandbox; holds the user's process number
@@ -31,6 +32,7 @@ from . import postmaster
 from .directories import make_private, write_private
 from .errors import SandboxError
 from .postgres_binaries import Account, Binaries
+from .secret import Secret
 from .target import Target
 
 # The address of a Unix socket has 108 bytes on Linux and 104 on macOS, with a closing zero (`man 7 unix`).
@@ -56,7 +58,9 @@ class Sandbox:
     """A server on a private folder; one user at a time.
 
     `fast` gives up durability for speed. `settings` are further server settings. `account` is chosen by itself:
-    our own, or as root a substitute. `what` names the thing in messages: "demo", "shadow".
+    our own, or as root a substitute. `what` names the thing in messages: "demo", "shadow". With a `password` every
+    connection needs one, and this one is the superuser's, whose name is `superuser`. `isolated` keeps the server off
+    every network where the machine lets us.
     """
 
     def __init__(
@@ -68,6 +72,9 @@ class Sandbox:
         settings: Mapping[str, str] | None = None,
         account: Account | None = None,
         what: str = "sandbox",
+        superuser: str = "postgres",
+        password: Secret | None = None,
+        isolated: bool = False,
     ) -> None:
         self.folder = folder.absolute()
         self.binaries = binaries or programs.embedded()
@@ -76,6 +83,9 @@ class Sandbox:
         self.created = False
         self._settings = {**_SETTINGS, **(_FAST if fast else {}), **(settings or {})}
         self._wanted_account = account
+        self._superuser = superuser
+        self._password = password
+        self._isolated = isolated
         self._lock: int | None = None
         self._server: subprocess.Popen[bytes] | None = None
         # how long the log was when this start began
@@ -128,14 +138,15 @@ class Sandbox:
             os.close(self._lock)
             self._lock = None
 
-    def target(self, database: str = "postgres", user: str = "postgres") -> Target:
-        """Return how a database of this server is reached; the server need not be running."""
+    def target(self, database: str = "postgres", user: str = "", password: Secret | None = None) -> Target:
+        """Return how a database of this server is reached, by default as its superuser; it need not be running."""
         source = f"the {self.what}"
         return Target(
             host=str(self._socket),
             port=int(self._settings["port"]),
             database=database,
-            user=user,
+            user=user or self._superuser,
+            password=password if user else self._password,
             sslmode="disable",
             environment=self.what,
             sources=dict.fromkeys(("host", "port", "database", "user", "sslmode"), source),
@@ -190,6 +201,8 @@ class Sandbox:
         account = self._wanted_account
         if account is None:
             account = self._usual_account()
+            if self._isolated and (apart := programs.apart(account)).can_run(self.binaries):
+                account = apart
         if account.owns_files:
             return account, self.binaries
         # A folder under root's home can be entered by root alone, and opening it up is not ours to do.
@@ -241,7 +254,15 @@ class Sandbox:
         unfinished.mkdir(mode=0o700)
         if account.uid is not None:
             os.chown(unfinished, account.uid, account.gid or 0)
-        options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        options = [f"--username={self._superuser}", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        note = self._data.with_name("data.password")
+        if self._password is None:
+            options.append("--auth=trust")
+        else:
+            write_private(note, self._password.reveal())
+            if account.uid is not None:
+                os.chown(note, account.uid, account.gid or 0)
+            options += ["--auth=scram-sha-256", f"--pwfile={note}"]
         if programs.version_of(binaries) >= 14:
             options.append("--no-instructions")
         making = account.popen([str(binaries.initdb), f"--pgdata={unfinished}", *options], stdout=log.fileno())
@@ -251,6 +272,8 @@ class Sandbox:
             making.kill()
             making.wait()
             raise
+        finally:
+            note.unlink(missing_ok=True)
         if failed:
             raise self._failure("Its data directory could not be made")
         unfinished.rename(self._data)
