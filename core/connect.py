@@ -286,6 +286,17 @@ def _tls(target: Target) -> ssl.SSLContext | str | bool:
     return context
 
 
+def tls_of(target: Target) -> ssl.SSLContext:
+    """Return the TLS context of a link to the target that is encrypted; what asks for no verification gets none."""
+    context = _tls(target)
+    if isinstance(context, ssl.SSLContext):
+        return context
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
+    return unverified
+
+
 def _keep_alive(raw: asyncpg.Connection) -> None:
     """Make the kernel notice a peer that vanished: asyncpg sets nothing, and would wait for ever."""
     transport = getattr(raw, "_transport", None)
