@@ -58,9 +58,20 @@ The path of the data, one line per module::
       refusals, digest   why a plan cannot run; what an approval is for
       plan, planning     everything above -> Plan with its digest; Plan.approve makes the only Approval
       survey             one look at a target: all of it in one snapshot
+      rehearsal          a plan with what its rehearsal measured; kept_rehearsals: by digest
       repair             what there is to settle, and which answers are open
       verify             verify scripts, each in a read-only transaction
       new_migration      the next file of a folder
+    a rehearsal
+      rehearse           the plan on a shadow of the target's schema (rehearsing: and what was found is kept)
+      rehearse_together, rehearse_apart, rehearse_work   as a run sends it, and each statement by itself
+      shadow             a server of our own for it; lent_shadow: a database that somebody lends
+      shadow_needs       what has to be there before the schema: roles, settings, tablespaces, extensions
+      schema_dump        the schema by pg_dump (forwarder: over TLS); shadow_schema loads it
+      measure            what one statement locks, rewrites, scans and builds; sampling: outside a transaction
+      unrehearsed        what is not run, and which failures on a shadow say nothing
+      schema_state       what a schema consists of; schema_difference: before and after
+      rehearsed          whether a run did what its rehearsal said
     what happens
       requests           what goes to a runner
       runner             the process that a run lives in

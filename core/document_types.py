@@ -19,6 +19,7 @@ from .events import AllowedHazard, Result, ServerFacts, Stalled
 from .hazard_documents import HazardPart, HazardsDocument, PlacedHazardPart
 from .locks import LockMode
 from .precheck import Decision, Verdict
+from .schema_difference import Change
 from .status import State
 
 VERSION: Final = 1
@@ -172,8 +173,48 @@ class PlannedMigrationPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnknowablePart:
+    """A statement that a rehearsal could not measure, and why; its effects are estimated."""
+
+    file: str
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalPart:
+    """The rehearsal that the measured parts of a plan come from; `remarks` is what was not as on the target."""
+
+    at: datetime
+    shadow: str
+    duration_ms: int
+    measured: int
+    unknowable: tuple[UnknowablePart, ...]
+    remarks: tuple[str, ...]
+    # part -> milliseconds
+    phases: dict[str, int]
+    error: Fault | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPart:
+    """What a run changed in the schema, against what its rehearsal had said; `error` says why nobody could tell."""
+
+    as_rehearsed: bool
+    # rehearsed, and not so on the target
+    missing: tuple[Change, ...]
+    # on the target, and not rehearsed
+    unexpected: tuple[Change, ...]
+    changes: tuple[Change, ...]
+    error: Fault | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanDocument:
-    """`changeover plan --json`, printed whole also where the plan cannot run."""
+    """`changeover plan --json`, printed whole also where the plan cannot run.
+
+    `rehearsal` is null where this plan was not rehearsed; `difference` is what the rehearsal changed in the schema.
+    """
 
     changeover: Version
     target: TargetPart
@@ -184,6 +225,8 @@ class PlanDocument:
     # what is odd and stops nothing
     notes: tuple[Fault, ...]
     migrations: tuple[PlannedMigrationPart, ...]
+    rehearsal: RehearsalPart | None
+    difference: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +307,8 @@ class ApplyDocument:
     migrations: tuple[RanMigrationPart, ...]
     left_behind: tuple[str, ...]
     post_checks: tuple[PostCheckPart, ...]
+    # null where the plan was not rehearsed
+    difference: ComparisonPart | None
     connections_closed: int
     error: Fault | None
 

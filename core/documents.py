@@ -13,6 +13,7 @@ from .document_types import (
     BlockerPart,
     CasePart,
     CheckDocument,
+    ComparisonPart,
     LockPart,
     LogsDocument,
     MigrationStatusPart,
@@ -23,6 +24,7 @@ from .document_types import (
     PruneDocument,
     RanMigrationPart,
     RanStatementPart,
+    RehearsalPart,
     RemovalPart,
     RepairDocument,
     RowPart,
@@ -32,15 +34,17 @@ from .document_types import (
     StatusDocument,
     StepPart,
     TargetPart,
+    UnknowablePart,
     VerificationPart,
     VerifyDocument,
 )
 from .errors import Fault
-from .events import Backend, Result, ServerFacts
+from .events import Backend, RehearsalCompared, Result, ServerFacts
 from .hazard_documents import hazard_part, hazard_parts
 from .masking import masked
-from .plan import PlannedMigration, PlannedStatement
+from .plan import Plan, PlannedMigration, PlannedStatement, Rehearsal
 from .precheck import Decision, Row
+from .rehearsal import failure_of
 from .repair import Case
 from .retention import Removal
 from .session_log import SessionSummary
@@ -101,6 +105,8 @@ def plan_document(survey: Survey, target: Target) -> PlanDocument:
         refusals=survey.plan.refusals,
         notes=survey.plan.notes,
         migrations=tuple(_planned(one) for one in survey.plan.migrations),
+        rehearsal=_rehearsal(survey.plan, survey.plan.rehearsal) if survey.plan.rehearsal else None,
+        difference=survey.plan.rehearsal.difference if survey.plan.rehearsal else (),
     )
 
 
@@ -122,6 +128,7 @@ def apply_document(
             PostCheckPart(object=finding.object, expected=finding.expected, found=finding.found, ok=False)
             for finding in view.post_checks or ()
         ),
+        difference=_comparison(view.compared) if view.compared else None,
         connections_closed=view.connections_closed or 0,
         error=error or view.fault,
     )
@@ -302,6 +309,35 @@ def _planned(planned: PlannedMigration) -> PlannedMigrationPart:
         transactional=planned.transactional,
         checksum=migration.checksums.exact,
         statements=tuple(_statement(one) for one in planned.statements),
+    )
+
+
+def _rehearsal(plan: Plan, rehearsal: Rehearsal) -> RehearsalPart:
+    unknowable = []
+    for found in rehearsal.statements:
+        if found.unknowable:
+            planned = plan.migrations[found.entry]
+            line = next((one.line for one in planned.statements if one.number == found.number), 0)
+            unknowable.append(UnknowablePart(file=planned.migration.file, line=line, why=found.unknowable))
+    return RehearsalPart(
+        at=datetime.fromtimestamp(rehearsal.at, UTC),
+        shadow=rehearsal.shadow,
+        duration_ms=_ms(rehearsal.elapsed),
+        measured=sum(it.is_measured for it in rehearsal.statements),
+        unknowable=tuple(unknowable),
+        remarks=rehearsal.remarks,
+        phases={part: _ms(seconds) for part, seconds in rehearsal.phases.items()},
+        error=failure_of(plan, rehearsal),
+    )
+
+
+def _comparison(event: RehearsalCompared) -> ComparisonPart:
+    return ComparisonPart(
+        as_rehearsed=event.as_rehearsed,
+        missing=event.missing,
+        unexpected=event.unexpected,
+        changes=event.changes,
+        error=event.fault,
     )
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias, get_args
 
 from .errors import Fault
+from .schema_difference import Change
 
 
 class StatementState(StrEnum):
@@ -171,6 +172,31 @@ class AllowedHazard:
     relation: str
     by: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalStep:
+    """A rehearsal has come to this part; `done` of `of` migrations where it goes through them."""
+
+    part: str
+    version: str = ""
+    done: int = 0
+    of: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """A plan was rehearsed on a shadow: how many statements were measured, and how many could not be."""
+
+    digest: str
+    shadow: str
+    measured: int
+    unknowable: int
+    # of the catalog
+    changes: int
+    elapsed: float
+    # the first statement that failed
+    fault: Fault | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -512,6 +538,25 @@ class PostChecked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalCompared:
+    """What the run changed in the catalog, against what its rehearsal had said; `fault` says why nobody could tell."""
+
+    # rehearsed, and not so on the target
+    missing: tuple[Change, ...]
+    # on the target, and not rehearsed
+    unexpected: tuple[Change, ...]
+    # what the run has changed
+    changes: tuple[Change, ...]
+    elapsed: float
+    fault: Fault | None = None
+
+    @property
+    def as_rehearsed(self) -> bool:
+        """Whether the target changed as the shadow did."""
+        return self.fault is None and not (self.missing or self.unexpected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecovered:
     """A run that had no honest end was settled later, by another session or by a runner before its own run.
 
@@ -596,6 +641,9 @@ Event: TypeAlias = (
     | StopConfirmed
     | Settled
     | PostChecked
+    | RehearsalStep
+    | Rehearsed
+    | RehearsalCompared
     | RunRecovered
     | BackendsFound
     | Verified

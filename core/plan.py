@@ -12,6 +12,7 @@ from .history import History, StepRecord
 from .locks import LockMode
 from .migration import Migration
 from .precheck import Decision, Row
+from .schema_difference import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,64 @@ class PlannedMigration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One statement on the shadow; relations by their qualified names before it."""
+
+    # which entry of the plan, from 0, and which statement of it
+    entry: int
+    number: int
+    locks: tuple[LockClaim, ...] = ()
+    rewrites: tuple[str, ...] = ()
+    scans: tuple[str, ...] = ()
+    builds: tuple[str, ...] = ()
+    long: bool = False
+    notices: tuple[str, ...] = ()
+    # the server's answer, where the statement failed
+    error: Fault | None = None
+    # why it was not run, or why its failure says nothing; its effects stay estimated then
+    unknowable: str = ""
+    # locks of a statement that cannot be held still are sampled: whether all that is documented was seen
+    complete: bool = True
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the server said what the statement does."""
+        return not self.unknowable and self.error is None and self.complete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """A plan on a shadow of its target's schema.
+
+    It stands beside the plan and never in the digest: it tells what an approved plan will do, it is no part of it.
+    """
+
+    digest: str
+    # seconds since the epoch
+    at: float
+    # in words: PostgreSQL 18.6, embedded
+    shadow: str
+    # server_version_num
+    version_num: int
+    statements: tuple[Measurement, ...]
+    # what the plan changes in the catalog, as the shadow showed it
+    difference: tuple[Change, ...]
+    # what is not as on the target, and what was done about it; whole sentences
+    remarks: tuple[str, ...]
+    # part -> seconds
+    phases: dict[str, float]
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of all parts."""
+        return sum(self.phases.values())
+
+    def of(self, entry: int, number: int) -> Measurement | None:
+        """Return what was measured of a statement."""
+        return next((it for it in self.statements if (it.entry, it.number) == (entry, number)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """The leave to run exactly one plan. Made by `Plan.approve` and nowhere else."""
 
@@ -168,6 +227,8 @@ class Plan:
     refusals: tuple[Fault, ...]
     # what is odd about it and stops nothing
     notes: tuple[Fault, ...] = ()
+    # what a shadow showed of this very plan; no part of the digest
+    rehearsal: Rehearsal | None = None
 
     @property
     def ready(self) -> bool:

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
-from . import orphans, postchecks
+from . import orphans, postchecks, rehearsed
 from .audience import Audience
 from .blockers import EndWish
 from .briefs import briefs_of
@@ -137,6 +137,7 @@ class Runner:
             await self._settle_earlier(connect, connection, guard)
             survey = await look(connection, settings, action=request.action, connect=connect)
             before = await postchecks.read(connection)
+            comparing = await rehearsed.begin(connection, survey.plan, settings.schema)
             await connection.close()
             if request.wait and survey.plan.ready and not survey.plan.migrations:
                 # whoever we waited for has done it all
@@ -161,6 +162,8 @@ class Runner:
             if outcome.applied or outcome.result is Result.PARTIAL:
                 looking = postchecks.look_after(connect, before, survey.plan, survey.server.user, settings.schema)
                 self._emit(await to_completion(looking))
+                if comparing is not None and outcome.result is Result.APPLIED:
+                    self._emit(await to_completion(comparing.end(connect)))
             return outcome
 
     async def _hold(self, held: AsyncExitStack, connect: Connector, keys: Keys) -> Guard:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import catalog as catalogs
+from . import kept_rehearsals
 from .actions import APPLY, Action
 from .catalog import Catalog
 from .connect import Connection, Connector
@@ -18,6 +19,7 @@ from .migration import Folder
 from .plan import Plan
 from .planning import make_plan
 from .pooling import as_carried
+from .rehearsal import is_overridden, with_rehearsal
 from .settings import Settings
 from .status import MigrationStatus, statuses
 
@@ -34,7 +36,10 @@ class Survey:
     history: History
     catalog: Catalog
     statuses: tuple[MigrationStatus, ...]
+    # with what a rehearsal of it measured, where there was one
     plan: Plan
+    # the same without; None where it is the same
+    estimated: Plan | None = None
 
 
 def read_folder(settings: Settings) -> Folder:
@@ -59,8 +64,9 @@ async def look(
 
     `connect` opens a second connection where a pooler stands between, whose mode decides what can run through it.
 
-    One REPEATABLE READ READ ONLY transaction of fixed queries over the extended protocol, so that nothing in it can
-    leave the transaction. See https://www.postgresql.org/docs/18/sql-set-transaction.html.
+    A rehearsal of this very plan that was kept is in it. One REPEATABLE READ READ ONLY transaction of fixed queries
+    over the extended protocol, so that nothing in it can leave the transaction. See
+    https://www.postgresql.org/docs/18/sql-set-transaction.html.
     """
     folder = folder or read_folder(settings)
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -84,11 +90,14 @@ async def look(
     )
     if connect is not None:
         plan = await as_carried(plan, connection, connect)
+    kept = kept_rehearsals.find(plan.digest)
+    shown = with_rehearsal(plan, kept, overridden=is_overridden(settings.allowed_hazards))
     return Survey(
         server=connection.facts,
         folder=folder,
         history=history,
         catalog=catalog,
         statuses=statuses(folder, history),
-        plan=plan,
+        plan=shown,
+        estimated=plan,
     )

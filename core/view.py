@@ -39,6 +39,9 @@ from .events import (
     PostChecked,
     PreChecked,
     ProgressSeen,
+    RehearsalCompared,
+    RehearsalStep,
+    Rehearsed,
     Result,
     RunFinished,
     RunKeyAwaited,
@@ -198,6 +201,8 @@ class RunView:
     left_behind: tuple[str, ...] = ()
     # None as long as nobody has looked
     post_checks: tuple[PostCheck, ...] | None = None
+    # None where the plan was not rehearsed, or nobody has compared yet
+    compared: RehearsalCompared | None = None
     # runs of other sittings that were settled in this one
     recovered: tuple[RunRecovered, ...] = ()
     last_at: float | None = None
@@ -229,6 +234,8 @@ def reduce(view: RunView, stamped: Stamped) -> RunView:
             return _connecting(view, event, at)
         case PreChecked() | Planned():
             return replace(view, phase="looking")
+        case RehearsalStep() | Rehearsed():
+            return view
         case RunKeyAwaited():
             return replace(view, awaited=event)
         case Verified():
@@ -243,7 +250,7 @@ def reduce(view: RunView, stamped: Stamped) -> RunView:
             return _noticed(view, event, at)
         case LocksSeen() | ProgressSeen() | BlockerEndAsked() | BlockerEndAnswered():
             return _watched(view, event)
-        case PostChecked() | RunRecovered() | BackendsFound():
+        case PostChecked() | RehearsalCompared() | RunRecovered() | BackendsFound():
             return _looked_after(view, event)
         case _:
             return _of_migration(view, event, at)
@@ -334,8 +341,10 @@ def _ending(view: RunView, event: RunFinished | ConnectionsClosed | SessionClose
             return replace(view, phase="finished", exit_code=exit_code)
 
 
-def _looked_after(view: RunView, event: PostChecked | RunRecovered | BackendsFound) -> RunView:
+def _looked_after(view: RunView, event: PostChecked | RehearsalCompared | RunRecovered | BackendsFound) -> RunView:
     match event:
+        case RehearsalCompared():
+            return replace(view, compared=event)
         case PostChecked():
             return replace(view, post_checks=event.findings if event.fault is None else None)
         case RunRecovered() if event.session != view.session:

@@ -145,14 +145,26 @@ _REBUILD = click.option(
 @click.option("--to", metavar="VERSION", help="Stop after this version.")
 @_REBUILD
 @click.option("--sql", is_flag=True, help="Print the SQL of each statement.")
+@click.option("--rehearse", is_flag=True, help="Run it on a shadow of the schema, and say what was measured.")
+@click.option("--shadow", metavar="NAME|URL", help="Rehearse in this empty database instead of the embedded server.")
 @click.pass_context
-def plan(context: click.Context, *, to: str | None, rebuild_invalid_indexes: bool, sql: bool) -> int:
+def plan(
+    context: click.Context,
+    *,
+    to: str | None,
+    rebuild_invalid_indexes: bool,
+    sql: bool,
+    rehearse: bool,
+    shadow: str | None,
+) -> int:
     """Print what would run, with locks and hazards, and the digest to approve."""
     from ..core.actions import Action
+    from .commands.look import Rehearse
     from .commands.look import plan as run_plan
 
     action = Action(to=to, rebuild_invalid=rebuild_invalid_indexes)
-    return run_plan(options_of(context), action=action, sql=sql)
+    wish = Rehearse(shadow=shadow) if rehearse or shadow is not None else None
+    return run_plan(options_of(context), action=action, sql=sql, rehearse=wish)
 
 
 @root.command()

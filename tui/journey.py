@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,10 @@ from ..core.briefs import approved
 from ..core.connect import Connection, Connector, WaitCutter
 from ..core.demo import create_sessions
 from ..core.errors import ChangeoverError, ConnectionLost, ExitCode, Fault, UsageError, fault_of
-from ..core.events import Planned, PreChecked
-from ..core.plan import Approval
+from ..core.events import Event, Planned, PreChecked, RehearsalStep
+from ..core.plan import Approval, Plan
 from ..core.recovery import Recovery, recover
+from ..core.rehearsing import rehearsed
 from ..core.requests import RunRequest
 from ..core.session_log import list_sessions, who
 from ..core.settings import for_target
@@ -276,10 +278,15 @@ class Journey:
             self._overview.say(*recovery_words(self._recovery))
             return
         if self._reading:
-            await self._console.push_screen_wait(PrecheckScreen(self.standing, survey.plan, reading=True))
+            await self._console.push_screen_wait(
+                PrecheckScreen(self.standing, survey.plan, reading=True, rehearse=self._rehearse)
+            )
             return
         typed = self.target.protected or environment_of(self.target).tone == "danger"
-        while await self._console.push_screen_wait(PlanScreen(self.standing, survey.plan)):
+        while await self._console.push_screen_wait(
+            PlanScreen(self.standing, (self._survey or survey).plan, rehearse=self._rehearse)
+        ):
+            survey = self._survey or survey
             if survey.plan.can_be_allowed:
                 looked = await self._allow(survey)
                 if looked is None:
@@ -307,6 +314,25 @@ class Journey:
         self._settings = replace(self._settings, operator_allows={**self._settings.operator_allows, **reasons})
         await self._look()
         return self._survey
+
+    async def _rehearse(self, tell: Callable[[RehearsalStep], object]) -> Plan:
+        """Rehearse the plan of the last look over a connection of its own, and take over what was measured."""
+        survey, target = self._survey, self.target
+        assert survey is not None
+        assert target is not None
+
+        def emit(event: Event) -> None:
+            self._console.record(event)
+            if isinstance(event, RehearsalStep):
+                tell(event)
+
+        settings = for_target(self._settings, target)
+        connector = Connector(target, settings.retry, emit=emit, read_only=self._reading)
+        try:
+            self._survey = await rehearsed(survey, connector, settings, emit=emit)
+        finally:
+            await connector.close()
+        return self._survey.plan
 
     async def _run(self, approval: Approval, target: Target, survey: Survey) -> None:
         log = self._opening.log

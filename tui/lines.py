@@ -36,6 +36,9 @@ from ..core.events import (
     PostChecked,
     PreChecked,
     ProgressSeen,
+    RehearsalCompared,
+    RehearsalStep,
+    Rehearsed,
     Result,
     RunFinished,
     RunKeyAwaited,
@@ -60,6 +63,7 @@ from ..core.events import (
 from ..core.view import Stamped
 from .aftermath import aftermath_lines
 from .format import age, bounded, count, countdown, duration, stalled, visible
+from .rehearsal_words import rehearsal_lines
 
 # Foreign text is cut to these many characters; a line must stay one that a log can hold.
 _SQL: Final = 160
@@ -110,6 +114,8 @@ def line(event: Event, steps: Steps = _NO_STEPS) -> str | None:
             return _of_watch(event)
         case RunKeyAwaited() | Verified():
             return _of_verbs(event)
+        case RehearsalStep() | Rehearsed() | RehearsalCompared():
+            return "; ".join(rehearsal_lines(event))
         case PostChecked() | RunRecovered() | BackendsFound():
             return "; ".join(aftermath_lines(event))
         case _:

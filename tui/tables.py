@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from ..core.errors import Fault
 from ..core.masking import masked
 from ..core.migration import Migration
-from ..core.plan import PlannedMigration, PlannedStatement
+from ..core.plan import Plan, PlannedMigration, PlannedStatement
 from ..core.precheck import Decision, Verdict
 from ..core.session_log import SessionSummary
 from ..core.survey import Survey
@@ -22,6 +23,7 @@ from .columns import table
 from .format import bounded, count, duration, stalled, visible
 from .hazard_lines import hazard_lines, hazard_table
 from .lines import backend_words, fault_lines, result_words, server_words
+from .rehearsal_words import compared_words, difference_lines, remark_lines, standing_words, unknown_lines
 
 
 def target_lines(target: Target) -> list[str]:
@@ -112,8 +114,21 @@ def plan_lines(survey: Survey, *, sql: bool = False) -> list[str]:
         lines += [*_migration_lines(planned, sql=sql), ""]
     limits = plan.limits
     budget, attempts = duration(limits.lock_timeout), count(limits.lock_attempts, "attempt")
+    lines += _rehearsed(plan)
     lines.append(f"limits: {budget} of waiting for locks per attempt, {attempts}")
     return [*lines, *verdict_lines(survey)]
+
+
+def _rehearsed(plan: Plan) -> list[str]:
+    """Return what a rehearsal adds to the plan: what the schema becomes, and what it could not tell."""
+    rehearsal = plan.rehearsal
+    if rehearsal is None:
+        return []
+    lines = [standing_words(rehearsal, time.time()), *(f"  {it}" for it in remark_lines(rehearsal))]
+    lines += [f"  {it}" for it in unknown_lines(plan, rehearsal)]
+    if rehearsal.difference:
+        lines += ["difference of the schema:", *(f"  {it}" for it in difference_lines(rehearsal))]
+    return [*lines, ""]
 
 
 def _migration_lines(planned: PlannedMigration, *, sql: bool) -> Iterator[str]:
@@ -159,6 +174,8 @@ def _effects(one: PlannedStatement) -> str:
               (("rewrites", one.rewrites), ("scans", one.scans), ("builds", one.builds)) if names]  # fmt: skip
     if one.long:
         words.append("LONG: blocks writes while it works")
+    if words and one.source == "measured":
+        words.append("measured")
     return f"  {visible('; '.join(words))}" if words else ""
 
 
@@ -187,6 +204,8 @@ def receipt_lines(view: RunView) -> list[str]:
     if view.post_checks is not None:
         found = [f"  {post_check_words(finding)}" for finding in view.post_checks]
         lines += ["", *(["Post-checks:", *found] if found else ["Post-checks: nothing left behind."])]
+    if view.compared is not None:
+        lines += ["", compared_words(view.compared)]
     if view.connections_closed is not None:
         lines += ["", f"{count(view.connections_closed, 'connection')} closed, nothing is held."]
     return lines

@@ -15,6 +15,8 @@ from .rules import KNOWN
 
 # Allows every hazard, where a setting or flag says so; a file names what it allows.
 ALL: Final = "all"
+# The name by which a plan whose rehearsal failed can be allowed all the same; no hazard, and no file can say it.
+OVERRIDE: Final = "rehearsal-failed"
 # What the settings put down for a hazard that was allowed on the command line or in the environment.
 FLAGS: Final = frozenset({"--allow", "CHANGEOVER_ALLOW"})
 
@@ -52,7 +54,7 @@ class Allowances:
     def unknown(self, scripts: Iterable[tuple[str, Script]]) -> Iterator[Fault]:
         """Yield the names that are allowed and that no hazard has; `scripts` by file."""
         for hazard in (*self.settings, *self.operator):
-            if hazard not in KNOWN and hazard != ALL:
+            if hazard not in KNOWN and hazard not in {ALL, OVERRIDE}:
                 source = self.settings.get(hazard, "")
                 yield _unknown(hazard, source if source in FLAGS else "", self.places.get(hazard))
         for file, script in scripts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ...core.actions import APPLY, Action
 from ...core.document_types import Document, text_of
 from ...core.documents import check_document, plan_document, status_document
@@ -9,6 +11,7 @@ from ...core.errors import ExitCode
 from ...core.survey import Survey
 from ..options import Options
 from ..output import show
+from ..rehearsing import rehearse_in
 from ..sitting import Sitting, look_at, open_sitting
 from ..tables import check_lines, plan_lines, status_lines, target_lines
 
@@ -32,10 +35,19 @@ def status(options: Options, *, exit_code: bool) -> int:
     return sitting.exit_code
 
 
-def plan(options: Options, *, action: Action, sql: bool) -> int:
-    """Print the plan, also where it cannot run; 4 then."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearse:
+    """That a plan is rehearsed first; `shadow` names a database for it."""
+
+    shadow: str | None = None
+
+
+def plan(options: Options, *, action: Action, sql: bool, rehearse: Rehearse | None = None) -> int:
+    """Print the plan, also where it cannot run; 4 then. A rehearsal that fails is a reason why it cannot."""
     with open_sitting(options, "plan") as sitting:
         survey = _survey(sitting, action)
+        if rehearse is not None and survey.plan.migrations:
+            survey = rehearse_in(sitting, survey, rehearse.shadow)
         _print(sitting, plan_document(survey, sitting.target), plan_lines(survey, sql=sql))
         sitting.exit_code = _code(survey, pending=False)
     return sitting.exit_code

@@ -5,6 +5,7 @@ Keys that arrive before the screen could be read do not count: on a slow link tw
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -23,6 +24,7 @@ from ...core.plan import Approval, Plan, PlannedMigration
 from ...core.precheck import Decision
 from ..format import count, duration
 from ..hazard_lines import allowed_words
+from ..rehearsal_words import standing_words
 from ..widgets.banner import Standing
 from ..widgets.field import NameField
 from ..widgets.paper import Paper
@@ -77,7 +79,8 @@ class ConfirmScreen(Stage[Approval | None]):
         """Return what will run, then the question."""
         with VerticalScroll(id="summary", can_focus=False):
             # at 24 lines everything has to be in sight, the question too
-            most = max(2, self.app.size.height - 19 - len(allowed_hazards_words(self._plan)))
+            taken = len(allowed_hazards_words(self._plan)) + (self._plan.rehearsal is not None)
+            most = max(2, self.app.size.height - 19 - taken)
             yield Paper(summary_words(self._plan, self._server, most=most), id="what")
             yield Paper(policy_words(self._policy), id="policy")
         if self._typed:
@@ -179,7 +182,10 @@ def _row(name: str, value: Content) -> Content:
 
 
 def summary_words(plan: Plan, server: ServerFacts, *, most: int) -> Content:
-    """Return what will run (at most `most` migrations by name), where, as whom, the strongest lock and the limits."""
+    """Return what will run (at most `most` migrations by name), where, as whom, the strongest lock and the limits.
+
+    Where a rehearsal has measured the lock, its age stands below.
+    """
     limits = plan.limits
     lock = f"at most {duration(limits.lock_timeout)} per attempt, then back off; {limits.lock_attempts} attempts"
     limit = f"{duration(limits.statement_timeout)} per statement" if limits.statement_timeout else "none per statement"
@@ -198,6 +204,7 @@ def summary_words(plan: Plan, server: ServerFacts, *, most: int) -> Content:
         _row("", words(f"and {len(plan.migrations) - most} more", "dim")) if len(plan.migrations) > most else None,
         *strongest_words(plan),
         *allowed_hazards_words(plan),
+        _row("measured", words(standing_words(plan.rehearsal, time.time()))) if plan.rehearsal else None,
         _row("lock wait", words(lock)),
         _row("time limit", words(limit)),
     )

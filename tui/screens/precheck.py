@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import ClassVar, TypeAlias
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
+from textual.worker import Worker
 
-from ...core.plan import Plan, PlannedMigration, PlannedStatement
+from ...core.errors import ChangeoverError
+from ...core.events import RehearsalStep
+from ...core.hazards.allowances import OVERRIDE
+from ...core.plan import Plan, PlannedMigration, PlannedStatement, Rehearsal
 from ...core.precheck import Row
 from ..claims import claims_line
 from ..format import count
 from ..hazard_words import hazard_words
+from ..rehearsal_words import difference_lines, remark_lines, standing_words, step_words, unknown_lines
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
 from ..widgets.precheck_table import PrecheckTable
 from ..widgets.sql_view import SqlView, sql_words
 from ..words import VERDICT, fault_words, joined, stacked, words
 from .stage import Stage
+
+# Rehearses the plan, telling how far it is, and returns the plan with what was measured.
+Rehearse: TypeAlias = Callable[[Callable[[RehearsalStep], object]], Awaitable[Plan]]
 
 
 class PrecheckScreen(Stage[bool]):
@@ -30,12 +40,17 @@ class PrecheckScreen(Stage[bool]):
     FOLDS: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "turn", "Hazards", tooltip="what stops or endangers the plan, or the chosen row again"),
+        Binding("R", "rehearse", "Rehearse", tooltip="run the plan on a shadow of the schema, or stop doing so"),
         Binding("q,escape", "back", "Back", tooltip="back to the overview"),
     ]
 
-    def __init__(self, standing: Standing, plan: Plan, *, reading: bool = False) -> None:
+    def __init__(
+        self, standing: Standing, plan: Plan, *, reading: bool = False, rehearse: Rehearse | None = None
+    ) -> None:
         super().__init__(standing, reading=reading)
         self._plan = plan
+        self._rehearse = rehearse
+        self._rehearsing: Worker[None] | None = None
         self._about_plan = bool(plan.refusals) or any(statement.hazards for _, statement in _statements(plan))
 
     def body(self) -> Iterable[Widget]:
@@ -74,8 +89,38 @@ class PrecheckScreen(Stage[bool]):
         self._about_plan = not self._about_plan
         self._show_details()
 
+    def action_rehearse(self) -> None:
+        """Begin a rehearsal in the background, or stop the one that is going on."""
+        if self._rehearsing is not None:
+            self._rehearsing.cancel()
+            self.say("stopping the rehearsal", "warn")
+        elif self._rehearse is None or not self._plan.migrations:
+            self.say("There is nothing to rehearse.")
+        else:
+            self._rehearsing = self.run_worker(self._measure(self._rehearse), exit_on_error=False)
+
+    async def _measure(self, rehearse: Rehearse) -> None:
+        try:
+            self._plan = await rehearse(lambda step: self.say(f"{step_words(step)}; R stops it", "head"))
+        except asyncio.CancelledError:
+            if self.is_current:
+                self.say("The rehearsal was stopped; nothing is left of it.", "warn")
+            raise
+        except ChangeoverError as error:
+            self.say(f"{error.summary} {error.advice}".strip(), "bad")
+            return
+        finally:
+            self._rehearsing = None
+        self._about_plan = True
+        self.query_one("#plan", Paper).write(plan_words(self._plan))
+        self._show_details()
+        rehearsal = self._plan.rehearsal
+        failed = any(fault.id == OVERRIDE for fault in self._plan.refusals)
+        if rehearsal is not None:
+            self.say(standing_words(rehearsal, rehearsal.at), "bad" if failed else "ok")
+
     def action_back(self) -> None:
-        """Back to the overview."""
+        """Back to the overview; a rehearsal that is going on ends with the screen."""
         self.dismiss(False)
 
 
@@ -144,6 +189,8 @@ def danger_words(plan: Plan) -> Content:
         # a hazard that stops the plan is told below, with the safe way
         if fault.id != "hazard":
             parts += [fault_words(fault), Content("")]
+    if plan.rehearsal is not None:
+        parts += [_rehearsal_words(plan, plan.rehearsal), Content("")]
     for migration, statement, hazard in plan.hazards:
         parts += [*hazard_words(hazard, f"{migration.migration.file}:{statement.line}"), Content("")]
     for note in plan.notes:
@@ -152,6 +199,26 @@ def danger_words(plan: Plan) -> Content:
     if not parts:
         return words("Nothing stops this plan, and no hazard was found in it.", "ok")
     return stacked(*parts[:-1])
+
+
+def _rehearsal_words(plan: Plan, rehearsal: Rehearsal) -> Content:
+    """Return what a rehearsal measured of each statement, what it could not tell, and what the schema becomes."""
+    lines = [words(standing_words(rehearsal, time.time()), "head", bold=True)]
+    lines += [words(f"  {line}", "dim") for line in remark_lines(rehearsal)]
+    for migration, statement in _statements(plan):
+        work = _work_words(statement)
+        if statement.source == "measured" and (statement.locks or work):
+            claims = "; ".join([claims_line(statement.locks), *work] if statement.locks else work)
+            where = f"  {migration.migration.file}:{statement.line} measured: "
+            lines.append(joined(words(where, "dim"), words(claims, "warn" if statement.long else "text")))
+    lines += [words(f"  {line}", "warn") for line in unknown_lines(plan, rehearsal)]
+    lines += [words(f"  {line}") for line in difference_lines(rehearsal)]
+    return stacked(*lines)
+
+
+def _work_words(statement: PlannedStatement) -> list[str]:
+    named = (("rewrites", statement.rewrites), ("scans", statement.scans), ("builds", statement.builds))
+    return [f"{name} {', '.join(relations)}" for name, relations in named if relations]
 
 
 def row_words(plan: Plan, row: Row) -> Content:
@@ -175,11 +242,6 @@ def row_words(plan: Plan, row: Row) -> Content:
     lines.append(joined(words(f"{row.needed_by}  ", "dim"), words(decision, "head")))
     if found.locks:
         lines.append(joined(words("locks ", "dim"), words(f"{claims_line(found.locks)} ({found.source})")))
-    work = [
-        f"{name} {', '.join(relations)}"
-        for name, relations in (("rewrites", found.rewrites), ("scans", found.scans), ("builds", found.builds))
-        if relations
-    ]
-    if work:
+    if work := _work_words(found):
         lines.append(joined(words("work  ", "dim"), words("; ".join(work), "warn" if found.long else "text")))
     return stacked(*lines, sql_words(found.sql))

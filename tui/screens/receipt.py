@@ -16,6 +16,7 @@ from ...core.view import MigrationView, RunView
 from ..aftermath import post_check_words
 from ..allowed import by_words
 from ..format import age, count, duration, stalled
+from ..rehearsal_words import compared_words
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
 from ..words import RESULT, cell, fault_words, fit, joined, stacked, words
@@ -69,6 +70,7 @@ def receipt_words(view: RunView, folder: Path) -> Content:
         lines.append(Content(""))
     for finding in view.post_checks or ():
         lines.append(words(post_check_words(finding), "warn"))
+    compared = [] if view.compared is None else [view.compared]
     closed = view.connections_closed
     said = "not confirmed" if closed is None else f"all closed ({closed}); every lock is released"
     checked = "nobody has looked" if view.post_checks is None else count(len(view.post_checks), "finding")
@@ -77,6 +79,7 @@ def receipt_words(view: RunView, folder: Path) -> Content:
         _named("approved", words(f"by {view.by}, {view.how}; plan {view.digest[:12]}")),
         _named("notices", words(count(view.notice_count, "notice"))),
         _named("checked", words(checked, "warn" if view.post_checks or view.post_checks is None else "ok")),
+        *(_named("rehearsal", words(compared_words(it), "ok" if it.as_rehearsed else "warn")) for it in compared),
         _named("connections", words(said, "ok" if closed is not None else "warn")),
         _named("session", words(f"{view.session}  {exit_code}")),
         _named("log", words(str(folder))),
