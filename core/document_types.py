@@ -18,7 +18,7 @@ from .errors import ExitCode, Fault
 from .events import AllowedHazard, Result, ServerFacts, Stalled
 from .hazard_documents import HazardPart, HazardsDocument, PlacedHazardPart
 from .locks import LockMode
-from .precheck import Decision, Verdict
+from .precheck import Aspect, Decision, Verdict
 from .schema_difference import Change
 from .status import State
 
@@ -102,6 +102,10 @@ class RowPart:
     expected: str
     found: str
     verdict: Verdict
+    # SQL that mends it; empty where there is none
+    remedy: str
+    # type, nullable, default and definition side by side; `same` is null where they cannot be compared
+    aspects: tuple[Aspect, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

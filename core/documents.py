@@ -296,6 +296,8 @@ def _row(row: Row) -> RowPart:
         expected=row.expected,
         found=row.found,
         verdict=row.verdict,
+        remedy=row.remedy,
+        aspects=row.aspects,
     )
 
 

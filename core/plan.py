@@ -12,6 +12,7 @@ from .history import History, StepRecord
 from .locks import LockMode
 from .migration import Migration
 from .precheck import Decision, Row
+from .rights import Right
 from .schema_difference import Change
 
 
@@ -229,6 +230,8 @@ class Plan:
     notes: tuple[Fault, ...] = ()
     # what a shadow showed of this very plan; no part of the digest
     rehearsal: Rehearsal | None = None
+    # what its statements need of our role; asked of the server, and never part of the digest
+    rights: tuple[Right, ...] = ()
 
     @property
     def ready(self) -> bool:

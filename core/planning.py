@@ -17,6 +17,7 @@ from .migration import Folder
 from .plan import Limits, Plan, PlannedMigration, PlannedStatement
 from .precheck import Decision
 from .rebuild import without
+from .right_needs import needed_rights
 from .script import Script, Statement
 from .status import statuses
 
@@ -73,6 +74,11 @@ def make_plan(
             *refusals.of_rows(rows),
             *allowances.unknown(scripts),
             *refusals.of_hazards(migrations),
+        ),
+        rights=needed_rights(
+            [[(item.migration.version, one) for one in statements] for item, statements in work],
+            catalog=catalog,
+            history=history,
         ),
         notes=tuple(allowances.idle(_running(work, hazards))),
     )

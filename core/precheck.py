@@ -15,6 +15,9 @@ class Verdict(StrEnum):
     but not as the plan leaves it, and a statement of the plan converts it. CONFLICT: there, otherwise than needed,
     and nothing converts it. MISSING: needed and not there. OPTIONAL: not there, and nothing depends on it.
     DEFERRED: its condition does not hold yet. UNKNOWABLE: only running it tells (dynamic SQL).
+
+    Of the surroundings (server, settings, traffic) DIFFERENT is what bites and does not stop a run, or what a run
+    overrides; MISSING and CONFLICT stop it, as they do for objects.
     """
 
     READY = "ready"
@@ -36,11 +39,23 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Aspect:
+    """One side of an object that a statement says something about: type, nullable, default or definition."""
+
+    name: str
+    expected: str
+    found: str
+    # None where the two cannot be compared without running the statement
+    same: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of the pre-check table: one object against the catalog."""
+    """A row of the pre-check table: one object against the catalog, or one thing around the plan against the server."""
 
     object: str
-    # table, column, type, constraint, index, function, schema, ...
+    # table, column, type, constraint, index, function, schema, ...; of the surroundings: server, connections, right,
+    # setting, replication, prepared transaction, event trigger
     kind: str
     needed_by: Place
     version: str
@@ -48,3 +63,7 @@ class Row:
     expected: str
     found: str
     verdict: Verdict
+    # SQL that mends what is missing or bites; empty where there is none
+    remedy: str = ""
+    # what differs side by side, for objects of which the statement says more than the name
+    aspects: tuple[Aspect, ...] = ()

@@ -227,6 +227,35 @@ def of_rows(rows: tuple[Row, ...]) -> list[Fault]:
     return found
 
 
+def of_surroundings(rows: Sequence[Row]) -> list[Fault]:
+    """Return what around the plan keeps it from running; that the server is a standby is said by `of_server`."""
+    return [
+        Fault(
+            id=str(row.verdict),
+            summary=f"{_subject(row)}: expected {row.expected}, found {row.found}.",
+            advice=f"{row.remedy};" if row.remedy else _ADVICE.get(row.kind, "Change it, and look again."),
+            file=row.needed_by.file,
+            line=row.needed_by.line,
+            column=row.needed_by.column,
+        )
+        for row in rows
+        if row.object != "server"
+    ]
+
+
+_ADVICE: Final = {
+    "right": "Run it as a role that has this right.",
+    "connections": "Close connections, or raise the limit that is reached.",
+    "replication": "Bring a synchronous standby back, or change synchronous_standby_names.",
+}
+
+
+def _subject(row: Row) -> str:
+    if row.kind == "right":
+        return f"The right {row.expected} on {row.object} is missing"
+    return f"{row.kind} {row.object}"[:1].upper() + f"{row.kind} {row.object}"[1:]
+
+
 def of_hazards(migrations: tuple[PlannedMigration, ...]) -> list[Fault]:
     """Return severe hazards that nobody allowed."""
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import catalog as catalogs
-from . import kept_rehearsals
+from . import kept_rehearsals, surroundings
 from .actions import APPLY, Action
 from .catalog import Catalog
 from .connect import Connection, Connector
@@ -22,9 +22,14 @@ from .pooling import as_carried
 from .rehearsal import is_overridden, with_rehearsal
 from .settings import Settings
 from .status import MigrationStatus, statuses
+from .surrounded import surrounded
 
 # Reading must never wait behind a migration's lock, or hold anybody up.
-_PATIENCE = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '60s'"
+_PATIENCE = (
+    "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '60s'; "
+    # between two reads the plan is worked out, which takes a while for a big folder
+    "SET LOCAL idle_in_transaction_session_timeout = '120s'"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +79,22 @@ async def look(
         await connection.execute(_PATIENCE)
         history = await native_history.read(connection, settings.schema)
         catalog = await catalogs.read(connection)
+        plan = make_plan(
+            folder=folder,
+            history=history,
+            catalog=catalog,
+            limits=settings.limits,
+            allowances=Allowances(
+                settings=settings.allowed_hazards, operator=settings.operator_allows, places=settings.allowed_places
+            ),
+            out_of_order=settings.out_of_order,
+            action=action,
+        )
+        if plan.migrations:
+            plan = surrounded(plan, catalog, await surroundings.read(connection, plan.rights))
     finally:
         if not connection.is_closed:
             await connection.execute("ROLLBACK")
-    plan = make_plan(
-        folder=folder,
-        history=history,
-        catalog=catalog,
-        limits=settings.limits,
-        allowances=Allowances(
-            settings=settings.allowed_hazards, operator=settings.operator_allows, places=settings.allowed_places
-        ),
-        out_of_order=settings.out_of_order,
-        action=action,
-    )
     if connect is not None:
         plan = await as_carried(plan, connection, connect)
     kept = kept_rehearsals.find(plan.digest)
