@@ -46,6 +46,12 @@ The path of the data, one line per module::
       type_changes       which changes of a column's type leave the rows as they are
       default_names      what PostgreSQL calls constraints and indexes that have no name
       history/           one module per history table format: read, record
+      rights, right_needs  what the statements of a plan need of our role
+      column_wishes      what they say of columns that are there (defaults: whether two say the same)
+      surroundings       what is around a plan: rights held, room on the server, settings, what is in the way
+      server_checks, setting_checks, right_checks, column_checks, surrounded  that as rows of the pre-check table
+      row_filter         which rows a typed filter keeps
+      traffic, exposure  who is using what a plan locks, sampled
       status             folder x history -> the state of every migration
       world              the database as it will be at one statement of a plan (scene: what it is asked)
       relation_state     one relation of it

@@ -21,6 +21,7 @@ from .locks import LockMode
 from .precheck import Aspect, Decision, Verdict
 from .schema_difference import Change
 from .status import State
+from .traffic import Exposure
 
 VERSION: Final = 1
 Version: TypeAlias = Literal[1]
@@ -231,6 +232,8 @@ class PlanDocument:
     migrations: tuple[PlannedMigrationPart, ...]
     rehearsal: RehearsalPart | None
     difference: tuple[Change, ...]
+    # who is using what the plan locks; null where the server did not say
+    exposure: Exposure | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,7 @@ def plan_document(survey: Survey, target: Target) -> PlanDocument:
         migrations=tuple(_planned(one) for one in survey.plan.migrations),
         rehearsal=_rehearsal(survey.plan, survey.plan.rehearsal) if survey.plan.rehearsal else None,
         difference=survey.plan.rehearsal.difference if survey.plan.rehearsal else (),
+        exposure=survey.exposure,
     )
 
 

@@ -11,7 +11,7 @@ from .errors import Fault, PlanChanged
 from .history import History, StepRecord
 from .locks import LockMode
 from .migration import Migration
-from .precheck import Decision, Row
+from .precheck import Decision, Row, Wish
 from .rights import Right
 from .schema_difference import Change
 
@@ -232,6 +232,8 @@ class Plan:
     rehearsal: Rehearsal | None = None
     # what its statements need of our role; asked of the server, and never part of the digest
     rights: tuple[Right, ...] = ()
+    # what its statements say of columns that are there already, to be held against them
+    columns: tuple[Wish, ...] = ()
 
     @property
     def ready(self) -> bool:

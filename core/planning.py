@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from . import refusals
 from .actions import APPLY, Action
 from .catalog import Catalog
+from .column_wishes import column_wishes
 from .digest import digest_of
 from .hazards.allowances import Allowances
 from .hazards.find import Findings, Passage, find
@@ -48,6 +49,7 @@ def make_plan(
     )
     items, faults = items_of(scene)
     work = _judged(items, catalog)
+    entries = [[(item.migration.version, one) for one in statements] for item, statements in work]
     hazards = _hazards(work, catalog, allowances)
     migrations = tuple(_planned(item, judged, found) for (item, judged), found in zip(work, hazards, strict=True))
     rows = tuple(row for _, statements in work for one in statements for row in one.rows)
@@ -75,11 +77,8 @@ def make_plan(
             *allowances.unknown(scripts),
             *refusals.of_hazards(migrations),
         ),
-        rights=needed_rights(
-            [[(item.migration.version, one) for one in statements] for item, statements in work],
-            catalog=catalog,
-            history=history,
-        ),
+        rights=needed_rights(entries, catalog=catalog, history=history),
+        columns=column_wishes(entries, catalog),
         notes=tuple(allowances.idle(_running(work, hazards))),
     )
 

@@ -67,3 +67,22 @@ class Row:
     remedy: str = ""
     # what differs side by side, for objects of which the statement says more than the name
     aspects: tuple[Aspect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a statement says of a column that is there already; None and empty is what it does not say."""
+
+    version: str
+    statement: int
+    # the row's
+    object: str
+    # schema, table, column
+    column: tuple[str, ...]
+    not_null: bool | None = None
+    default: str | None = None
+    identity: bool = False
+    # stored or virtual
+    generated: str = ""
+    # aspects that a later statement of the plan changes
+    converts: frozenset[str] = frozenset()

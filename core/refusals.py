@@ -232,7 +232,7 @@ def of_surroundings(rows: Sequence[Row]) -> list[Fault]:
     return [
         Fault(
             id=str(row.verdict),
-            summary=f"{_subject(row)}: expected {row.expected}, found {row.found}.",
+            summary=f"{_subject(row)}: {'' if row.kind == 'right' else f'expected {row.expected}, found '}{row.found}.",
             advice=f"{row.remedy};" if row.remedy else _ADVICE.get(row.kind, "Change it, and look again."),
             file=row.needed_by.file,
             line=row.needed_by.line,
@@ -252,7 +252,7 @@ _ADVICE: Final = {
 
 def _subject(row: Row) -> str:
     if row.kind == "right":
-        return f"The right {row.expected} on {row.object} is missing"
+        return f"The role lacks {row.expected} on {row.object}"
     return f"{row.kind} {row.object}"[:1].upper() + f"{row.kind} {row.object}"[1:]
 
 

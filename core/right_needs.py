@@ -88,9 +88,15 @@ class _Needs:
             unless = f"{self.granted.file}:{self.granted.line} may grant it"
         *outer, last = name
         one = Right(
-            kind=kind, right=right, schema=outer[-1] if outer else "", name=last, place=self.place, version=self.version,
-            statement=self.number, unless=unless,
-        )  # fmt: skip
+            kind=kind,
+            right=right,
+            schema=outer[-1] if outer else "",
+            name=last,
+            place=self.place,
+            version=self.version,
+            statement=self.number,
+            unless=unless,
+        )
         self.found.setdefault(one.key, one)
 
     def of_relation(self, name: tuple[str, ...], right: str, *, unless: str = "") -> None:

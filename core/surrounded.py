@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .catalog import Catalog
+from .column_checks import with_sides
 from .errors import Place
 from .plan import Plan, PlannedMigration, PlannedStatement
 from .precheck import Decision, Row, Verdict
-from .refusals import of_surroundings
+from .refusals import of_rows, of_surroundings
 from .right_checks import right_rows
 from .server_checks import server_rows
 from .setting_checks import setting_rows
@@ -20,6 +21,9 @@ from .surroundings import Surroundings
 
 def surrounded(plan: Plan, catalog: Catalog, around: Surroundings) -> Plan:
     """Return the plan with what is around it: what stops it first, then objects, then what is as it should be."""
+    objects = with_sides(plan.rows, plan.columns, around.columns)
+    harder = [row for before, row in zip(plan.rows, objects, strict=True) if row.verdict is not before.verdict]
+    plan = replace(plan, rows=objects, refusals=(*plan.refusals, *of_rows(tuple(harder))))
     first = _First.of(plan)
     if first is None:
         return plan

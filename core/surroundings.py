@@ -8,6 +8,7 @@ from typing import Any
 
 from .connect import Connection
 from .locks import LockMode
+from .precheck import Wish
 from .rights import Holding, Right
 from .sql import query
 
@@ -84,6 +85,19 @@ class EventTrigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnFound:
+    """A column as it is; `default` is None where it has none, and of a generated column."""
+
+    type: str
+    not_null: bool
+    default: str | None
+    # a, d or empty
+    identity: str
+    # s, v or empty
+    generated: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything that was read around a plan."""
 
@@ -94,12 +108,14 @@ class Surroundings:
     event_triggers: tuple[EventTrigger, ...] = ()
     # by the key of a right; what the server has no answer to is not in it
     rights: Mapping[tuple[str, str, str, str], Holding]
+    columns: Mapping[Wish, ColumnFound]
 
 
-async def read(connection: Connection, rights: Sequence[Right]) -> Surroundings:
-    """Return what is around a plan that needs `rights`, by four queries, whatever the size of the plan.
+async def read(connection: Connection, rights: Sequence[Right], wishes: Sequence[Wish]) -> Surroundings:
+    """Return what is around a plan that needs `rights` and says something of columns (`wishes`).
 
-    Run it inside the transaction in which the catalog was read. Raises `ServerError` or `ConnectionLost`.
+    Five queries, whatever the size of the plan. Run it inside the transaction in which the catalog was read. Raises
+    `ServerError` or `ConnectionLost`.
     """
     (state,) = await connection.fetch(query("surroundings_server"))
     settings = await connection.fetch(query("surroundings_settings"))
@@ -111,6 +127,9 @@ async def read(connection: Connection, rights: Sequence[Right]) -> Surroundings:
         [right.schema for right in wanted],
         [right.name for right in wanted],
         [right.right for right in wanted],
+    )
+    columns = await connection.fetch(
+        query("surroundings_columns"), *([wish.column[position] for wish in wishes] for position in range(3))
     )
     return Surroundings(
         server=ServerState(**dict(state)),
@@ -128,6 +147,16 @@ async def read(connection: Connection, rights: Sequence[Right]) -> Surroundings:
                 held=row["held"], partly=bool(row["partly"]), owner=row["owner"] or ""
             )
             for row in answers
+        },
+        columns={
+            wishes[row["number"] - 1]: ColumnFound(
+                type=row["type"],
+                not_null=row["not_null"],
+                default=row["default"],
+                identity=row["identity"],
+                generated=row["generated"],
+            )
+            for row in columns
         },
     )  # fmt: skip
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 
 from . import catalog as catalogs
 from . import kept_rehearsals, surroundings
 from .actions import APPLY, Action
 from .catalog import Catalog
 from .connect import Connection, Connector
-from .errors import FolderError
+from .errors import FolderError, ServerError
 from .events import ServerFacts
+from .exposure import measure, targets_of
 from .folders import native as native_folder
 from .hazards.allowances import Allowances
 from .history import History
@@ -23,6 +25,7 @@ from .rehearsal import is_overridden, with_rehearsal
 from .settings import Settings
 from .status import MigrationStatus, statuses
 from .surrounded import surrounded
+from .traffic import Exposure
 
 # Reading must never wait behind a migration's lock, or hold anybody up.
 _PATIENCE = (
@@ -45,6 +48,8 @@ class Survey:
     plan: Plan
     # the same without; None where it is the same
     estimated: Plan | None = None
+    # who is using what the plan locks; None where that was not asked
+    exposure: Exposure | None = None
 
 
 def read_folder(settings: Settings) -> Folder:
@@ -91,7 +96,7 @@ async def look(
             action=action,
         )
         if plan.migrations:
-            plan = surrounded(plan, catalog, await surroundings.read(connection, plan.rights))
+            plan = surrounded(plan, catalog, await surroundings.read(connection, plan.rights, plan.columns))
     finally:
         if not connection.is_closed:
             await connection.execute("ROLLBACK")
@@ -108,3 +113,11 @@ async def look(
         plan=shown,
         estimated=plan,
     )
+
+
+async def exposed(connection: Connection, survey: Survey) -> Survey:
+    """Return the survey with who is using what its plan locks; without it where the server does not answer that."""
+    with contextlib.suppress(ServerError):
+        found = await measure(connection, targets_of(survey.plan, survey.catalog))
+        return replace(survey, exposure=found)
+    return survey

@@ -19,6 +19,7 @@ from ..core.connect import Connection, Connector, WaitCutter
 from ..core.demo import create_sessions
 from ..core.errors import ChangeoverError, ConnectionLost, ExitCode, Fault, UsageError, fault_of
 from ..core.events import Event, Planned, PreChecked, RehearsalStep
+from ..core.exposure import follow, targets_of
 from ..core.plan import Approval, Plan
 from ..core.recovery import Recovery, recover
 from ..core.rehearsing import rehearsed
@@ -27,6 +28,7 @@ from ..core.session_log import list_sessions, who
 from ..core.settings import for_target
 from ..core.survey import Survey, look
 from ..core.target import Target
+from ..core.traffic import Exposure
 from ..core.view import RunView
 from .aftermath import recovery_words
 from .opening import Mode, Opening
@@ -36,7 +38,7 @@ from .screens.connect import ConnectScreen
 from .screens.inspect import InspectScreen, SqlScreen
 from .screens.live import LiveRunScreen
 from .screens.overview import OverviewScreen
-from .screens.precheck import PlanScreen, PrecheckScreen
+from .screens.precheck import Follow, PlanScreen, PrecheckScreen
 from .screens.receipt import ReceiptScreen
 from .screens.setup import LEAVE, OTHER, OffersScreen, QuestionScreen, WriteScreen
 from .theme import environment_of
@@ -56,6 +58,8 @@ _ABOUT_THE_TARGET = frozenset(
         setup.Ask.PASSWORD,
     }
 )
+# After a look at the traffic that failed, until the next one; seconds.
+_AGAIN = 10.0
 # How long an attempt that was given up may take to end; seconds.
 _ABANDON = 2.0
 
@@ -279,12 +283,23 @@ class Journey:
             return
         if self._reading:
             await self._console.push_screen_wait(
-                PrecheckScreen(self.standing, survey.plan, reading=True, rehearse=self._rehearse)
+                PrecheckScreen(
+                    self.standing,
+                    survey.plan,
+                    reading=True,
+                    follow=self._exposure_of(survey),
+                    rehearse=self._rehearse,
+                )
             )
             return
         typed = self.target.protected or environment_of(self.target).tone == "danger"
         while await self._console.push_screen_wait(
-            PlanScreen(self.standing, (self._survey or survey).plan, rehearse=self._rehearse)
+            PlanScreen(
+                self.standing,
+                (self._survey or survey).plan,
+                follow=self._exposure_of(survey),
+                rehearse=self._rehearse,
+            )
         ):
             survey = self._survey or survey
             if survey.plan.can_be_allowed:
@@ -333,6 +348,26 @@ class Journey:
         finally:
             await connector.close()
         return self._survey.plan
+
+    def _exposure_of(self, survey: Survey) -> Follow | None:
+        """Return what samples the traffic on the plan's tables over a connection of its own."""
+        target, watched = self.target, targets_of(survey.plan, survey.catalog)
+        if target is None or not watched:
+            return None
+        retry = replace(self._settings.retry, retries=0)
+
+        async def sample(tell: Callable[[Exposure | Fault], object]) -> None:
+            connect = Connector(
+                target, retry, emit=lambda _event: None, session=self._opening.log.id, read_only=self._reading
+            )
+            while True:
+                try:
+                    await follow(connect, watched, tell)
+                except ChangeoverError as error:
+                    tell(fault_of(error))
+                await asyncio.sleep(_AGAIN)
+
+        return sample
 
     async def _run(self, approval: Approval, target: Target, survey: Survey) -> None:
         log = self._opening.log

@@ -24,7 +24,7 @@ from ..core.retention import prune_now_and_then
 from ..core.secret import Secret
 from ..core.session_log import SessionLog
 from ..core.settings import Flags, Settings, for_target, load
-from ..core.survey import Survey, look, read_folder
+from ..core.survey import Survey, exposed, look, read_folder
 from ..core.target import Target, choose, resolve
 from ..core.view import RunView, reduce
 from . import prompt
@@ -155,15 +155,16 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def look_at(sitting: Sitting, *, action: Action = APPLY, wait: float | None = None) -> Survey:
+def look_at(sitting: Sitting, *, action: Action = APPLY, wait: float | None = None, exposing: bool = False) -> Survey:
     """Connect, read and plan, once nobody holds the run key; asks for a password where that is wanted and possible.
 
-    `wait` is how long to wait for another run before looking, in seconds; None where another run is no hindrance.
+    `exposing` also asks who is using what the plan locks. `wait` is how long to wait for another run before looking, in
+    seconds; None where another run is no hindrance.
     Raises what `survey.look` and the connector raise, LockHeld where another run is why nothing can be done now, and
     Declined on SIGINT or SIGTERM.
     """
     folder = read_folder(sitting.settings)
-    return run_with_password(sitting, lambda: _look_once(sitting, action, folder, wait))
+    return run_with_password(sitting, lambda: _look_once(sitting, action, folder, wait, exposing=exposing))
 
 
 def run_with_password(sitting: Sitting, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -213,7 +214,7 @@ def recover_now(sitting: Sitting, *, patience: float = 30.0) -> Recovery:
     return sitting.recovery
 
 
-async def _look_once(sitting: Sitting, action: Action, folder: Folder, wait: float | None) -> Survey:
+async def _look_once(sitting: Sitting, action: Action, folder: Folder, wait: float | None, *, exposing: bool) -> Survey:
     settings = sitting.settings
     connector = Connector(
         sitting.target,
@@ -232,6 +233,8 @@ async def _look_once(sitting: Sitting, action: Action, folder: Folder, wait: flo
         if wait is not None and not survey.plan.ready:
             # what stands in the way may be another run's work that is only half done yet
             await until_free(connection, key, sitting.emit, wait=0.0)
+        if exposing:
+            survey = await exposed(connection, survey)
     finally:
         await connector.close()
     verdicts: dict[str, int] = {}

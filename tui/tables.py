@@ -20,6 +20,7 @@ from .aftermath import post_check_words
 from .allowed import allowed_lines
 from .claims import claims_line
 from .columns import table
+from .exposure_words import exposure_lines
 from .format import bounded, count, duration, stalled, visible
 from .hazard_lines import hazard_lines, hazard_table
 from .lines import backend_words, fault_lines, result_words, server_words
@@ -116,7 +117,8 @@ def plan_lines(survey: Survey, *, sql: bool = False) -> list[str]:
     budget, attempts = duration(limits.lock_timeout), count(limits.lock_attempts, "attempt")
     lines += _rehearsed(plan)
     lines.append(f"limits: {budget} of waiting for locks per attempt, {attempts}")
-    return [*lines, *verdict_lines(survey)]
+    traffic = exposure_lines(survey.exposure)
+    return [*lines, *([*traffic, ""] if traffic else []), *verdict_lines(survey)]
 
 
 def _rehearsed(plan: Plan) -> list[str]:

@@ -235,3 +235,70 @@ async def test_event_triggers_that_will_fire_and_invalid_indexes_are_told(
     broken = found(plan, "index")["public.broken"]
     assert (broken.verdict, broken.remedy) == (Verdict.DIFFERENT, "DROP INDEX CONCURRENTLY public.broken")
     assert plan.ready
+
+
+SIDES = """
+CREATE TABLE people (id int PRIMARY KEY, lang text NOT NULL DEFAULT 'de', joined timestamptz NOT NULL DEFAULT now(),
+    score numeric(10,2) DEFAULT 0, nick text, span interval DEFAULT '24 hours', old int);
+"""
+COLUMNS = [
+    ("lang text NOT NULL DEFAULT 'de'", Verdict.SATISFIED, {"type": True, "nullable": True, "default": True}),
+    ("lang text NOT NULL DEFAULT 'en'", Verdict.CONFLICT, {"type": True, "nullable": True, "default": False}),
+    ("joined timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP", Verdict.SATISFIED, {"default": True}),
+    ("score numeric(10,2) DEFAULT 0.0", Verdict.SATISFIED, {"default": True, "nullable": True}),
+    ("nick text NOT NULL", Verdict.CONFLICT, {"nullable": False, "default": True}),
+    ("nick text DEFAULT 'x'", Verdict.CONFLICT, {"default": False}),
+    ("nick text", Verdict.SATISFIED, {"type": True, "nullable": True, "default": True}),
+    ("span interval DEFAULT '1 day'", Verdict.UNKNOWABLE, {"default": None}),
+    ("old int GENERATED ALWAYS AS IDENTITY", Verdict.CONFLICT, {"definition": False}),
+    ("nick bigint", Verdict.CONFLICT, {"type": False}),
+]
+
+
+@pytest.mark.parametrize(("column", "verdict", "same"), COLUMNS, ids=[column for column, *_ in COLUMNS])
+async def test_a_column_that_is_there_is_held_side_by_side_with_what_the_file_says(
+    column: str,
+    verdict: Verdict,
+    same: dict[str, bool | None],
+    any_database: Target,
+    any_server: Server,
+    tmp_path: Path,
+) -> None:
+    any_server.psql(SIDES, any_database.database)
+    shop = project(any_database, tmp_path / "migrations")
+    plan = await planned(shop, f"ALTER TABLE people ADD COLUMN IF NOT EXISTS {column}")
+    (row,) = found(plan, "column").values()
+    assert row.verdict is verdict, row
+    sides = {side.name: side.same for side in row.aspects}
+    assert {name: sides[name] for name in same} == same
+    assert plan.ready is (verdict is not Verdict.CONFLICT)
+
+
+async def test_what_a_later_statement_converts_is_different_and_runs(
+    any_database: Target, any_server: Server, tmp_path: Path
+) -> None:
+    any_server.psql(SIDES, any_database.database)
+    shop = project(any_database, tmp_path / "migrations")
+    shop.write(
+        _0001_a="ALTER TABLE people ADD COLUMN IF NOT EXISTS lang text NOT NULL DEFAULT 'en'",
+        _0002_b="ALTER TABLE people ALTER lang SET DEFAULT 'en'",
+    )
+    plan = (await shop.look()).plan
+    row = next(row for row in plan.rows if row.kind == "column")
+    assert (row.verdict, row.expected) == (Verdict.DIFFERENT, "text default 'en'")
+    assert row.found == "text default 'de'::text, converted by a later statement"
+    assert plan.ready
+
+
+async def test_reading_defaults_does_not_wait_behind_a_migration_that_waits(
+    any_database: Target, any_server: Server, tmp_path: Path
+) -> None:
+    any_server.psql(SIDES, any_database.database)
+    holder = await connect(any_database)
+    try:
+        await holder.execute("BEGIN; LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
+        shop = project(any_database, tmp_path / "migrations")
+        plan = await planned(shop, "ALTER TABLE people ADD COLUMN IF NOT EXISTS lang text NOT NULL DEFAULT 'de'")
+    finally:
+        await holder.close()
+    assert found(plan, "column")["public.people.lang"].verdict is Verdict.SATISFIED

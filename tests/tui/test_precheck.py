@@ -1,9 +1,20 @@
 from __future__ import annotations
 
-from changeover.core.precheck import Verdict
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from changeover.core.errors import Fault
+from changeover.core.locks import LockMode
+from changeover.core.precheck import Aspect, Verdict
+from changeover.core.traffic import Exposure, RelationExposure, User
+from changeover.tui.exposure_words import headline, relation_lines
+from changeover.tui.screens.details import DetailsScreen
 from changeover.tui.screens.precheck import PlanScreen, PrecheckScreen
 from changeover.tui.words import VERDICT
-from tests.tui.scenes import HAZARD, MISSING, STANDING, plan
+from tests.tui.scenes import HAZARD, HOSTILE, MISSING, STANDING, plan
 from tests.tui.showing import Shown, answers, text
 
 
@@ -38,7 +49,7 @@ async def test_a_refused_plan_leads_nowhere_and_says_why(shown: Shown) -> None:
         assert "NOT READY" in text(pilot)
         assert MISSING.summary in text(pilot)
         assert MISSING.advice in text(pilot)
-        await pilot.press("c", "enter")
+        await pilot.press("c")
         await pilot.pause()
         assert answers(screen) == []
         assert "cannot run" in text(pilot)
@@ -47,7 +58,7 @@ async def test_a_refused_plan_leads_nowhere_and_says_why(shown: Shown) -> None:
 async def test_an_empty_plan_leads_nowhere_and_says_why(shown: Shown) -> None:
     screen = PlanScreen(STANDING, plan(empty=True))
     async with shown(screen) as pilot:
-        await pilot.press("enter")
+        await pilot.press("c")
         assert answers(screen) == []
         assert "Nothing is pending" in text(pilot)
 
@@ -86,3 +97,105 @@ async def test_in_inspection_no_key_leads_to_the_confirmation(shown: Shown) -> N
 def test_every_verdict_has_a_word_and_a_shape_of_its_own() -> None:
     assert set(VERDICT) == set(Verdict)
     assert len({word for word, _ in VERDICT.values()}) == len(Verdict)
+
+
+def relation(**changes: object) -> RelationExposure:
+    user = User(
+        pid=4711, user="app", application="nightly-report", state="idle in transaction", xact_age=12.0,
+        query="SELECT sum(amount) FROM donations", mode=LockMode.ACCESS_SHARE, visible=True,
+    )  # fmt: skip
+    known = RelationExposure(
+        relation="public.donations", kind="table", mode=LockMode.ACCESS_EXCLUSIVE, rows=60_000, bytes=4_400_000,
+        index_bytes=3_700_000, toast_bytes=0, looks=6, sessions=4, sessions_now=2, seconds=10.0,
+        scans_per_second=12.3, writes_per_second=0.5, waiting=0, blocker=user, blockers=1, autovacuum=None,
+    )  # fmt: skip
+    return replace(known, **changes)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def exposed(*relations: RelationExposure, hidden: str = "") -> Exposure:
+    return Exposure(samples=6, relations=relations or (relation(),), snapshot=None, hidden=hidden)
+
+
+async def test_a_filter_keeps_the_rows_that_have_every_word(shown: Shown) -> None:
+    async with shown(PlanScreen(STANDING, plan())) as pilot:
+        await pilot.press("slash", *"amount")
+        seen = text(pilot)
+        assert "1 of 4 rows" in seen
+        assert "donations.amount" in seen
+        assert "sessions  " not in seen
+        await pilot.press("enter", "escape")
+        assert "sessions" in text(pilot)
+        assert answers(pilot.app.screen) == []
+
+
+async def test_a_filter_that_fits_nothing_leaves_an_empty_table_and_no_detail(shown: Shown) -> None:
+    async with shown(PlanScreen(STANDING, plan())) as pilot:
+        await pilot.press("slash", *"nowhere", "enter", "enter")
+        assert "0 of 4 rows" in text(pilot) or "There is no row." in text(pilot)
+
+
+async def test_enter_opens_a_row_in_full_and_enter_closes_it(shown: Shown) -> None:
+    row = replace(
+        plan().rows[2],
+        remedy="ALTER TABLE x",
+        aspects=(
+            Aspect(name="type", expected="numeric", found="integer", same=False),
+            Aspect(name="default", expected="now()", found="now()", same=True),
+            Aspect(name="nullable", expected="null", found="not null", same=None),
+        ),
+    )
+    async with shown(PlanScreen(STANDING, replace(plan(hazard=True), rows=(row,)))) as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+        seen = text(pilot)
+        assert isinstance(pilot.app.screen, DetailsScreen)
+        lines = [line.split() for line in seen.splitlines()]
+        assert ["type", "numeric", "integer", "≠"] in lines
+        assert ["default", "now()", "now()", "same"] in lines
+        assert ["nullable", "null", "not", "null", "not", "comparable"] in lines
+        assert all(word in seen for word in ("ALTER TABLE x", "foreign-key-validates", "0002_complete_donations.sql"))
+        assert "ACCESS EXCLUSIVE on public.donations" in seen
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, PlanScreen)
+
+
+async def test_the_traffic_is_shown_as_it_is_sampled_and_what_is_hidden_is_said(shown: Shown) -> None:
+    tell: list[Callable[[Exposure | Fault], object]] = []
+
+    async def follow(told: Callable[[Exposure | Fault], object]) -> None:
+        tell.append(told)
+        await asyncio.Event().wait()
+
+    async with shown(PlanScreen(STANDING, plan(), follow=follow)) as pilot:
+        await pilot.pause()
+        tell[0](exposed())
+        await pilot.pause()
+        assert "donations: 4 connections in 6 looks; in the way: nightly-report 12 s" in text(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        tell[0](exposed(relation(sessions=7), hidden="GRANT pg_monitor"))
+        await pilot.pause()
+        seen = text(pilot)
+        assert "7 connections in 6 looks over 10 s" in seen
+        assert "pid 4711 nightly-report (app) holds ACCESS SHARE" in seen
+        assert "GRANT pg_monitor" in seen
+        await pilot.press("escape")
+        tell[0](Fault(id="x", summary="The connection was lost."))
+        await pilot.pause()
+        assert "Who uses it is not known: The connection was lost." in text(pilot)
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 78, 100, 200])
+def test_a_headline_is_made_of_whole_pieces(width: int) -> None:
+    line = headline(relation(), width)
+    assert len(line) <= width or line == "donations"
+    full = headline(relation(), 500)
+    assert all(piece in full for piece in line.replace("donations: ", "").split("; "))
+    assert "…" not in line
+
+
+def test_names_of_others_cannot_act_on_the_terminal() -> None:
+    user = replace(relation().blocker or User.__new__(User), application=HOSTILE, query=HOSTILE, user=HOSTILE)
+    shown = "".join((*relation_lines(relation(blocker=user)), headline(relation(blocker=user), 200)))
+    assert shown.isprintable()

@@ -45,7 +45,7 @@ class Rehearse:
 def plan(options: Options, *, action: Action, sql: bool, rehearse: Rehearse | None = None) -> int:
     """Print the plan, also where it cannot run; 4 then. A rehearsal that fails is a reason why it cannot."""
     with open_sitting(options, "plan") as sitting:
-        survey = _survey(sitting, action)
+        survey = _survey(sitting, action, exposing=True)
         if rehearse is not None and survey.plan.migrations:
             survey = rehearse_in(sitting, survey, rehearse.shadow)
         _print(sitting, plan_document(survey, sitting.target), plan_lines(survey, sql=sql))
@@ -53,10 +53,10 @@ def plan(options: Options, *, action: Action, sql: bool, rehearse: Rehearse | No
     return sitting.exit_code
 
 
-def _survey(sitting: Sitting, action: Action = APPLY) -> Survey:
+def _survey(sitting: Sitting, action: Action = APPLY, *, exposing: bool = False) -> Survey:
     for text in target_lines(sitting.target):
         sitting.printer.say(text)
-    return look_at(sitting, action=action)
+    return look_at(sitting, action=action, exposing=exposing)
 
 
 def _print(sitting: Sitting, document: Document, lines: list[str]) -> None:

@@ -5,32 +5,40 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from typing import ClassVar, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, ClassVar, TypeAlias
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.worker import Worker
 
-from ...core.errors import ChangeoverError
+from ...core.errors import ChangeoverError, Fault
 from ...core.events import RehearsalStep
 from ...core.hazards.allowances import OVERRIDE
 from ...core.plan import Plan, PlannedMigration, PlannedStatement, Rehearsal
 from ...core.precheck import Row
+from ...core.row_filter import matching
+from ...core.traffic import Exposure
 from ..claims import claims_line
+from ..exposure_words import headline
 from ..format import count
 from ..hazard_words import hazard_words
 from ..rehearsal_words import difference_lines, remark_lines, standing_words, step_words, unknown_lines
 from ..widgets.banner import Standing
+from ..widgets.field import Field
 from ..widgets.paper import Paper
 from ..widgets.precheck_table import PrecheckTable
 from ..widgets.sql_view import SqlView, sql_words
+from ..widgets.trail import READING_PATH
 from ..words import VERDICT, fault_words, joined, stacked, words
+from .details import DetailsScreen, statement_of
 from .stage import Stage
 
 # Rehearses the plan, telling how far it is, and returns the plan with what was measured.
 Rehearse: TypeAlias = Callable[[Callable[[RehearsalStep], object]], Awaitable[Plan]]
+# Tells a sample of the exposure every two seconds, and at last why there is none any more, until it is cancelled.
+Follow: TypeAlias = Callable[[Callable[[Exposure | Fault], object]], Coroutine[Any, Any, None]]
 
 
 class PrecheckScreen(Stage[bool]):
@@ -39,16 +47,27 @@ class PrecheckScreen(Stage[bool]):
     STAGE: ClassVar[str] = "pre-check"
     FOLDS: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "details", "Details", tooltip="the chosen row in full, with its statement and its traffic"),
+        Binding("slash", "filter", "Filter", tooltip="show only rows that have these words"),
         Binding("tab", "turn", "Hazards", tooltip="what stops or endangers the plan, or the chosen row again"),
         Binding("R", "rehearse", "Rehearse", tooltip="run the plan on a shadow of the schema, or stop doing so"),
         Binding("q,escape", "back", "Back", tooltip="back to the overview"),
     ]
 
     def __init__(
-        self, standing: Standing, plan: Plan, *, reading: bool = False, rehearse: Rehearse | None = None
+        self,
+        standing: Standing,
+        plan: Plan,
+        *,
+        reading: bool = False,
+        follow: Follow | None = None,
+        rehearse: Rehearse | None = None,
     ) -> None:
         super().__init__(standing, reading=reading)
         self._plan = plan
+        self._rows = plan.rows
+        self._follow = follow
+        self._exposure: Exposure | None = None
         self._rehearse = rehearse
         self._rehearsing: Worker[None] | None = None
         self._about_plan = bool(plan.refusals) or any(statement.hazards for _, statement in _statements(plan))
@@ -56,6 +75,10 @@ class PrecheckScreen(Stage[bool]):
     def body(self) -> Iterable[Widget]:
         """Heading, table, details."""
         yield Paper(plan_words(self._plan), classes="section", id="plan")
+        yield Paper(id="exposure")
+        field = Field(name="filter")
+        field.display = False
+        yield field
         yield PrecheckTable()
         yield SqlView(id="details")
 
@@ -66,6 +89,35 @@ class PrecheckScreen(Stage[bool]):
         table.focus()
         self._show_details()
         self._greet()
+        if self._follow is not None:
+            self.run_worker(self._follow(self._sampled), exit_on_error=False, name="exposure")
+
+    def _sampled(self, found: Exposure | Fault) -> None:
+        """Show a sample, or why there is none any more."""
+        if isinstance(found, Fault):
+            self.query_one("#exposure", Paper).write(words(f" Who uses it is not known: {found.summary}", "dim"))
+            return
+        self._exposure = found
+        self._show_exposure()
+        above = self.app.screen
+        if isinstance(above, DetailsScreen):
+            above.follow(found)
+
+    def _show_exposure(self) -> None:
+        paper = self.query_one("#exposure", Paper)
+        if self._exposure is not None:
+            paper.write(exposure_headline(self._exposure, self._chosen_statement(), self.size.width - 2))
+
+    def on_resize(self) -> None:
+        """Say as much as there is room for."""
+        self._show_exposure()
+
+    def _chosen(self) -> Row | None:
+        return self._rows[self.query_one(PrecheckTable).cursor] if self._rows else None
+
+    def _chosen_statement(self) -> PlannedStatement | None:
+        row = self._chosen()
+        return statement_of(self._plan, row) if row is not None else None
 
     def _greet(self) -> None:
         self.say("Read-only: from here nothing can be run.", "head")
@@ -75,14 +127,49 @@ class PrecheckScreen(Stage[bool]):
         if event.by_hand:
             self._about_plan = False
         self._show_details()
+        self._show_exposure()
 
     def _show_details(self) -> None:
         view = self.query_one(SqlView)
-        if self._about_plan or not self._plan.rows:
+        row = self._chosen()
+        if self._about_plan or row is None:
             view.show(danger_words(self._plan))
             return
-        row = self._plan.rows[self.query_one(PrecheckTable).cursor]
         view.show(row_words(self._plan, row))
+
+    # -- filter
+
+    def action_filter(self) -> None:
+        """Type what rows should have."""
+        field = self.query_one("#filter", Field)
+        field.display = True
+        field.focus()
+
+    def on_input_changed(self, event: Field.Changed) -> None:
+        """Show what is left, at every letter."""
+        self._rows = matching(self._plan.rows, event.value)
+        table = self.query_one(PrecheckTable)
+        table.follow(self._rows)
+        table.choose(0)
+        self._about_plan = False
+        self._show_details()
+        self.say(f"{len(self._rows)} of {len(self._plan.rows)} rows" if event.value.strip() else "", "head")
+
+    def on_input_submitted(self, event: Field.Submitted) -> None:
+        """Go back into the table; an empty filter goes away."""
+        event.stop()
+        self.query_one("#filter").display = bool(event.value.strip())
+        self.query_one(PrecheckTable).focus()
+
+    def action_details(self) -> None:
+        """Show the chosen row in full."""
+        row = self._chosen()
+        if row is None:
+            self.say("There is no row.")
+            return
+        self.app.push_screen(
+            DetailsScreen(self._standing, self._plan, row, self._exposure, reading=self._path is READING_PATH)
+        )
 
     def action_turn(self) -> None:
         """Turn between the chosen row and the plan as a whole."""
@@ -120,7 +207,13 @@ class PrecheckScreen(Stage[bool]):
             self.say(standing_words(rehearsal, rehearsal.at), "bad" if failed else "ok")
 
     def action_back(self) -> None:
-        """Back to the overview; a rehearsal that is going on ends with the screen."""
+        """Take the filter away, or go back to the overview, where a rehearsal that goes on ends."""
+        field = self.query_one("#filter", Field)
+        if field.display:
+            field.value = ""
+            field.display = False
+            self.query_one(PrecheckTable).focus()
+            return
         self.dismiss(False)
 
 
@@ -128,7 +221,7 @@ class PlanScreen(PrecheckScreen):
     """The pre-check that leads on; the result is whether to go on to the confirmation."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,c", "confirm", "Confirm", tooltip="go on to the confirmation; nothing runs yet"),
+        Binding("c", "confirm", "Confirm", tooltip="go on to the confirmation; nothing runs yet"),
     ]
 
     def _greet(self) -> None:
@@ -182,6 +275,16 @@ def plan_words(plan: Plan) -> Content:
     )
 
 
+def exposure_headline(exposure: Exposure, statement: PlannedStatement | None, width: int) -> Content:
+    """Return the traffic on what the chosen statement locks, or else on the relation with the strongest lock."""
+    locked = {claim.relation for claim in statement.locks} if statement is not None else set()
+    chosen = next((one for one in exposure.relations if one.relation in locked), None)
+    shown = chosen or next(iter(exposure.relations), None)
+    if shown is None:
+        return words(" The plan locks no table that is there.", "dim")
+    return words(f" {headline(shown, width)}", "warn" if shown.blocker is not None else "head")
+
+
 def danger_words(plan: Plan) -> Content:
     """Return what stops the plan, then the hazards in it."""
     parts: list[Content] = []
@@ -228,14 +331,9 @@ def row_words(plan: Plan, row: Row) -> Content:
         joined(words(f"{row.kind} ", "dim"), words(row.object, bold=True), "  ", words(word, tone, bold=True)),
         words(f"expected {row.expected}, found {row.found}"),
     ]
-    found = next(
-        (
-            statement
-            for migration, statement in _statements(plan)
-            if migration.migration.version == row.version and statement.number == row.statement
-        ),
-        None,
-    )
+    if row.remedy:
+        lines.append(joined(words("mend  ", "dim"), words(row.remedy, "key")))
+    found = statement_of(plan, row)
     if found is None:
         return stacked(*lines)
     decision = found.decision.value + (f", {found.reason}" if found.reason else "")

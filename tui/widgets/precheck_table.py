@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -23,6 +24,12 @@ _SHORT: Final = {
     "there, for this step": "there",
     "not there yet": "not yet",
 }
+
+
+# Kinds whose findings are whole sentences.
+_AROUND: Final = frozenset(
+    {"server", "connections", "right", "setting", "replication", "prepared transaction", "event trigger"}
+)
 
 
 class PrecheckTable(Table):
@@ -64,9 +71,15 @@ def precheck_row(row: Row, *, wide: bool) -> TableRow:
         cell(row.object.removeprefix(_USUAL)),
         cell(f"{file}:{row.needed_by.line}", "dim"),
         cell(shortly(row.expected)),
-        cell(shortly(row.found), "dim" if tone == "dim" else "text"),
+        cell(_found(row), "dim" if tone == "dim" else "text"),
         Cell(word, tone),
     )
+
+
+def _found(row: Row) -> str:
+    """Return the finding; of what is around the plan only its first words, which stand for the rest below."""
+    text = shortly(row.found)
+    return re.split(r"[:;,] ", text, maxsplit=1)[0] if row.kind in _AROUND else text
 
 
 def shortly(text: str) -> str:
