@@ -66,11 +66,12 @@ def look_with_everything(target: Target, tmp_path: Path, *, stages: str) -> dict
     folder_of(tmp_path)
     environ = environment(target, tmp_path / "home")
     said: dict[str, tuple[int, str]] = {}
-    for command in ("check", "plan", "status"):
-        done = subprocess.run(
-            [str(COMMAND), command, "--json"], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+    running = {
+        command: subprocess.Popen(
+            [str(COMMAND), command, "--json"], env=environ, cwd=tmp_path, stdout=subprocess.PIPE, text=True
         )
-        said[command] = (done.returncode, done.stdout)
+        for command in ("check", "plan", "status")
+    }
     with Terminal([str(COMMAND), "inspect"], environ=environ, cwd=tmp_path) as terminal:
         terminal.shows("READ-ONLY", "0001", within=30)
         terminal.type("p")
@@ -81,6 +82,9 @@ def look_with_everything(target: Target, tmp_path: Path, *, stages: str) -> dict
         terminal.type("q")
         terminal.type("q")
         terminal.ended()
+    for command, process in running.items():
+        printed, _ = process.communicate()
+        said[command] = (process.returncode, printed)
     return said
 
 
