@@ -28,7 +28,7 @@ def same_default(expected: str, found: str | None, column_type: str) -> bool | N
 
     `column_type` is as format_type says it.
     """
-    wanted, there = _value(expected), _value(found) if found is not None else ("null",)
+    wanted, there = _value(expected), _value("NULL" if found is None else found)
     if wanted is None or there is None:
         return None
     if wanted == there:
