@@ -58,7 +58,8 @@ def conc_in_tx(case: Case) -> Iterable[Danger]:
 
 @rule(
     id="enum-use-same-tx",
-    severity=SEVERE,
+    # where it is certain, the pre-check has a conflict; here the same word may stand for something else
+    severity=WARNING,
     title="A new value of an enum that is used in the same transaction",
     why="The server refuses to use a value that ALTER TYPE ... ADD VALUE has added before that is committed.",
     safe="Add the value in a migration of its own.",
@@ -99,8 +100,8 @@ def enum_use_same_tx(case: Case) -> Iterable[Danger]:
                 name, line = added[value]
                 yield Danger(
                     relation=name,
-                    text=f"Will fail: '{value}' was added to {name} at line {line} of this transaction and is not "
-                    f"committed.",
+                    text=f"Fails where '{value}' stands for a value of {name}: it was added at line {line} of this "
+                    "transaction and is not committed.",
                     instead=f"{safe.APART}{case.statement.sql};",
                     complete=True,
                 )

@@ -42,6 +42,11 @@ _PARTITIONS: Final = "ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTEN
             migration="CREATE TABLE events_2027 (LIKE events INCLUDING ALL);\n"
             "ALTER TABLE events ATTACH PARTITION events_2027 FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');",
         ),
+        Example(
+            schema=YEARS,
+            migration="ALTER TABLE events ATTACH PARTITION events_2026 FOR VALUES FROM ('2026-01-01') TO "
+            "('2027-01-01');",
+        ),
     ),
 )
 def scan_attach_partition(case: Case) -> Iterable[Danger]:
