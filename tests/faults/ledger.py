@@ -295,7 +295,8 @@ def _disagreement(end: RunFinished, said: tuple[str, ...], state: State) -> list
         found.append(f"the effects of {state.done} are there, the history has {state.history}, the run {end}")
     if partial and not end.left_behind:
         found.append(f"partly applied, and nothing is named: {end}")
-    if state.invalid and not any("effect_n" in line for line in end.left_behind):
+    # by its name, or as one that may be there where no server could be asked
+    if state.invalid and not any("effect_n" in line or "invalid index" in line for line in end.left_behind):
         found.append(f"an invalid index is not named: {end}")
     if (end.result is Result.APPLIED) != (state.history == VERSIONS):
         found.append(f"the run ended {end.result}, and the history has {state.history}")

@@ -181,11 +181,11 @@ async def test_a_viewer_that_is_killed_changes_nothing(shop: Project) -> None:
 def test_a_terminal_that_goes_away_leaves_the_run_to_its_policy(database: Target, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     folder.mkdir()
-    (folder / "0001_x.sql").write_text("CREATE TABLE t (); SELECT pg_sleep(11)")
+    (folder / "0001_x.sql").write_text("CREATE TABLE t (); SELECT pg_sleep(9)")
     (folder / "0002_y.sql").write_text("CREATE TABLE later ()")
     words = [str(COMMAND), "apply", "--plain", "--yes", "--migrations", str(folder)]
     terminal = Terminal(words, environ=environment(database), cwd=tmp_path)
-    busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(11)%'"
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(9)%'"
     deadline = time.monotonic() + 60
     while psql(database, f"{busy} AND pid <> pg_backend_pid()") == "0":
         assert time.monotonic() < deadline
@@ -202,7 +202,7 @@ def test_who_dies_before_following_its_run_leaves_it_to_its_policy(
 ) -> None:
     folder = tmp_path / "m"
     folder.mkdir()
-    (folder / "0001_x.sql").write_text("CREATE TABLE t (); SELECT pg_sleep(11)")
+    (folder / "0001_x.sql").write_text("CREATE TABLE t (); SELECT pg_sleep(9)")
     (folder / "0002_y.sql").write_text("CREATE TABLE later ()")
     applying = start("apply", "--plain", "--yes", "--migrations", str(folder), target=database, cwd=tmp_path)
     deadline = time.monotonic() + 60

@@ -33,6 +33,8 @@ class Terminal:
         self.stalled = False
         self.pid, self._master = pty.fork()
         if self.pid == 0:
+            # whoever started the tests with nohup did not mean this program
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os.chdir(cwd)
             os.execve(words[0], list(words), {**environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"})
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

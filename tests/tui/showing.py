@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -43,6 +44,13 @@ def showing(folder: Path) -> Shown:
 def answers(screen: Screen[Any]) -> list[Any]:
     """Return what the screen has answered: nothing yet, or one result."""
     return _ANSWERS[id(screen)]
+
+
+async def readable(pilot: Pilot[int]) -> None:
+    """Wait until the screen takes answers: what comes before was typed ahead."""
+    async with asyncio.timeout(60):
+        while any(widget.disabled for widget in pilot.app.screen.query("Input, Button")):
+            await asyncio.sleep(0.02)
 
 
 def text(pilot: Pilot[int]) -> str:

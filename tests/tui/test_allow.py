@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from changeover.core.session_log import list_sessions, read_session
 from changeover.core.target import Target
-from changeover.tui.screens.allow import DEAD_TIME, AllowScreen
+from changeover.tui.screens.allow import AllowScreen
 from tests.servers import Server
 from tests.tui.scenes import HAZARD, STANDING, plan
-from tests.tui.showing import Shown, answers, text
+from tests.tui.showing import Shown, answers, readable, text
 from tests.tui.test_console import opened, seen, type_in
 
 
 def _screen() -> AllowScreen:
     return AllowScreen(STANDING, plan(HAZARD, hazard=True, allowed=False))
-
-
-async def _readable() -> None:
-    await asyncio.sleep(DEAD_TIME + 0.2)
 
 
 async def test_the_hazard_is_shown_in_full_with_its_safe_way(shown: Shown) -> None:
@@ -33,7 +28,7 @@ async def test_the_hazard_is_shown_in_full_with_its_safe_way(shown: Shown) -> No
 async def test_a_reason_allows_it(shown: Shown) -> None:
     screen = _screen()
     async with shown(screen) as pilot:
-        await _readable()
+        await readable(pilot)
         await type_in(pilot, "it is night")
         await pilot.pause()
         assert answers(screen) == [{"foreign-key-validates": "it is night"}]
@@ -45,7 +40,7 @@ async def test_without_a_reason_nothing_is_allowed_and_neither_by_what_was_typed
         await pilot.press(*"because", "enter")
         await pilot.pause()
         assert answers(screen) == []
-        await _readable()
+        await readable(pilot)
         await pilot.press("x", "enter")
         await pilot.pause()
         assert answers(screen) == []
@@ -71,10 +66,10 @@ async def test_what_the_operator_allows_runs_and_the_receipt_and_the_log_say_so(
         await seen(pilot, "scan-create-index", "1 severe hazard")
         await pilot.press("c")
         await seen(pilot, "Why is it right to run this all the same?")
-        await _readable()
+        await readable(pilot)
         await type_in(pilot, "one row only")
         await seen(pilot, "Run this now?", "allowed by operator: one row only")
-        await _readable()
+        await readable(pilot)
         await pilot.press("y")
         await seen(pilot, "scan-create-index on public.people", "(one row only)", within=60)
         await pilot.press("enter")

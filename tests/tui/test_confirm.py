@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from changeover.core.plan import Approval
-from changeover.tui.screens.confirm import DEAD_TIME, ConfirmScreen
+from changeover.tui.screens.confirm import ConfirmScreen
 from tests.tui.scenes import SERVER, STANDING, plan
-from tests.tui.showing import Shown, answers, text
+from tests.tui.showing import Shown, answers, readable, text
 
 
 def _screen(*, typed: bool) -> ConfirmScreen:
     return ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=typed)
-
-
-async def _readable() -> None:
-    await asyncio.sleep(DEAD_TIME + 0.2)
 
 
 async def test_what_will_run_and_where_and_with_which_limits_is_said(shown: Shown) -> None:
@@ -46,7 +40,7 @@ async def test_keys_that_were_typed_ahead_confirm_nothing(shown: Shown, keys: li
 async def test_the_name_of_the_database_approves_exactly_the_plan_that_was_shown(shown: Shown) -> None:
     screen = _screen(typed=True)
     async with shown(screen) as pilot:
-        await _readable()
+        await readable(pilot)
         await pilot.press(*"donations", "enter")
         await pilot.pause()
         assert answers(screen) == [
@@ -58,7 +52,7 @@ async def test_the_name_of_the_database_approves_exactly_the_plan_that_was_shown
 async def test_another_name_approves_nothing(shown: Shown, name: str) -> None:
     screen = _screen(typed=True)
     async with shown(screen) as pilot:
-        await _readable()
+        await readable(pilot)
         await pilot.press(*("space" if letter == " " else letter for letter in name), "enter")
         await pilot.pause()
         assert answers(screen) == []
@@ -68,7 +62,7 @@ async def test_another_name_approves_nothing(shown: Shown, name: str) -> None:
 async def test_enter_takes_cancel_where_no_name_is_asked_for(shown: Shown) -> None:
     screen = _screen(typed=False)
     async with shown(screen) as pilot:
-        await _readable()
+        await readable(pilot)
         await pilot.press("enter")
         await pilot.pause()
         assert answers(screen) == [None]
@@ -78,7 +72,7 @@ async def test_enter_takes_cancel_where_no_name_is_asked_for(shown: Shown) -> No
 async def test_a_letter_or_the_other_button_approves(shown: Shown, keys: list[str], how: str) -> None:
     screen = _screen(typed=False)
     async with shown(screen) as pilot:
-        await _readable()
+        await readable(pilot)
         await pilot.press(*keys)
         await pilot.pause()
         assert [approval.how for approval in answers(screen)] == [how]
@@ -87,8 +81,9 @@ async def test_a_letter_or_the_other_button_approves(shown: Shown, keys: list[st
 async def test_what_a_lost_terminal_does_can_be_chosen(shown: Shown) -> None:
     screen = _screen(typed=True)
     async with shown(screen) as pilot:
-        await _readable()
+        await readable(pilot)
         await pilot.press("f3", "f3")
+        await pilot.pause()
         assert "rolls this migration back" in text(pilot)
         await pilot.press(*"donations", "enter")
         await pilot.pause()
