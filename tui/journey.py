@@ -18,20 +18,18 @@ from ..core.briefs import approved
 from ..core.connect import Connection, Connector, WaitCutter
 from ..core.demo import create_sessions
 from ..core.errors import ChangeoverError, ConnectionLost, ExitCode, Fault, UsageError, fault_of
-from ..core.events import Event, Planned, PreChecked, RehearsalStep
-from ..core.exposure import follow, targets_of
+from ..core.events import Planned, PreChecked, RehearsalStep
 from ..core.plan import Approval, Plan
 from ..core.recovery import Recovery, recover
-from ..core.rehearsing import rehearsed
 from ..core.requests import RunRequest
 from ..core.session_log import list_sessions, who
 from ..core.settings import for_target
 from ..core.survey import Survey, look
 from ..core.target import Target
-from ..core.traffic import Exposure
 from ..core.view import RunView
 from .aftermath import recovery_words
 from .opening import Mode, Opening
+from .plan_reading import exposure_of, rehearse
 from .screens.allow import AllowScreen
 from .screens.confirm import ConfirmScreen
 from .screens.connect import ConnectScreen
@@ -58,8 +56,6 @@ _ABOUT_THE_TARGET = frozenset(
         setup.Ask.PASSWORD,
     }
 )
-# After a look at the traffic that failed, until the next one; seconds.
-_AGAIN = 10.0
 # How long an attempt that was given up may take to end; seconds.
 _ABANDON = 2.0
 
@@ -331,43 +327,17 @@ class Journey:
         return self._survey
 
     async def _rehearse(self, tell: Callable[[RehearsalStep], object]) -> Plan:
-        """Rehearse the plan of the last look over a connection of its own, and take over what was measured."""
         survey, target = self._survey, self.target
         assert survey is not None
         assert target is not None
-
-        def emit(event: Event) -> None:
-            self._console.record(event)
-            if isinstance(event, RehearsalStep):
-                tell(event)
-
         settings = for_target(self._settings, target)
-        connector = Connector(target, settings.retry, emit=emit, read_only=self._reading)
-        try:
-            self._survey = await rehearsed(survey, connector, settings, emit=emit)
-        finally:
-            await connector.close()
+        work = rehearse(survey, target, settings, record=self._console.record, tell=tell, reading=self._reading)
+        self._survey = await work
         return self._survey.plan
 
     def _exposure_of(self, survey: Survey) -> Follow | None:
-        """Return what samples the traffic on the plan's tables over a connection of its own."""
-        target, watched = self.target, targets_of(survey.plan, survey.catalog)
-        if target is None or not watched:
-            return None
-        retry = replace(self._settings.retry, retries=0)
-
-        async def sample(tell: Callable[[Exposure | Fault], object]) -> None:
-            connect = Connector(
-                target, retry, emit=lambda _event: None, session=self._opening.log.id, read_only=self._reading
-            )
-            while True:
-                try:
-                    await follow(connect, watched, tell)
-                except ChangeoverError as error:
-                    tell(fault_of(error))
-                await asyncio.sleep(_AGAIN)
-
-        return sample
+        retry, session = self._settings.retry, self._opening.log.id
+        return exposure_of(survey, self.target, retry, session=session, reading=self._reading)
 
     async def _run(self, approval: Approval, target: Target, survey: Survey) -> None:
         log = self._opening.log

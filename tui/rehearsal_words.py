@@ -52,8 +52,9 @@ def compared_words(event: RehearsalCompared) -> str:
 
 def standing_words(rehearsal: Rehearsal, now: float) -> str:
     """Return which rehearsal a plan shows, how old it is, and on what."""
-    long_ago = duration(max(now - rehearsal.at, 0.0))
-    return visible(f"rehearsed {long_ago} ago on {rehearsal.shadow}, in {duration(rehearsal.elapsed)}")
+    since = now - rehearsal.at
+    when = f"{duration(since)} ago" if since >= 1 else "just now"
+    return visible(f"rehearsed {when} on {rehearsal.shadow}, in {duration(rehearsal.elapsed)}")
 
 
 def remark_lines(rehearsal: Rehearsal) -> list[str]:

@@ -63,7 +63,11 @@ async def test_a_role_without_rights_is_refused_before_anything_runs(shop: Proje
     shop.write(_0001_x="CREATE TABLE t ()")
     poor = project(role_of(shop, "poor"), shop.folder)
     psql(shop.target, f"REVOKE CREATE ON DATABASE {shop.target.database} FROM poor")
-    done = await poor.apply()
+    plan = (await poor.look()).plan
+    assert not plan.ready
+    assert "lacks CREATE" in plan.refusals[0].summary
+    approval = plan.approve(digest=plan.digest, by="somebody who overlooked it", how="--yes")
+    done = await follow(await poor.start_with(approval))
     assert (done.end.result, done.end.exit_code) == (Result.REFUSED, 4)
     assert psql(shop.target, "SELECT to_regclass('t'), to_regnamespace('changeover')") == "|"
     gone(shop, "poor")

@@ -8,18 +8,10 @@ from typing import Any, Final
 
 import asyncpg
 
-from changeover.core import shadow_needs
-from changeover.core.connect import Connector
-from changeover.core.errors import ServerError
 from changeover.core.locks import LockMode, strongest
-from changeover.core.measure import Effect, Meter
 from changeover.core.names import written
-from changeover.core.postgres_binaries import embedded
-from changeover.core.schema_dump import dump
-from changeover.core.settings import Retry
-from changeover.core.shadow import shadow
-from changeover.core.shadow_schema import load
 from changeover.core.target import Target
+from tests.score.rehearsal import on_shadow
 from tests.servers import Server, connect
 
 SCENE: Final = """
@@ -238,40 +230,13 @@ async def on_filled(target: Target, forms: Sequence[str]) -> dict[str, Told]:
     return found
 
 
-async def on_shadow(target: Target, forms: Sequence[str]) -> dict[str, Effect]:
-    connector = Connector(target, Retry(retries=0), emit=lambda _: None)
-    needs = await shadow_needs.read(await connector("look"))
-    text = await dump(target, needs.server)
-    await connector.close()
-    found: dict[str, Effect] = {}
-    async with shadow(needs, binaries=embedded()) as made:
-        assert (await load(made, text, as_superuser=True)).failed == ()
-        other = made.version_num // 10000 != needs.server.version_num // 10000
-        meter = Meter(
-            connection=await made.connect(made.database), observer=await made.look(made.database), other_major=other
-        )
-        await meter.prepare()
-        known = dict(meter.known)
-        for form in forms:
-            meter.known = dict(known)
-            await meter.connection.execute("BEGIN; SET LOCAL search_path = t")
-            await meter.begin(first=True)
-            try:
-                await meter.connection.execute(form)
-                found[form] = await meter.inside({}, empties=form.startswith("TRUNCATE"))
-            except ServerError:
-                pass
-            await meter.connection.execute("ROLLBACK")
-    return found
-
-
 async def test_an_empty_shadow_tells_what_the_filled_tables_do(any_server: Server, any_database: Target) -> None:
     any_server.psql(SCENE, any_database.database)
     any_server.psql(f"ALTER DATABASE {any_database.database} SET timezone = 'Europe/Berlin'")
     forms = FORMS.strip().splitlines()
     truth = await on_filled(any_database, forms)
     assert len(truth) >= 105
-    measured = await on_shadow(any_database, list(truth))
+    measured = await on_shadow(any_database, list(truth), path="t")
     wrong: dict[str, object] = {}
     for form, told in truth.items():
         effect = measured.get(form)

@@ -8,10 +8,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
+from changeover.core.measure import Effect
+from changeover.core.plan import PlannedStatement
 from tests.score import squawk
 from tests.score.forms import FORMS, Form
 from tests.score.measure import Truth, scene, truths
+from tests.score.rehearsal import on_shadow
 from tests.score.report import Score
 from tests.score.static import catalog_of, planned
 from tests.servers import Server, Servers, binaries_here
@@ -22,6 +26,9 @@ async def scores(server: Server) -> tuple[list[Score], int, int]:
     async with scene(server) as target:
         catalog = await catalog_of(target)
         measured = await truths(server, target, FORMS)
+        inside = [form.sql for form in FORMS if not form.outside]
+        effects = await on_shadow(target, inside, path="shop, public")
+    rehearsed = Score(name="changeover, rehearsed on a shadow of PostgreSQL 18")
     static = Score(name="changeover, from the catalog")
     skipped = 0
     kept: list[tuple[Form, Truth]] = []
@@ -32,7 +39,21 @@ async def scores(server: Server) -> tuple[list[Score], int, int]:
             continue
         kept.append((form, truth))
         static.compare(form, truth, statement)
-    return [static, *_linter(kept, server.major)], sum(bool(truth.error) for truth in measured), skipped
+        effect = effects.get(form.sql)
+        if effect is not None:
+            rehearsed.compare(form, truth, _measured(statement, effect))
+    return [static, rehearsed, *_linter(kept, server.major)], sum(bool(truth.error) for truth in measured), skipped
+
+
+def _measured(statement: PlannedStatement, effect: Effect) -> PlannedStatement:
+    return replace(
+        statement,
+        locks=effect.locks,
+        rewrites=effect.rewrites,
+        scans=effect.scans,
+        builds=effect.builds,
+        long=effect.long,
+    )
 
 
 def _linter(kept: list[tuple[Form, Truth]], major: int) -> Iterator[Score]:

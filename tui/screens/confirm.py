@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual import on
@@ -33,6 +34,9 @@ from .stage import Stage
 
 # Without a key, between the first paint and the first key that counts; seconds.
 DEAD_TIME: Final = 0.4
+
+# Letters beside the labels of the summary, on a terminal of 80 columns.
+_LINE: Final = 66
 
 POLICIES: Final[dict[str, str]] = {
     "finish": "the run finishes the migration in hand, then stops",
@@ -248,13 +252,15 @@ def strongest_words(plan: Plan) -> list[Content]:
 
 
 def allowed_hazards_words(plan: Plan) -> list[Content]:
-    """Return the severe hazards that were allowed, each once, with by whom and why; at most two lines."""
+    """Return the severe hazards that were allowed, each once, with by whom and why; the first one and how many more."""
     severe = {hazard.id: hazard for _, _, hazard in plan.hazards if hazard.severity == "severe" and hazard.allowed_by}
-    lines = [
-        joined(words(hazard.id, "warn", bold=True), words(f" {allowed_words(hazard)}")) for hazard in severe.values()
-    ]
-    if len(lines) > 2:
-        lines = [lines[0], words(f"and {len(lines) - 1} more severe hazards that were allowed", "warn")]
+    if not severe:
+        return []
+    first = next(iter(severe.values()))
+    told = wrap(f"{first.id} {allowed_words(first)}", _LINE)
+    more = [words(f"and {len(severe) - 1} more severe hazards that were allowed", "warn")] if len(severe) > 1 else []
+    head = joined(words(first.id, "warn", bold=True), words(told[0].removeprefix(first.id)))
+    lines = [head, *(words(line) for line in told[1:]), *more]
     return [_row("hazards" if not number else "", line) for number, line in enumerate(lines)]
 
 
