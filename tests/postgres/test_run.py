@@ -165,6 +165,7 @@ async def test_waits_for_several_locks_share_one_budget(database: Target, tmp_pa
     """TRUNCATE of two tables waits twice within one statement: lock_timeout alone would allow each wait in full."""
     shop = project(database, tmp_path / "m", Limits(lock_timeout=1.5, lock_attempts=1))
     psql(database, "CREATE TABLE a (); CREATE TABLE b ()")
+    shop.allow_hazards()
     shop.write(_0001_x="TRUNCATE a, b")
     async with holding(database, "SELECT * FROM b"):
         async with holding(database, "SELECT * FROM a"):
@@ -383,6 +384,7 @@ async def test_a_failed_concurrent_index_is_named_as_left_behind(shop: Project) 
 
 
 async def test_a_deferred_step_is_offered_and_applied_once_its_condition_holds(shop: Project) -> None:
+    shop.allow_hazards()
     shop.write(
         _0001_x="CREATE TABLE orders (session_id int);\n"
         "-- changeover: when table sessions\n"

@@ -129,7 +129,7 @@ async def test_an_owner_of_everything_lacks_nothing_and_can_do_it(
         assert {row.verdict for row in rights(plan).values()} == {Verdict.READY}
         assert (await shop.apply()).end.result == "applied"
         # the rights are asked about here, and not the data that goes
-        shop.settings = replace(shop.settings, allowed_hazards={"all": "--allow"})
+        shop.allow_hazards()
         shop.write(_0003_last="ALTER TABLE a DROP COLUMN x; UPDATE a SET id = 2 WHERE id = 1; TRUNCATE c")
         after = (await shop.look()).plan
         assert after.ready, after.refusals

@@ -226,6 +226,7 @@ async def test_a_revert_that_fails_changes_nothing(shop: Project) -> None:
 
 
 async def test_a_revert_outside_a_transaction_that_stops_half_way_goes_on(shop: Project) -> None:
+    shop.allow_hazards()
     shop.write(_0001_a="CREATE TABLE a (id int); CREATE INDEX a_id ON a (id)")
     side(shop, "0001_a.revert", f"{OFF}DROP INDEX CONCURRENTLY a_id;\nDROP TABLE a;")
     assert (await shop.apply()).end.exit_code == 0

@@ -207,6 +207,7 @@ async def test_a_vacuum_says_which_share_of_the_table_it_has_read(any_database: 
 
 async def test_where_the_server_has_no_progress_view_no_percentage_is_invented(shop: Project) -> None:
     psql(shop.target, "CREATE TABLE orders AS SELECT g AS id FROM generate_series(1, 10) g")
+    shop.allow_hazards()
     shop.write(_0001_x="ALTER TABLE orders ADD COLUMN n text DEFAULT pg_sleep(0.2)::text || clock_timestamp()")
     done = await shop.apply()
     assert done.end.result is Result.APPLIED
