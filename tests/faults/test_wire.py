@@ -19,7 +19,7 @@ from tests.servers import Server
 # These ways cost a time-out or two each.
 SLOW = {Way.HOLE, Way.SILENCE}
 # Every how manyeth of the other cells is run here.
-STRIDE, STRIDE_SLOW, STRIDE_STOP = 37, 83, 7
+STRIDE, STRIDE_SLOW, STRIDE_STOP = 71, 131, 17
 
 
 @pytest.fixture
