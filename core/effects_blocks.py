@@ -19,6 +19,10 @@ from .script import Statement
 from .touches import Step, Test, Touch
 
 # Statements of PL/pgSQL that change nothing outside of the block.
+# FOREACH, FOR, LOOP and WHILE
+_LOOPS: Final = frozenset(
+    f"PLpgSQL_stmt_{name}" for name in ("loop", "while", "fori", "fors", "forc", "foreach_a", "dynfors")
+)
 _QUIET: Final = frozenset({"PLpgSQL_stmt_raise", "PLpgSQL_stmt_return", "PLpgSQL_stmt_exit"})
 
 _Node: TypeAlias = dict[str, Any]
@@ -104,6 +108,8 @@ class _Block:
     statement: Statement
     body: str
     offset: int
+    # the line of the outermost loop that is being read; 0 outside of loops
+    loop: int = 0
 
     def unsure(self, why: str) -> None:
         if not self.reading.gather.unknowable:
@@ -117,6 +123,11 @@ class _Block:
 
     def one(self, kind: str, content: _Node, tests: tuple[Test, ...]) -> None:
         line = int(content.get("lineno", 1))
+        if kind in _LOOPS and not self.loop:
+            self.loop = line
+            self.one(kind, content, tests)
+            self.loop = 0
+            return
         match kind:
             case "PLpgSQL_stmt_if":
                 self.branches(content, tests)
@@ -210,7 +221,7 @@ class _Block:
         if inner.gather.unknowable:
             self.unsure(inner.gather.unknowable)
         gather.touches.extend(_tested(touch, tests) for touch in inner.gather.touches)
-        gather.steps.extend(_step(step, tests) for step in inner.gather.steps)
+        gather.steps.extend(_step(step, tests, self.loop) for step in inner.gather.steps)
 
     def find(self, text: str, line: int) -> int:
         """Return the offset of a statement of the body in the parsed text, -1 where escapes hide it."""
@@ -227,5 +238,5 @@ def _tested(touch: Touch, tests: tuple[Test, ...]) -> Touch:
     return replace(touch, tests=(*tests, *touch.tests)) if tests else touch
 
 
-def _step(step: Step, tests: tuple[Test, ...]) -> Step:
-    return replace(step, tests=(*tests, *step.tests)) if tests else step
+def _step(step: Step, tests: tuple[Test, ...], loop: int) -> Step:
+    return replace(step, tests=(*tests, *step.tests), loop=loop or step.loop) if tests or loop else step

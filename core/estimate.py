@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from .locks import LockMode, strongest
@@ -37,6 +37,8 @@ class Toil:
 
     work: Work
     state: State
+    # the lock on the relation while it is done; a lock that is taken later does not count
+    under: LockMode = LockMode.ACCESS_SHARE
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class Tally:
     built: set[str] = field(default_factory=set)
     # oids of what is dropped
     gone: set[int] = field(default_factory=set)
+    # how many of the toils know their lock
+    settled: int = 0
 
     @property
     def version(self) -> int:
@@ -101,8 +105,17 @@ class Tally:
         self.toils.append(Toil(work=work, state=state))
         self.built.add(written((state.key[0], index)))
 
+    def settle(self) -> None:
+        """Note under which locks the work was done that was added since the last call."""
+        for number in range(self.settled, len(self.toils)):
+            toil = self.toils[number]
+            _, mode = self.held.get(toil.state.oid, (None, toil.under))
+            self.toils[number] = replace(toil, under=mode)
+        self.settled = len(self.toils)
+
     def done(self) -> Estimate:
         """Return what was collected."""
+        self.settle()
         rewrites = _names(self.toils, WorkKind.REWRITE)
         scans = _names(self.toils, WorkKind.SCAN) | _names(self.toils, WorkKind.BUILD)
         claims = [LockClaim(relation=state.qualified, mode=mode) for state, mode in self.held.values()]
@@ -111,14 +124,14 @@ class Tally:
             rewrites=tuple(sorted(rewrites)),
             scans=tuple(sorted(scans - rewrites)),
             builds=tuple(sorted(self.built)),
-            long=any(self.blocks_writers(toil) for toil in self.toils),
+            long=any(_blocks_writers(toil) for toil in self.toils),
         )
 
-    def blocks_writers(self, toil: Toil) -> bool:
-        """Whether work is done on a relation of the database while nobody can write to it."""
-        _, mode = self.held.get(toil.state.oid, (None, LockMode.ACCESS_SHARE))
-        there = toil.state.relation is not None or toil.state.table is not None
-        return there and mode.blocks_writes
+
+def _blocks_writers(toil: Toil) -> bool:
+    """Whether work is done on a relation of the database while nobody can write to it."""
+    there = toil.state.relation is not None or toil.state.table is not None
+    return there and toil.under.blocks_writes
 
 
 def _names(toils: Iterable[Toil], kind: WorkKind) -> set[str]:

@@ -121,6 +121,8 @@ class Step:
     # a node of the parse tree
     node: Any
     tests: tuple[Test, ...] = ()
+    # which loop it runs in again and again, together with the steps beside it; 0 where it runs once
+    loop: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,12 @@ _HANDLERS: Final[dict[str, Callable[[Tally, Any], None]]] = {
 def estimate(effects: Effects, world: World) -> tuple[Estimate, tuple[Toil, ...]]:
     """Return what a statement does to relations that are there, and each piece of work; `world` is before it."""
     tally = Tally(world=world)
+    loop = 0
     for step in effects.steps:
+        # what runs in one loop is done again under the locks that a later step of it takes
+        if not step.loop or step.loop != loop:
+            tally.settle()
+        loop = step.loop
         handler = _HANDLERS.get(tree.kind(step.node))
         if handler is not None and not any(world.holds(test) is False for test in step.tests):
             handler(tally, tree.inner(step.node))

@@ -32,8 +32,17 @@ _VERBS: Final = {
             schema=PLATFORM,
             migration="DO $$ BEGIN ALTER TABLE donations ADD x int; UPDATE donations SET x = cents; END $$;",
         ),
+        Example(
+            schema=PLATFORM,
+            migration="DO $$ BEGIN FOR n IN 1..2 LOOP PERFORM max(cents) FROM donations; "
+            "ALTER TABLE donations ALTER cents SET DEFAULT 0; END LOOP; END $$;",
+        ),
     ),
     good=(
+        Example(
+            schema=PLATFORM,
+            migration="DO $$ BEGIN PERFORM max(cents) FROM donations; ALTER TABLE donations ADD x int; END $$;",
+        ),
         Example(schema=PLATFORM, migration="ALTER TABLE donations ALTER COLUMN cents TYPE bigint;"),
         Example(schema=DEPENDENTS, migration="REFRESH MATERIALIZED VIEW totals;"),
         Example(schema=DEPENDENTS, migration="REFRESH MATERIALIZED VIEW CONCURRENTLY totals;"),
@@ -47,9 +56,9 @@ def blocking_work(case: Case) -> Iterable[Danger]:
     if told:
         return
     for toil in case.toils:
-        mode = case.lock_on(toil.state.qualified)
+        mode = toil.under
         # a view that is refreshed CONCURRENTLY has no writers
-        if mode is None or not mode.blocks_writes or toil.work.concurrent or toil.work.rule == "refresh":
+        if not mode.blocks_writes or toil.work.concurrent or toil.work.rule == "refresh":
             continue
         seconds = seconds_of(toil.work.kind, [toil.state], case.world)
         yield Danger(
