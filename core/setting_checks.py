@@ -41,6 +41,8 @@ def _row(setting: Setting, plan: Plan, at: Callable[..., Row]) -> Row | None:
     ours = _own(plan.limits).get(name)
     if name == "default_transaction_read_only":
         return _read_only(setting, plan, at)
+    if name == "deadlock_timeout":
+        return _deadlock_timeout(setting, plan, at)
     if ours is not None:
         return at(name, "setting", ours, f"{value}; a run sets its own", Verdict.DIFFERENT)
     if name == "synchronous_commit":
@@ -70,6 +72,20 @@ def _own(limits: Limits) -> dict[str, str]:
         "transaction_timeout": "no limit",
         "default_transaction_isolation": "read committed",
     }
+
+
+def _deadlock_timeout(setting: Setting, plan: Plan, at: Callable[..., Row]) -> Row | None:
+    """Return a row where an attempt is over before an autovacuum in its way is cancelled.
+
+    That is done by who has waited for deadlock_timeout. See
+    https://www.postgresql.org/docs/18/explicit-locking.html#LOCKING-TABLES and
+    https://www.postgresql.org/docs/18/runtime-config-locks.html#GUC-DEADLOCK-TIMEOUT.
+    """
+    budget = plan.limits.lock_timeout
+    if not setting.value.isdecimal() or int(setting.value) < budget * 1000:
+        return None
+    found = f"{shown(setting)}, set for {setting.source}: no autovacuum gives way to an attempt of {budget:g} s"
+    return at(setting.name, "setting", "below --lock-timeout", found, Verdict.DIFFERENT)
 
 
 def _read_only(setting: Setting, plan: Plan, at: Callable[..., Row]) -> Row | None:

@@ -44,7 +44,7 @@ class ServerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A setting that is not as PostgreSQL ships it, as a new connection gets it; `source` says what set it."""
+    """A setting that changes what a run does, as a new connection gets it; `source` says what set it."""
 
     name: str
     value: str

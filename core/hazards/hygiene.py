@@ -14,6 +14,9 @@ from .case import Case
 from .rule import NOTE, WARNING, Danger, Example, rule
 from .schemas import DEPENDENTS, PLATFORM
 
+# columns of an index
+_NARROW: Final = 3
+
 
 def _made(case: Case) -> Iterator[tuple[str, Any]]:
     """Yield the columns that are made, in a new table or one that is there, each with its table's name."""
@@ -181,6 +184,92 @@ def padded_or_money_type(case: Case) -> Iterable[Danger]:
 
 
 @rule(
+    id="float-type",
+    severity=NOTE,
+    title="real and double precision are not exact",
+    why="0.1 has no exact value in them, sums depend on the order of the rows, and equality seldom holds.",
+    safe="numeric for amounts that people count; keep floats for measurements.",
+    manual="datatype-numeric.html#DATATYPE-FLOAT",
+    bad=(
+        Example(schema="", migration="CREATE TABLE gifts (id bigint PRIMARY KEY, price real);"),
+        Example(schema=PLATFORM, migration="ALTER TABLE donations ADD COLUMN share double precision;"),
+    ),
+    good=(Example(schema="", migration="CREATE TABLE gifts (id bigint PRIMARY KEY, price numeric(12, 2));"),),
+)
+def float_type(case: Case) -> Iterable[Danger]:
+    """A new column of type real or double precision."""
+    return _typed(case, {"float4", "float8"}, "{column} holds no exact values.")
+
+
+@rule(
+    id="wide-index",
+    severity=NOTE,
+    title="An index over more than three columns",
+    why="It is large, each write keeps it up to date, and few queries use the columns past the third.",
+    safe="The columns that queries ask for, in the order in which they narrow; others with INCLUDE, where that helps.",
+    manual="indexes-multicolumn.html",
+    bad=(
+        Example(
+            schema="CREATE TABLE gifts (a int, b int, c int, d int);", migration="CREATE INDEX ON gifts (a, b, c, d);"
+        ),
+    ),
+    good=(
+        Example(
+            schema="CREATE TABLE gifts (a int, b int, c int, d int);",
+            migration="CREATE INDEX ON gifts (a, b, c) INCLUDE (d);",
+        ),
+        Example(
+            schema="CREATE TABLE gifts (a int, b int, c int, d int);",
+            migration="CREATE UNIQUE INDEX ON gifts (a, b, c, d);",
+        ),
+    ),
+)
+def wide_index(case: Case) -> Iterable[Danger]:
+    """CREATE INDEX over four columns or more that is not there to keep them unique."""
+    for node in case.of("index_stmt"):
+        if len(node.index_params) > _NARROW and not node.unique:
+            table = case.qualified(tree.parts(node.relation))
+            yield Danger(relation=table, text=f"The index of {table} has {len(node.index_params)} columns.")
+
+
+@rule(
+    id="unqualified-name",
+    severity=NOTE,
+    title="A table whose schema depends on who runs the migration",
+    why="Without its schema a new table goes into the first schema of search_path that is there, and that is a setting "
+    "of the role, the database or the connection.",
+    safe="CREATE TABLE schema.name, or SET LOCAL search_path at the top of the file.",
+    manual="ddl-schemas.html#DDL-SCHEMAS-PATH",
+    bad=(
+        Example(
+            schema="CREATE SCHEMA shop; SET search_path = shop, public;",
+            migration="CREATE TABLE gifts (id bigint PRIMARY KEY);",
+        ),
+    ),
+    good=(
+        Example(schema="", migration="CREATE TABLE public.gifts (id bigint PRIMARY KEY);"),
+        # nothing was set: everybody gets public
+        Example(schema="", migration="CREATE TABLE gifts (id bigint PRIMARY KEY);"),
+        Example(
+            schema="CREATE SCHEMA shop;",
+            migration="SET LOCAL search_path = shop; CREATE TABLE gifts (id bigint PRIMARY KEY);",
+        ),
+    ),
+)
+def unqualified_name(case: Case) -> Iterable[Danger]:
+    """CREATE TABLE with a bare name, where the target's own search_path has several schemas and the plan sets none."""
+    path = case.world.catalog.search_path
+    several = sum(not name.startswith("pg_") for name in path) > 1
+    if not several or case.world.search_path != path:
+        return
+    for node in case.of("create_stmt"):
+        name = tree.parts(node.relation)
+        if len(name) == 1 and node.relation.relpersistence != "t":
+            table = case.qualified(name)
+            yield Danger(relation=table, text=f"Here it becomes {table}, by the search_path of this role and database.")
+
+
+@rule(
     id="enum-value-at-the-end",
     severity=NOTE,
     title="A value of an enum without a place goes to the end",
@@ -205,5 +294,8 @@ RULES: Final = (
     small_key,
     timestamp_without_zone,
     padded_or_money_type,
+    float_type,
+    wide_index,
+    unqualified_name,
     enum_value_at_the_end,
 )

@@ -1,4 +1,5 @@
--- One row per setting that changes what a run does and is not as PostgreSQL ships it: its value as a new connection of
+-- One row per setting that changes what a run does and is not as PostgreSQL ships it, and always one for
+-- deadlock_timeout, before which no autovacuum gives way: its value as a new connection of
 -- this role to this database gets it (reset_val: our own SETs do not count), and what set it there, the most specific
 -- one. See https://www.postgresql.org/docs/18/config-setting.html#CONFIG-SETTING-SQL.
 -- PostgreSQL 13 to 18.
@@ -27,7 +28,7 @@ SELECT
          ORDER BY o.weight DESC LIMIT 1),
         'the server') AS source
 FROM pg_catalog.pg_settings AS s
-WHERE s.reset_val IS DISTINCT FROM s.boot_val
+WHERE s.name = 'deadlock_timeout' OR s.reset_val IS DISTINCT FROM s.boot_val
     AND s.name IN (
         'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout',
         'idle_session_timeout', 'default_transaction_read_only', 'default_transaction_isolation', 'synchronous_commit',

@@ -170,6 +170,14 @@ async def test_too_few_connections_stop_a_run_before_it_begins(shop: Project, an
     assert found((await shop.look()).plan, "connections")["connections"].verdict is Verdict.READY
 
 
+async def test_a_lock_budget_in_which_no_autovacuum_gives_way_is_told(shop: Project, any_server: Server) -> None:
+    row = found(await planned(shop, "SELECT 1"), "setting")["deadlock_timeout"]
+    assert row.verdict is Verdict.DIFFERENT
+    assert row.found == "1 s, set for the server: no autovacuum gives way to an attempt of 0.4 s"
+    any_server.psql(f"ALTER DATABASE {shop.target.database} SET deadlock_timeout = '100ms'")
+    assert "deadlock_timeout" not in found(await planned(shop, "SELECT 1"), "setting")
+
+
 async def test_settings_that_bite_are_told_with_what_becomes_of_them(shop: Project, any_server: Server) -> None:
     role, database = shop.target.user, shop.target.database
     any_server.psql(
