@@ -75,6 +75,7 @@ The path of the data, one line per module::
       shadow_needs       what has to be there before the schema: roles, settings, tablespaces, extensions
       schema_dump        the schema by pg_dump (forwarder: over TLS); shadow_schema loads it
       measure            what one statement locks, rewrites, scans and builds; sampling: outside a transaction
+      other_version      what was measured on one release, as another one does it
       unrehearsed        what is not run, and which failures on a shadow say nothing
       schema_state       what a schema consists of; schema_difference: before and after
       rehearsed          whether a run did what its rehearsal said

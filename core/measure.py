@@ -78,9 +78,6 @@ class Meter:
     # the migration's own, and the one that looks at it
     connection: Connection
     observer: Connection
-    # The shadow is of another major version than the target: which indexes are opened on the way to a foreign key or a
-    # plan differs between versions, and ACCESS SHARE on one is in nobody's way.
-    other_major: bool = False
     known: dict[int, Known] = field(default_factory=dict)
     _said: list[ServerReport] = field(default_factory=list)
     _scans: dict[int, int] = field(default_factory=dict)
@@ -163,9 +160,6 @@ class Meter:
         rows = await self.connection.fetch(query("measured_foreign_keys"), names)
         return {row["oid"] for row in rows} & locked
 
-    def _is_noise(self, relation: Known, modes: frozenset[LockMode]) -> bool:
-        return self.other_major and relation.kind in "iI" and modes == {LockMode.ACCESS_SHARE}
-
     def _effect(
         self,
         taken: Mapping[int, frozenset[LockMode]],
@@ -206,7 +200,7 @@ class Meter:
                     (
                         LockClaim(relation=before[oid].name, mode=strongest(list(modes)))
                         for oid, modes in taken.items()
-                        if oid in before and not self._is_noise(before[oid], modes)
+                        if oid in before
                     ),
                     key=lambda claim: claim.relation,
                 )

@@ -20,6 +20,7 @@ from .errors import ConnectionLost, SandboxError
 from .events import Emit, RehearsalStep, Rehearsed
 from .lent_shadow import lent
 from .measure import Meter
+from .other_version import Estimates, estimates_at
 from .plan import Plan, Rehearsal
 from .postgres_binaries import Binaries
 from .rehearsal import failure_of
@@ -103,7 +104,7 @@ async def _on(made: Shadow, survey: Survey, needs: ShadowNeeds, *, text: str, sc
         shadow=made,
         lacking={*made.lacking, *made.missing_roles, *loaded.names},
         emit=clock.emit,
-        version_num=needs.server.version_num,
+        on_shadow=_estimates(survey, plan, made, needs),
     )
     if needs.unreadable:
         made.remarks.append(f"{len(needs.unreadable)} tables that this role may not read are left out.")
@@ -136,6 +137,12 @@ async def _on(made: Shadow, survey: Survey, needs: ShadowNeeds, *, text: str, sc
     )
     clock.emit(_told(plan, rehearsal))
     return rehearsal
+
+
+def _estimates(survey: Survey, plan: Plan, made: Shadow, needs: ShadowNeeds) -> Estimates:
+    if made.version_num == needs.server.version_num:
+        return {}
+    return estimates_at(plan, survey.catalog, made.version_num)
 
 
 def _with_extensions(plan: Plan, needs: ShadowNeeds) -> ShadowNeeds:
@@ -185,7 +192,7 @@ def _left_out(survey: Survey, meter: Meter) -> set[str]:
 async def _meter(work: RehearsalWork, database: str) -> AsyncIterator[Meter]:
     connection = await work.shadow.connect(database)
     observer = await work.shadow.look(database)
-    meter = Meter(connection=connection, observer=observer, other_major=work.other_major)
+    meter = Meter(connection=connection, observer=observer)
     try:
         await meter.prepare()
         yield meter

@@ -10,6 +10,7 @@ from .errors import ServerError
 from .events import Emit
 from .locks import LockMode, strongest
 from .measure import Effect, Meter
+from .other_version import Estimates, as_on_target
 from .plan import LockClaim, Measurement, Plan, PlannedMigration, PlannedStatement
 from .script import Statement
 from .shadow import HARMLESS, STATEMENT_WITHIN, Shadow
@@ -19,6 +20,7 @@ from .unrehearsed import extension_of, role_of, why_not_run, why_unknowable
 # Statements after which names may have changed under no lock of the relations.
 RENAMES: Final = frozenset({"ALTER SCHEMA", "DROP SCHEMA", "DROP OWNED"})
 BEFOREHAND: Final = "the extension was created beforehand"
+_QUERIES: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})
 # What such a statement makes, only running it tells.
 _OPAQUE: Final = frozenset({"DO", "CALL", "SELECT", "CREATE EXTENSION"})
 
@@ -32,17 +34,12 @@ class RehearsalWork:
     # bare names that the target has, or would have by now, and the shadow lacks
     lacking: set[str]
     emit: Emit
-    # server_version_num of the target
-    version_num: int
+    # what the locks would be on the shadow, where it is another release than the target
+    on_shadow: Estimates
     # a statement was not run of which nobody can say what it makes
     gaps: bool = False
     # (entry, number) -> why it is not run
     left: dict[tuple[int, int], str] = field(default_factory=dict)
-
-    @property
-    def other_major(self) -> bool:
-        """Whether the shadow is of another major version than the target."""
-        return self.shadow.version_num // 10000 != self.version_num // 10000
 
     @property
     def wants_apart(self) -> bool:
@@ -85,14 +82,13 @@ class RehearsalWork:
 
     def measurement(self, entry: int, one: PlannedStatement, effect: Effect) -> Measurement:
         """Return what a statement did, as a plan tells it."""
-        # from 18 on GRANT and REVOKE open what they are about
-        unlike = one.kind in {"GRANT", "REVOKE"} and self.version_num < 180000 <= self.shadow.version_num
+        elsewhere = self.on_shadow.get((entry, one.number), one.locks)
         return Measurement(
             entry=entry,
             number=one.number,
-            locks=() if unlike else effect.locks,
+            locks=as_on_target(effect.locks, on_target=one.locks, on_shadow=elsewhere),
             rewrites=effect.rewrites,
-            scans=effect.scans,
+            scans=scans_on_target(one, effect),
             builds=effect.builds,
             long=effect.long,
             notices=effect.notices,
@@ -134,6 +130,14 @@ async def as_new(connection: Connection) -> None:
     """Make a connection forget what a migration set in it."""
     await connection.execute("DISCARD ALL")
     await connection.execute(f"SET statement_timeout = '{STATEMENT_WITHIN}s'")
+
+
+def scans_on_target(one: PlannedStatement, effect: Effect) -> tuple[str, ...]:
+    """Return which tables a statement reads whole on the target.
+
+    For a query the planner decides that by the rows, which a shadow does not have: it stays as estimated.
+    """
+    return one.scans if one.kind in _QUERIES else effect.scans
 
 
 def strongest_of(claims: tuple[LockClaim, ...]) -> tuple[LockClaim, ...]:

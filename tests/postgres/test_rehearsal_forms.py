@@ -236,7 +236,7 @@ async def test_an_empty_shadow_tells_what_the_filled_tables_do(any_server: Serve
     forms = FORMS.strip().splitlines()
     truth = await on_filled(any_database, forms)
     assert len(truth) >= 105
-    measured = await on_shadow(any_database, list(truth), path="t")
+    measured, _ = await on_shadow(any_database, list(truth), path="t")
     wrong: dict[str, object] = {}
     for form, told in truth.items():
         effect = measured.get(form)

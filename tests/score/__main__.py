@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from changeover.core.measure import Effect
+from changeover.core.other_version import as_on_target
 from changeover.core.plan import PlannedStatement
+from changeover.core.rehearse_work import scans_on_target
 from tests.score import squawk
 from tests.score.forms import FORMS, Form
 from tests.score.measure import Truth, scene, truths
@@ -27,7 +29,8 @@ async def scores(server: Server) -> tuple[list[Score], int, int]:
         catalog = await catalog_of(target)
         measured = await truths(server, target, FORMS)
         inside = [form.sql for form in FORMS if not form.outside]
-        effects = await on_shadow(target, inside, path="shop, public")
+        effects, version_num = await on_shadow(target, inside, path="shop, public")
+    shadow = replace(catalog, server=replace(catalog.server, version_num=version_num))
     rehearsed = Score(name="changeover, rehearsed on a shadow of PostgreSQL 18")
     static = Score(name="changeover, from the catalog")
     skipped = 0
@@ -41,16 +44,17 @@ async def scores(server: Server) -> tuple[list[Score], int, int]:
         static.compare(form, truth, statement)
         effect = effects.get(form.sql)
         if effect is not None:
-            rehearsed.compare(form, truth, _measured(statement, effect))
+            rehearsed.compare(form, truth, _measured(statement, effect, planned(form, shadow)))
     return [static, rehearsed, *_linter(kept, server.major)], sum(bool(truth.error) for truth in measured), skipped
 
 
-def _measured(statement: PlannedStatement, effect: Effect) -> PlannedStatement:
+def _measured(statement: PlannedStatement, effect: Effect, on_shadow: PlannedStatement | None) -> PlannedStatement:
+    elsewhere = on_shadow.locks if on_shadow else statement.locks
     return replace(
         statement,
-        locks=effect.locks,
+        locks=as_on_target(effect.locks, on_target=statement.locks, on_shadow=elsewhere),
         rewrites=effect.rewrites,
-        scans=effect.scans,
+        scans=scans_on_target(statement, effect),
         builds=effect.builds,
         long=effect.long,
     )

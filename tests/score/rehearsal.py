@@ -16,11 +16,11 @@ from changeover.core.shadow_schema import load
 from changeover.core.target import Target
 
 
-async def on_shadow(target: Target, forms: Sequence[str], *, path: str) -> dict[str, Effect]:
-    """Run each form alone on an empty shadow of the target's schema, and return what was measured, where it ran.
+async def on_shadow(target: Target, forms: Sequence[str], *, path: str) -> tuple[dict[str, Effect], int]:
+    """Run each form alone on an empty shadow of the target's schema; return what was measured of those that ran.
 
-    `path` is the search_path. The schema is loaded and the forms are run as the shadow's superuser: what an ordinary
-    role may not do is not what is asked here.
+    Beside it is the server_version_num of the shadow. `path` is the search_path. The schema is loaded and the forms
+    are run as the shadow's superuser: what an ordinary role may not do is not what is asked here.
     """
     connector = Connector(target, Retry(retries=0), emit=lambda _: None)
     needs = await shadow_needs.read(await connector("look"))
@@ -29,10 +29,7 @@ async def on_shadow(target: Target, forms: Sequence[str], *, path: str) -> dict[
     found: dict[str, Effect] = {}
     async with shadow(needs, binaries=embedded()) as made:
         assert (await load(made, text, as_superuser=True)).failed == ()
-        other = made.version_num // 10000 != needs.server.version_num // 10000
-        meter = Meter(
-            connection=await made.connect(made.database), observer=await made.look(made.database), other_major=other
-        )
+        meter = Meter(connection=await made.connect(made.database), observer=await made.look(made.database))
         await meter.prepare()
         known = dict(meter.known)
         for form in forms:
@@ -45,4 +42,4 @@ async def on_shadow(target: Target, forms: Sequence[str], *, path: str) -> dict[
             except ServerError:
                 pass
             await meter.connection.execute("ROLLBACK")
-    return found
+    return found, made.version_num

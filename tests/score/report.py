@@ -65,11 +65,16 @@ class Score:
         found = f"{self.long - len(self.missed)} of {self.long} long-blocking forms found ({self.found:.1f} %)"
         yield (f"{self.name}: {found}, {len(self.false)} false ({self.wrong:.1f} %), of {self.forms} forms")
         for part, forms in self.differ.items():
-            right = self.forms - len(forms)
-            yield f"    {part:<9} {right} of {self.forms} ({100 * right / self.forms:.1f} %)"
+            yield self._share(part, len(forms))
+        if self.differ:
+            yield self._share("all", len({sql for forms in self.differ.values() for sql in forms}))
         if verbose:
             for word, forms in {"missed": self.missed, "false": self.false, **self.differ}.items():
                 yield from (f"    {word}: {sql}" for sql in forms)
+
+    def _share(self, part: str, wrong: int) -> str:
+        right = self.forms - wrong
+        return f"    {part:<9} {right} of {self.forms} ({100 * right / self.forms:.1f} %)"
 
 
 def _same_locks(form: Form, foretold: Mapping[str, LockMode], held: Mapping[str, LockMode]) -> bool:
