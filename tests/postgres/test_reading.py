@@ -15,6 +15,7 @@ import pytest
 from changeover.core.document_types import DOCUMENTS
 from changeover.core.sandbox import Sandbox
 from changeover.core.target import Target
+from tests.rehearsals import rehearse_on
 from tests.servers import Server, Servers, binaries_here, psql
 from tests.tui.pty_terminal import Terminal
 
@@ -132,6 +133,15 @@ def standby(servers: Servers, server: Server, tmp_path: Path) -> Iterator[Target
         yield copy.target()
     finally:
         copy.stop()
+
+
+async def test_a_plan_for_a_standby_is_rehearsed_and_the_standby_is_as_it_was(standby: Target, tmp_path: Path) -> None:
+    before = psql(standby, STATE)
+    migrations = {"0001_a": "ALTER TABLE people ADD COLUMN z float DEFAULT random();\n"}
+    done = await rehearse_on(standby, tmp_path / "m", migrations)
+    assert psql(standby, STATE) == before
+    assert done.statements[0].rewrites == ("public.people",)
+    assert done.statements[0].source == "measured"
 
 
 def test_on_a_standby_everything_can_be_read_and_nothing_is_ready(standby: Target, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from changeover.core.locks import LockMode
 from changeover.core.schema_difference import words
 from changeover.core.shadow import shadow
 from changeover.core.target import Target
+from tests.poolers import needs_pgbouncer, pooled
 from tests.rehearsals import NEEDS, rehearse_on
 from tests.servers import Server
 
@@ -230,6 +231,17 @@ async def test_the_target_sees_one_pg_dump_and_nothing_is_written_by_a_reader(
     assert server.psql("SELECT pg_snapshot_xmax(pg_current_snapshot()), count(*) FROM pg_class", name) == before
     assert done.statements[0].source == "measured"
     assert "not on the shadow" in done.measurements[1].unknowable
+
+
+@needs_pgbouncer
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+async def test_a_target_behind_a_pooler_is_rehearsed(
+    server: Server, database: Target, tmp_path: Path, mode: str
+) -> None:
+    server.psql(SCHEMA, database.database)
+    with pooled(database, mode=mode) as through:
+        done = await rehearse_on(through, tmp_path / "m", {"0001_a": "ALTER TABLE t.c ADD COLUMN z int;\n"})
+    assert done.statements[0].source == "measured"
 
 
 async def test_pg_dump_waits_for_nobody(server: Server, database: Target, tmp_path: Path) -> None:
