@@ -17,6 +17,9 @@ ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
 .PHONY: $(VENV)/.place
 endif
 
+# The tests start hundreds of processes: without the bytecode of the one before, each would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-majors soak score check format screenshots clean
 
 help: ## say what can be made

@@ -49,23 +49,23 @@ from .repair import Case
 from .retention import Removal
 from .session_log import SessionSummary
 from .status import MigrationStatus
-from .survey import Survey
+from .survey import Glance, Survey
 from .target import Target
 from .verify import Verification
 from .view import AttemptView, MigrationView, RunView
 
 
-def status_document(survey: Survey, target: Target) -> StatusDocument:
-    """Return the document of `status`."""
+def status_document(found: Survey | Glance, target: Target, *, pending: int) -> StatusDocument:
+    """Return the document of `status`; `pending` is how many migrations would run."""
     return StatusDocument(
         changeover=VERSION,
         target=target_part(target),
-        server=survey.server,
-        format=survey.history.format,
-        history=survey.history.table,
-        history_exists=survey.history.exists,
-        migrations=tuple(_status(one) for one in survey.statuses),
-        pending=len(survey.plan.migrations),
+        server=found.server,
+        format=found.history.format,
+        history=found.history.table,
+        history_exists=found.history.exists,
+        migrations=tuple(_status(one) for one in found.statuses),
+        pending=pending,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -61,6 +62,17 @@ def statuses(folder: Folder, history: History) -> tuple[MigrationStatus, ...]:
     files = {migration.version for migration in folder.migrations}
     gone = [_of_row(row) for row in history.applied if row.version not in files]
     return (*here, *gone)
+
+
+def pending_at_a_glance(statuses: Iterable[MigrationStatus]) -> int | None:
+    """Return how many migrations would run; None where the catalog has a say in it.
+
+    It has where a deferred step waits for its condition, and where an attempt stopped half-way.
+    """
+    states = [status.state for status in statuses]
+    if any(state in {State.DEFERRED, State.PARTIAL, State.IN_DOUBT} for state in states):
+        return None
+    return sum(state in PENDING_STATES for state in states)
 
 
 def _of_file(migration: Migration, row: AppliedMigration | None, attempt: AttemptRecord | None) -> MigrationStatus:

@@ -1,31 +1,29 @@
-"""One look at a target: everything that a face shows before a run, read in one snapshot, and the plan made of it."""
+"""One look at a target: everything that a face shows before a run, read in one snapshot, and the plan made of it.
+
+What a plan is made with is imported where one is made: a glance at the history needs none of it, and is quick.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from . import catalog as catalogs
-from . import kept_rehearsals, surroundings
 from .actions import APPLY, Action
-from .catalog import Catalog
 from .connect import Connection, Connector
 from .errors import FolderError, ServerError
 from .events import ServerFacts
-from .exposure import measure, targets_of
 from .folders import native as native_folder
-from .hazards.allowances import Allowances
 from .history import History
 from .history import native as native_history
 from .migration import Folder
-from .plan import Plan
-from .planning import make_plan
-from .pooling import as_carried
-from .rehearsal import is_overridden, with_rehearsal
 from .settings import Settings
 from .status import MigrationStatus, statuses
-from .surrounded import surrounded
-from .traffic import Exposure
+
+if TYPE_CHECKING:
+    from .catalog import Catalog
+    from .plan import Plan
+    from .traffic import Exposure
 
 # Reading must never wait behind a migration's lock, or hold anybody up.
 _PATIENCE = (
@@ -33,6 +31,16 @@ _PATIENCE = (
     # between two reads the plan is worked out, which takes a while for a big folder
     "SET LOCAL idle_in_transaction_session_timeout = '120s'"
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What folder and history say without the catalog."""
+
+    server: ServerFacts
+    folder: Folder
+    history: History
+    statuses: tuple[MigrationStatus, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +86,14 @@ async def look(
     over the extended protocol, so that nothing in it can leave the transaction. See
     https://www.postgresql.org/docs/18/sql-set-transaction.html.
     """
+    from . import catalog as catalogs
+    from . import kept_rehearsals, surroundings
+    from .hazards.allowances import Allowances
+    from .planning import make_plan
+    from .pooling import as_carried
+    from .rehearsal import is_overridden, with_rehearsal
+    from .surrounded import surrounded
+
     folder = folder or read_folder(settings)
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
@@ -115,8 +131,23 @@ async def look(
     )
 
 
+async def glance(connection: Connection, settings: Settings, *, folder: Folder | None = None) -> Glance:
+    """Read folder and history as `look` does, and no more: for the states of the migrations."""
+    folder = folder or read_folder(settings)
+    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        await connection.execute(_PATIENCE)
+        history = await native_history.read(connection, settings.schema)
+    finally:
+        if not connection.is_closed:
+            await connection.execute("ROLLBACK")
+    return Glance(server=connection.facts, folder=folder, history=history, statuses=statuses(folder, history))
+
+
 async def exposed(connection: Connection, survey: Survey) -> Survey:
     """Return the survey with who is using what its plan locks; without it where the server does not answer that."""
+    from .exposure import measure, targets_of
+
     with contextlib.suppress(ServerError):
         found = await measure(connection, targets_of(survey.plan, survey.catalog))
         return replace(survey, exposure=found)

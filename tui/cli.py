@@ -127,7 +127,7 @@ def check(context: click.Context, *, exit_code: bool) -> int:
 @click.pass_context
 def status(context: click.Context, *, exit_code: bool) -> int:
     """List every migration: applied, pending, changed, deferred, failed, unknown."""
-    from .commands.look import status as run_status
+    from .commands.status import status as run_status
 
     return run_status(options_of(context), exit_code=exit_code)
 

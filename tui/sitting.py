@@ -24,7 +24,7 @@ from ..core.retention import prune_now_and_then
 from ..core.secret import Secret
 from ..core.session_log import SessionLog
 from ..core.settings import Flags, Settings, for_target, load
-from ..core.survey import Survey, exposed, look, read_folder
+from ..core.survey import Glance, Survey, exposed, glance, look, read_folder
 from ..core.target import Target, choose, resolve
 from ..core.view import RunView, reduce
 from . import prompt
@@ -165,6 +165,25 @@ def look_at(sitting: Sitting, *, action: Action = APPLY, wait: float | None = No
     """
     folder = read_folder(sitting.settings)
     return run_with_password(sitting, lambda: _look_once(sitting, action, folder, wait, exposing=exposing))
+
+
+def glance_at(sitting: Sitting) -> Glance:
+    """Connect, settle what earlier runs left, and read folder and history; raises as `look_at` does."""
+    folder = read_folder(sitting.settings)
+
+    async def once() -> Glance:
+        settings = sitting.settings
+        connector = Connector(
+            sitting.target, settings.retry, emit=sitting.emit, session=sitting.log.id, read_only=settings.read_only
+        )
+        try:
+            connection = await connector("look")
+            sitting.recovery = await recover_for(sitting, connector, connection)
+            return await glance(connection, settings, folder=folder)
+        finally:
+            await connector.close()
+
+    return run_with_password(sitting, once)
 
 
 def run_with_password(sitting: Sitting, work: Callable[[], Coroutine[Any, Any, T]]) -> T:

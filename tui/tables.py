@@ -14,7 +14,6 @@ from ..core.plan import Plan, PlannedMigration, PlannedStatement
 from ..core.precheck import Decision, Verdict
 from ..core.session_log import SessionSummary
 from ..core.survey import Survey
-from ..core.target import Target
 from ..core.view import MigrationView, RunView
 from .aftermath import post_check_words
 from .allowed import allowed_lines
@@ -25,43 +24,6 @@ from .format import bounded, count, duration, stalled, visible
 from .hazard_lines import hazard_lines, hazard_table
 from .lines import backend_words, fault_lines, result_words, server_words
 from .rehearsal_words import compared_words, difference_lines, remark_lines, standing_words, unknown_lines
-
-
-def target_lines(target: Target) -> list[str]:
-    """Return which database this is, and from where each part of its name came."""
-    name = f"{visible(target.name)}: " if target.name else ""
-    flags = [word for word, on in (("protected", target.protected), ("read-only", target.read_only)) if on]
-    extra = (
-        f" ({', '.join([*([target.environment] if target.environment else []), *flags])})"
-        if flags or target.environment
-        else ""
-    )
-    by_source: dict[str, list[str]] = {}
-    for what, source in target.sources.items():
-        by_source.setdefault(source, []).append(what)
-    origin = "; ".join(f"{', '.join(what)} from {source}" for source, what in by_source.items())
-    return [f"target {name}{visible(str(target))}, sslmode {target.sslmode}{visible(extra)}", f"  {visible(origin)}"]
-
-
-def status_lines(survey: Survey) -> list[str]:
-    """Return every migration with its state."""
-    history = survey.history
-    there = "" if history.exists else " (not there yet)"
-    size, folder = count(len(survey.statuses), "migration"), visible(str(survey.folder.path))
-    head = [server_words(survey.server), f"{size} in {folder}, history {visible(history.table)}{there}"]
-    rows = [
-        (
-            one.version,
-            one.name,
-            one.state.value.replace("_", " "),
-            f"{one.applied_at.astimezone(UTC):%Y-%m-%d %H:%M}Z" if one.applied_at else "",
-            one.operator or "",
-            duration(one.duration_ms / 1000) if one.duration_ms is not None else "",
-            one.note,
-        )
-        for one in survey.statuses
-    ]
-    return [*head, "", *table(("VERSION", "NAME", "STATE", "APPLIED", "BY", "TOOK", "NOTE"), rows)]
 
 
 def check_lines(survey: Survey) -> list[str]:

@@ -12,6 +12,8 @@ ENGINE = (
     "settings", "setup", "survey", "target", "view",
 )  # fmt: skip
 
+PLANNING = tuple(f"changeover.core.{name}" for name in ("catalog", "effects", "estimate", "hazards", "planning"))
+
 
 def loaded_after(code: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter has loaded after running `code`."""
@@ -37,9 +39,15 @@ def test_the_quick_commands_load_neither_screen_nor_driver(words: list[str]) -> 
     assert loaded_after(code).isdisjoint({"textual", "rich", "asyncpg", "postgast"})
 
 
-@pytest.mark.parametrize("module", ["look", "apply", "logs", "new", "repair", "verify"])
+@pytest.mark.parametrize("module", ["look", "apply", "logs", "new", "repair", "status", "verify"])
 def test_a_command_that_has_no_screen_loads_none(module: str) -> None:
     assert loaded_after(f"import changeover.tui.commands.{module}").isdisjoint({"textual", "rich"})
+
+
+@pytest.mark.parametrize("command", ["status"])
+def test_a_command_that_makes_no_plan_loads_nothing_to_make_one_with(command: str) -> None:
+    code = f"import sys, changeover.tui.commands.{command}\nassert not {{*sys.modules}} & {{*{PLANNING!r}}}"
+    loaded_after(code)
 
 
 def test_nothing_generic_is_loaded() -> None:

@@ -34,8 +34,9 @@ from ..format import visible
 from ..lines import fault_lines
 from ..output import show
 from ..sitting import Sitting, look_at, recover_now
+from ..status_lines import target_lines
 from ..stopping import Stopping
-from ..tables import plan_lines, receipt_lines, target_lines
+from ..tables import plan_lines, receipt_lines
 
 _NOTHING: Final = {
     Verb.APPLY: "Nothing to do: every migration is applied.",

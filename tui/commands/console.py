@@ -18,7 +18,8 @@ from ..opening import Mode, Opening
 from ..options import Options
 from ..output import show
 from ..sitting import closing_log, look_at, open_sitting, settings_of, target_of
-from ..tables import status_lines, target_lines, verdict_lines
+from ..status_lines import status_lines, target_lines
+from ..tables import verdict_lines
 from ..terminal import run_console
 
 
@@ -85,7 +86,7 @@ def _overview(options: Options, command: str) -> int:
             sitting.printer.say(text)
         survey = look_at(sitting)
         if options.json:
-            show([text_of(status_document(survey, sitting.target))])
+            show([text_of(status_document(survey, sitting.target, pending=len(survey.plan.migrations)))])
         else:
             show([*status_lines(survey), "", *verdict_lines(survey)])
     return sitting.exit_code

@@ -1,4 +1,4 @@
-"""`check`, `status` and `plan`: connect, look, print; nothing is changed."""
+"""`check` and `plan`: connect, look, print; nothing is changed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from ...core.actions import APPLY, Action
 from ...core.document_types import Document, text_of
-from ...core.documents import check_document, plan_document, status_document
+from ...core.documents import check_document, plan_document
 from ...core.errors import ExitCode
 from ...core.survey import Survey
 from ..options import Options
 from ..output import show
 from ..rehearsing import rehearse_in
 from ..sitting import Sitting, look_at, open_sitting
-from ..tables import check_lines, plan_lines, status_lines, target_lines
+from ..status_lines import target_lines
+from ..tables import check_lines, plan_lines
 
 
 def check(options: Options, *, exit_code: bool) -> int:
@@ -23,15 +24,6 @@ def check(options: Options, *, exit_code: bool) -> int:
         document = check_document(survey, sitting.target, sitting.view.attempts)
         _print(sitting, document, check_lines(survey))
         sitting.exit_code = _code(survey, pending=exit_code)
-    return sitting.exit_code
-
-
-def status(options: Options, *, exit_code: bool) -> int:
-    """Print every migration and its state; 5 where migrations are pending and `exit_code` is set."""
-    with open_sitting(options, "status") as sitting:
-        survey = _survey(sitting)
-        _print(sitting, status_document(survey, sitting.target), status_lines(survey))
-        sitting.exit_code = int(ExitCode.PENDING if exit_code and survey.plan.migrations else ExitCode.DONE)
     return sitting.exit_code
 
 

@@ -27,7 +27,8 @@ from ..lines import fault_lines, server_words
 from ..options import Options
 from ..output import show
 from ..sitting import Sitting, look_at, open_sitting, run_with_password
-from ..tables import plan_lines, receipt_lines, target_lines
+from ..status_lines import target_lines
+from ..tables import plan_lines, receipt_lines
 from .carry_out import Ended, Leave, refuse_read_only, run_plan
 
 # A repair may open the way to another one: an index is dropped, then it is clear that nothing is left.

@@ -16,7 +16,7 @@ from ..opening import Mode
 from ..options import Options
 from ..output import show
 from ..sitting import look_at, open_sitting, settings_of
-from ..tables import status_lines, target_lines
+from ..status_lines import status_lines, target_lines
 from .console import open_screen
 
 

@@ -15,7 +15,7 @@ from ..lines import fault_lines, server_words
 from ..options import Options
 from ..output import show
 from ..sitting import Sitting, open_sitting, run_with_password
-from ..tables import target_lines
+from ..status_lines import target_lines
 
 
 def verify_applied(options: Options, versions: tuple[str, ...]) -> int:

@@ -1,0 +1,48 @@
+"""Which target it is, and the state of every migration on it, as text. Pure, and quick to import."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from ..core.survey import Glance, Survey
+from ..core.target import Target
+from .columns import table
+from .format import count, duration, visible
+from .lines import server_words
+
+
+def target_lines(target: Target) -> list[str]:
+    """Return which database this is, and from where each part of its name came."""
+    name = f"{visible(target.name)}: " if target.name else ""
+    flags = [word for word, on in (("protected", target.protected), ("read-only", target.read_only)) if on]
+    extra = (
+        f" ({', '.join([*([target.environment] if target.environment else []), *flags])})"
+        if flags or target.environment
+        else ""
+    )
+    by_source: dict[str, list[str]] = {}
+    for what, source in target.sources.items():
+        by_source.setdefault(source, []).append(what)
+    origin = "; ".join(f"{', '.join(what)} from {source}" for source, what in by_source.items())
+    return [f"target {name}{visible(str(target))}, sslmode {target.sslmode}{visible(extra)}", f"  {visible(origin)}"]
+
+
+def status_lines(found: Survey | Glance) -> list[str]:
+    """Return every migration with its state."""
+    history = found.history
+    there = "" if history.exists else " (not there yet)"
+    size, folder = count(len(found.statuses), "migration"), visible(str(found.folder.path))
+    head = [server_words(found.server), f"{size} in {folder}, history {visible(history.table)}{there}"]
+    rows = [
+        (
+            one.version,
+            one.name,
+            one.state.value.replace("_", " "),
+            f"{one.applied_at.astimezone(UTC):%Y-%m-%d %H:%M}Z" if one.applied_at else "",
+            one.operator or "",
+            duration(one.duration_ms / 1000) if one.duration_ms is not None else "",
+            one.note,
+        )
+        for one in found.statuses
+    ]
+    return [*head, "", *table(("VERSION", "NAME", "STATE", "APPLIED", "BY", "TOOK", "NOTE"), rows)]
