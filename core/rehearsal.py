@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from .errors import Fault, Place
-from .hazards.allowances import ALL, OVERRIDE
+from .hazards.allowances import OVERRIDE
 from .plan import Measurement, Plan, PlannedMigration, PlannedStatement, Rehearsal
 
 MEASURED: Final = "measured"
@@ -33,8 +33,8 @@ def with_rehearsal(plan: Plan, rehearsal: Rehearsal | None, *, overridden: bool 
 
 
 def is_overridden(allowed: Collection[str]) -> bool:
-    """Whether the settings allow a plan whose rehearsal failed."""
-    return OVERRIDE in allowed or ALL in allowed
+    """Whether the settings allow a plan whose rehearsal failed; "all" is about hazards, and a failure is none."""
+    return OVERRIDE in allowed
 
 
 def failure_of(plan: Plan, rehearsal: Rehearsal) -> Fault | None:

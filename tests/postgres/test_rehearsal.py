@@ -135,6 +135,8 @@ async def test_a_failure_stops_the_plan_with_its_place_and_the_servers_words(
     assert plan.migrations[1].statements[1].error
     assert plan.migrations[2].statements[0].source == "estimated"
     # the approval of this digest is refused from now on, by whoever plans it
+    everything = await rehearse_on(database, tmp_path / "m", migrations, allowed={"all": "--allow"})
+    assert OVERRIDE in {it.id for it in everything.survey.plan.refusals}
     again = await rehearse_on(database, tmp_path / "m", migrations, allowed={OVERRIDE: "--allow"})
     assert again.survey.plan.ready
     assert again.survey.plan.migrations[1].statements[1].error
