@@ -40,8 +40,8 @@ test-majors: $(DEV) ## the tests of tests/postgres on PostgreSQL 13, 14 and 17, 
 	@$(BIN)/python -m tests.majors $(VENV)/majors 13 14 17
 	@TEST_MAJORS=$(CURDIR)/$(VENV)/majors $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/postgres $(ARGS)
 
-soak: $(DEV) ## the long loops of faults: every message cut, 1,000 kills (hours; KILLS=100 for fewer)
-	@$(BIN)/python -m pytest -m soak $(ARGS)
+soak: $(DEV) ## the long loops of faults: every message cut, 1,000 kills (an hour; KILLS=100 for fewer)
+	@$(BIN)/python -m pytest -m soak -n $(WORKERS) --dist worksteal $(ARGS)
 
 score: $(DEV) ## how near the plan's locks, rewrites and scans are to what servers do, beside squawk (ARGS="--verbose 18")
 	@$(PIP) install squawk-cli || echo "squawk-cli cannot be installed here: its score is left out"

@@ -66,6 +66,7 @@ class Runner:
         # the run as its own log tells it: what is in doubt where a bug ends it
         self._told = UnfinishedRun(session=assignment.session, folder=assignment.folder)
         self._ending: set[asyncio.Task[None]] = set()
+        self._over = False
 
     async def serve(self) -> ExitCode:
         """Run, tell, and return the exit code."""
@@ -230,6 +231,10 @@ class Runner:
         )
 
     def _emit(self, event: Event) -> None:
+        if self._over:
+            # who asks something of a run that has ended has its end to read
+            return
+        self._over = isinstance(event, RunFinished)
         self._told.take(event)
         self._audience.tell(self._journal.record(event))
 

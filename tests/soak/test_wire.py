@@ -21,4 +21,4 @@ async def test_every_cell_agrees(server: Server, tmp_path: Path, part: int, slow
         async with opened(target, tmp_path / "recorded") as ledger:
             messages = await recorded(ledger)
     cells = [it for it in cells_of(messages) if (it.way in SLOW) is slow][part::8]
-    await all_agree(server, tmp_path, cells, abreast=12 if slow else 6)
+    await all_agree(server, tmp_path, cells, abreast=8 if slow else 6)
