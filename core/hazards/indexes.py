@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from .rates import duration, seconds_of
 from .rule import SEVERE, Danger, Example, rule
 from .scans import scan
 from .schemas import DEPENDENTS, EMPTY, EVENTS, PLATFORM
+
+# REINDEX, its options, and the kind of object
+_WHAT: Final = re.compile(r"^(REINDEX (?:\([^)]*\) )?[A-Z]+)")
 
 
 def build(
@@ -169,7 +173,9 @@ def scan_add_unique(case: Case) -> Iterable[Danger]:
             "CREATE UNIQUE INDEX notes_id ON notes (id);",
             migration="ALTER TABLE notes ADD PRIMARY KEY USING INDEX notes_id;",
         ),
-        Example(schema="CREATE TABLE notes (id bigint);", migration="ALTER TABLE notes ADD PRIMARY KEY (id);"),
+        Example(
+            schema="CREATE TABLE notes (id bigint);", migration="ALTER TABLE notes ADD PRIMARY KEY (id);", since=14
+        ),
     ),
 )
 def scan_add_pk(case: Case) -> Iterable[Danger]:
@@ -366,9 +372,8 @@ def scan_reindex(case: Case) -> Iterable[Danger]:
         toils = [toil for toil in case.toils if toil.work.rule == "reindex" and not toil.work.concurrent]
         if tree.option(node.params, "concurrently") or not toils:
             continue
-        copy = safe.copy_of(node)
-        copy.params.append(pb.Node(def_elem=pb.DefElem(defname="concurrently", defaction=pb.DEFELEM_UNSPEC)))
-        instead = safe.OUTSIDE + safe.sql_of("reindex_stmt", copy)
+        # as an option in parentheses it is not understood before 14
+        instead = safe.OUTSIDE + _WHAT.sub(r"\1 CONCURRENTLY", safe.sql_of("reindex_stmt", node))
         for table in dict.fromkeys(toil.state.qualified for toil in toils):
             own = [toil for toil in toils if toil.state.qualified == table]
             yield build(

@@ -4,7 +4,12 @@
 -- PostgreSQL 13 to 18.
 SELECT
     c.oid::bigint AS oid,
-    c.reltuples::float8 AS rows,
+    CASE
+        -- before 14, a table that was never analysed had 0 rows on 0 pages, as an empty one has
+        WHEN c.reltuples = 0 AND c.relpages = 0 AND pg_catalog.current_setting('server_version_num')::int < 140000
+            THEN -1
+        ELSE c.reltuples::float8
+    END AS rows,
     c.relpages::bigint * b.size AS bytes,
     COALESCE((SELECT pg_catalog.sum(i.relpages::bigint) FROM pg_catalog.pg_index AS x
         JOIN pg_catalog.pg_class AS i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid), 0)::bigint * b.size
