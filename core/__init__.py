@@ -86,6 +86,8 @@ The path of the data, one line per module::
       run                order, attempts, outcome
       work               what the parts of a run share; how an attempt ends
       transaction        one attempt inside one transaction
+      sending            its statements on their way to the server, short ones together
+      groups             which statements may share a message, and how many
       steps              a migration outside a transaction
       recording          what the history says once an entry of a plan is done
       telling            what an attempt says while it runs

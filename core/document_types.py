@@ -237,8 +237,19 @@ class PlanDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TogetherPart:
+    """Statements that went in one message, by number: of these the server tells neither tags nor rows."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RanStatementPart:
-    """What became of a statement: waiting, running, done, skipped, deferred or failed."""
+    """What became of a statement: waiting, running, done, skipped, deferred or failed.
+
+    `duration_ms` is of the message that it went in.
+    """
 
     number: int
     line: int
@@ -246,6 +257,10 @@ class RanStatementPart:
     kind: str
     state: str
     tag: str
+    # that the server says it touched; null where it says nothing of rows
+    rows: int | None
+    # null where it went alone
+    together: TogetherPart | None
     duration_ms: int
     reason: str
     notices: int

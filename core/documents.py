@@ -34,6 +34,7 @@ from .document_types import (
     StatusDocument,
     StepPart,
     TargetPart,
+    TogetherPart,
     UnknowablePart,
     VerificationPart,
     VerifyDocument,
@@ -52,7 +53,7 @@ from .status import MigrationStatus
 from .survey import Glance, Survey
 from .target import Target
 from .verify import Verification
-from .view import AttemptView, MigrationView, RunView
+from .view import AttemptView, MigrationView, Progress, RunView
 
 
 def status_document(found: Survey | Glance, target: Target, *, pending: int) -> StatusDocument:
@@ -370,6 +371,13 @@ def _statement(one: PlannedStatement) -> StatementPart:
     )
 
 
+def _together(progress: Progress) -> TogetherPart | None:
+    if progress.together is None:
+        return None
+    first, last = progress.together
+    return TogetherPart(first=first, last=last)
+
+
 def _blocker(backend: Backend) -> BlockerPart:
     return BlockerPart(
         pid=backend.pid,
@@ -404,6 +412,8 @@ def _ran(migration: MigrationView) -> RanMigrationPart:
                 tag=progress.tag,
                 duration_ms=_ms(progress.elapsed),
                 reason=progress.reason or brief.reason,
+                rows=progress.rows,
+                together=_together(progress),
                 notices=progress.notices,
                 error=progress.fault,
                 allowed=brief.allowed,

@@ -304,15 +304,21 @@ class MigrationStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementStarted:
-    """A statement is about to be sent, or skipped, or deferred."""
+    """A statement is about to be sent, or skipped, or deferred; all from `number` to `last` in one message."""
 
     version: str
     number: int
+    # None where it goes alone
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementFinished:
-    """A statement ended well; `tag` is the server's command tag, `state` done, skipped or deferred."""
+    """A statement ended well; `tag` is the server's command tag, `state` done, skipped or deferred.
+
+    All from `number` to `last` where they went in one message: of these the server tells no tags, and `elapsed` is of
+    all of them.
+    """
 
     version: str
     number: int
@@ -322,6 +328,8 @@ class StatementFinished:
     reason: str = ""
     # that the server says it touched, None where it says nothing of rows
     rows: int | None = None
+    # None where it went alone
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,13 +344,17 @@ class StatementFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeRaised:
-    """The server sent a notice, warning or info message; `number` is the statement's, or 0 between statements."""
+    """The server sent a notice, warning or info message; `number` is the statement's, or 0 between statements.
+
+    It is one of those from `number` to `last` where several went in one message.
+    """
 
     version: str
     number: int
     severity: str
     sqlstate: str
     message: str
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

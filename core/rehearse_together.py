@@ -13,7 +13,7 @@ from .measure import Effect, Known, Meter
 from .plan import LockClaim, Measurement, PlannedMigration, PlannedStatement
 from .rehearse_work import RENAMES, RehearsalWork, as_new, in_own_transaction, strongest_of
 from .sampling import sampled
-from .transaction import is_sent
+from .sending import is_sent
 
 # How often a migration is begun again without a statement that cannot be run, before the rest of it is given up.
 _RESTARTS: Final = 25

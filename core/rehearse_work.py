@@ -13,8 +13,8 @@ from .measure import Effect, Meter
 from .other_version import Estimates, as_on_target
 from .plan import LockClaim, Measurement, Plan, PlannedMigration, PlannedStatement
 from .script import Statement
+from .sending import is_sent
 from .shadow import HARMLESS, STATEMENT_WITHIN, Shadow
-from .transaction import is_sent
 from .unrehearsed import extension_of, role_of, why_not_run, why_unknowable
 
 # Statements after which names may have changed under no lock of the relations.

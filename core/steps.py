@@ -22,10 +22,11 @@ from .plan import PlannedMigration, PlannedStatement
 from .precheck import Decision
 from .recording import deferred_after, recording
 from .resume import OF_THE_CONNECTION, Found, step_hash
+from .sending import check_proof, is_sent
 from .settle import settle
 from .tasks import to_completion, was_cancelled
 from .telling import Telling
-from .transaction import as_approved, begin, check_proof, is_sent, limits
+from .transaction import as_approved, begin, limits
 from .watch import LockBudget
 from .work import Applied, Diverged, Ending, Failed, HalfDone, Lost, Work, gave_way
 

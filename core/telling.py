@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Final
 
-from .errors import ChangeoverError, Fault, ServerReport, fault_of
+from .errors import ChangeoverError, Fault, ServerError, ServerReport, fault_of
 from .events import Emit, NoticeRaised, StatementFailed, StatementFinished, StatementStarted, StatementState
 from .plan import PlannedMigration, PlannedStatement
 from .precheck import Decision
@@ -27,11 +29,49 @@ class Telling:
         self._started = 0.0
         # None before the first statement and after the last
         self.statement: PlannedStatement | None = None
+        # number of the last one where several are in hand
+        self._last: int | None = None
+        # notices that wait until it is known whose they are; None where they are passed on at once
+        self._held: list[ServerReport] | None = None
+        self._silent = False
 
-    def start(self, statement: PlannedStatement) -> None:
-        """Take a statement in hand."""
+    def start(self, statement: PlannedStatement, *, last: PlannedStatement | None = None) -> None:
+        """Take a statement in hand, or all from it to `last`, which are sent together."""
         self.statement, self._started = statement, time.monotonic()
-        self._emit(StatementStarted(version=self._planned.migration.version, number=statement.number))
+        self._last = last.number if last else None
+        version = self._planned.migration.version
+        self._emit(StatementStarted(version=version, number=statement.number, last=self._last))
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold notices back, to pass them on at the end; where the server fails, `take_back` forgets them."""
+        self._held = []
+        try:
+            yield
+        except ServerError:
+            raise
+        except BaseException:
+            self._pass_on()
+            raise
+        self._pass_on()
+
+    def take_back(self) -> None:
+        """Forget what was said of several statements in hand: they go one by one."""
+        self._held, self._last, self.statement = None, None, None
+
+    @contextlib.contextmanager
+    def again(self, statement: PlannedStatement) -> Iterator[None]:
+        """Take a statement in hand once more, of which all was told; only that it fails now would be news."""
+        self.statement, self._started, self._last, self._silent = statement, time.monotonic(), None, True
+        try:
+            yield
+        finally:
+            self._silent = False
+
+    def _pass_on(self) -> None:
+        held, self._held = self._held or [], None
+        for report in held:
+            self.notice(report)
 
     def finish(self, tag: str) -> None:
         """Say that the statement in hand ended well, or was passed over."""
@@ -47,6 +87,7 @@ class Telling:
                 elapsed=time.monotonic() - self._started,
                 reason=statement.reason,
                 rows=rows_of(tag),
+                last=self._last,
             )
         )
 
@@ -55,6 +96,9 @@ class Telling:
         statement = self.statement
         if statement is None:
             return fault_of(error)
+        self._pass_on()
+        if self._last is not None:
+            error.summary = f"{error.summary} (statements {statement.number} to {self._last} were sent together)"
         fault = fault_at(error, self._planned, statement)
         self._emit(
             StatementFailed(
@@ -68,6 +112,11 @@ class Telling:
 
     def notice(self, report: ServerReport) -> None:
         """Pass on what the server says during a statement."""
+        if self._silent:
+            return
+        if self._held is not None:
+            self._held.append(report)
+            return
         self._emit(
             NoticeRaised(
                 version=self._planned.migration.version,
@@ -75,6 +124,7 @@ class Telling:
                 severity=report.severity,
                 sqlstate=report.sqlstate,
                 message=report.message,
+                last=self._last,
             )
         )
 

@@ -20,9 +20,9 @@ from .errors import ConnectionLost, Fault, PlanChanged, ServerError, fault_of
 from .events import MigrationCommitting
 from .history import native as history
 from .keys import attempt_to_take
-from .plan import PlannedMigration, PlannedStatement
-from .precheck import Decision
+from .plan import PlannedMigration
 from .recording import deferred_after, recording
+from .sending import Escaped, Sending, Stopping
 from .tasks import to_completion, was_cancelled
 from .telling import Telling
 from .watch import LockBudget
@@ -53,14 +53,6 @@ class _Progress:
     deferred: tuple[int, ...] = ()
 
 
-class _Stopping(Exception):
-    """The operator asked to stop after the statement that has just ended."""
-
-
-class _Escaped(Exception):
-    """The file ended our transaction on the way: what it did before may be committed."""
-
-
 async def attempt(work: Work, planned: PlannedMigration, connection: Connection) -> Ending:
     """Run a migration in one transaction on a fresh connection, which is closed at the end; never raises."""
     progress = _Progress(tell=Telling(work.emit, planned))
@@ -69,9 +61,9 @@ async def attempt(work: Work, planned: PlannedMigration, connection: Connection)
     try:
         async with _watched(work, planned, connection, budget):
             return await _through(work, planned, connection, budget, progress)
-    except (asyncio.CancelledError, _Stopping):
+    except (asyncio.CancelledError, Stopping):
         return await to_completion(_interrupted(work, connection, progress))
-    except _Escaped:
+    except Escaped:
         return await to_completion(_escaped(planned, connection, progress))
     except PlanChanged as error:
         diverged = Diverged(fault=progress.tell.fail(error))
@@ -110,23 +102,7 @@ async def _through(
     await as_approved(work, connection)
     await connection.execute(_XID_KEPT)
     progress.xid = await work.watch.transaction_id(connection.backend)
-    limit = 0.0
-    for statement in planned.statements:
-        if work.stop.after_statement:
-            raise _Stopping
-        progress.tell.start(statement)
-        await check_proof(connection, statement)
-        if not is_sent(statement):
-            progress.tell.finish("")
-            continue
-        if abs(limit - budget.left) > 0.001 or statement.kind in {"SET", "RESET"}:
-            limit = budget.left
-            await connection.execute(f"SET LOCAL lock_timeout = '{max(round(limit * 1000), 1)}ms'")
-        tag = await silence.execute(connection, work.watch, statement.sql)
-        if not connection.in_transaction:
-            raise _Escaped
-        progress.tell.finish(tag)
-    progress.tell.statement = None
+    await Sending(work, planned, connection, budget, progress.tell).all()
     progress.deferred = deferred_after(work, planned)
     await _record(work, planned, connection, duration_ms=round((time.monotonic() - began) * 1000))
     return await _commit(work, planned, connection, progress)
@@ -148,23 +124,6 @@ async def begin(work: Work, connection: Connection) -> None:
         "The fate key of this database is held: an earlier attempt has not ended on the server.",
         advice="Its backend ends by itself when the server notices that its client is gone; try again in a minute.",
     )
-
-
-async def check_proof(connection: Connection, statement: PlannedStatement) -> None:
-    """Ask again what the plan decided on; raises `PlanChanged` where the answer is another one now."""
-    if statement.proof is None or await connection.execute(statement.proof) == "SELECT 1":
-        return
-    words = {Decision.RUN: "its condition does not hold any more", Decision.SKIP: "what it makes is not there any more"}
-    raise PlanChanged(
-        f"Statement {statement.number} is not what was approved: "
-        f"{words.get(statement.decision, 'its condition holds now')}.",
-        advice="Look at the plan again: something else changed the schema meanwhile.",
-    )
-
-
-def is_sent(statement: PlannedStatement) -> bool:
-    """Whether the statement goes to the server: it runs, or it is a block that defers by a guard of its own."""
-    return statement.decision is Decision.RUN or statement.guards_itself
 
 
 def limits(work: Work, connection: Connection, *, scope: str) -> str:
@@ -208,7 +167,7 @@ async def _record(work: Work, planned: PlannedMigration, connection: Connection,
 
 async def _commit(work: Work, planned: PlannedMigration, connection: Connection, progress: _Progress) -> Ending:
     if await connection.execute(_XID_SAME) != "SELECT 1":
-        raise _Escaped
+        raise Escaped
     await connection.execute("SET LOCAL synchronous_commit = on")
     if was_cancelled():
         raise asyncio.CancelledError

@@ -6,7 +6,8 @@ Trees may be deep (a chain of operators is one level each), so nothing here recu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -28,6 +29,25 @@ def inner(node: Any) -> Any:
 
 def walk(node: Message, *, stop: frozenset[str] = frozenset()) -> Iterator[Any]:
     """Yield `node` and every message below it, parents first; does not go below the types named in `stop`."""
+    if stop:
+        return _walk(node, stop)
+    if _LATEST.node is not node:
+        _LATEST.node, _LATEST.below = node, tuple(_walk(node, stop))
+    return iter(_LATEST.below)
+
+
+@dataclass(slots=True)
+class _Walked:
+    """The tree that was walked last: every rule walks through a statement, one after another."""
+
+    node: Message | None = None
+    below: tuple[Any, ...] = ()
+
+
+_LATEST: Final = _Walked()
+
+
+def _walk(node: Message, stop: frozenset[str]) -> Iterator[Any]:
     stack: list[Message] = [node]
     while stack:
         message = stack.pop()

@@ -103,6 +103,10 @@ class Progress:
     reason: str = ""
     fault: Fault | None = None
     notices: int = 0
+    # that the server says it touched, None where it says nothing of rows
+    rows: int | None = None
+    # numbers of the first and the last of those that went in one message with it, and took `elapsed` together
+    together: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,8 @@ class MigrationView:
     # number of the statement under way, None between statements
     current: int | None = None
     current_since: float | None = None
+    # number of the last one where it is one of several that went in one message
+    last: int | None = None
     # statements that are done, skipped or deferred in this attempt
     finished: int = 0
     committing: bool = False
@@ -432,22 +438,22 @@ def _moved(migration: MigrationView, event: _OfMigration, at: float) -> Migratio
                 backend=event.backend,
                 started_at=migration.started_at or at,
                 current=None,
+                last=None,
                 finished=0,
                 retry_at=None,
                 committing=False,
                 fault=None,
             )
         case StatementStarted():
-            running = replace(migration, current=event.number, current_since=at)
+            running = replace(migration, current=event.number, current_since=at, last=event.last)
             return _put(running, event.number, Progress(state=StatementState.RUNNING))
         case StatementFinished():
-            ended = replace(migration, current=None, current_since=None, finished=migration.finished + 1)
-            before = migration.progress(event.number)
-            now = replace(before, state=event.state, tag=event.tag, elapsed=event.elapsed, reason=event.reason)
-            return _put(ended, event.number, now)
+            return _finished(migration, event)
         case StatementFailed():
             before = migration.progress(event.number)
-            failed = replace(before, state=StatementState.FAILED, elapsed=event.elapsed, fault=event.fault)
+            failed = replace(
+                before, state=StatementState.FAILED, elapsed=event.elapsed, fault=event.fault, together=None
+            )
             return _put(replace(migration, current_since=None, fault=event.fault), event.number, failed)
         case MigrationCommitting():
             return replace(migration, committing=True, current=None, xid=event.xid)
@@ -465,8 +471,41 @@ def _moved(migration: MigrationView, event: _OfMigration, at: float) -> Migratio
             return _concluded(migration, event)
 
 
+def _finished(migration: MigrationView, event: StatementFinished) -> MigrationView:
+    first = migration.index(event.number)
+    last = first if event.last is None else migration.index(event.last)
+    ended = replace(
+        migration, current=None, current_since=None, last=None, finished=migration.finished + last - first + 1
+    )
+    now = Progress(
+        state=event.state,
+        tag=event.tag,
+        elapsed=event.elapsed,
+        reason=event.reason,
+        notices=migration.progress(event.number).notices,
+        rows=event.rows,
+        together=None if event.last is None else (event.number, event.last),
+    )
+    if last == first:
+        return _put(ended, event.number, now)
+    # one object for all but the first, which has the notices of all
+    return replace(ended, rows=_filled(_put(ended, event.number, now).rows, first + 1, last, replace(now, notices=0)))
+
+
+def _filled(
+    rows: tuple[tuple[Progress, ...], ...], first: int, last: int, progress: Progress
+) -> tuple[tuple[Progress, ...], ...]:
+    """Return the rows with the cells from index `first` to `last` set."""
+    changed = list(rows)
+    for row in range(first // ROW, last // ROW + 1):
+        cells, begin = rows[row], row * ROW
+        left, right = max(first - begin, 0), min(last - begin + 1, len(cells))
+        changed[row] = (*cells[:left], *(progress,) * (right - left), *cells[right:])
+    return tuple(changed)
+
+
 def _concluded(migration: MigrationView, event: MigrationApplied | MigrationEnded | Settled) -> MigrationView:
-    over = replace(migration, committing=False, current=None, current_since=None, retry_at=None)
+    over = replace(migration, committing=False, current=None, current_since=None, last=None, retry_at=None)
     match event:
         case MigrationApplied():
             return replace(

@@ -295,24 +295,34 @@ def _of_statement(
     event: StatementStarted | StatementFinished | StatementFailed | NoticeRaised, steps: Steps
 ) -> str | None:
     step = steps.get((event.version, event.number))
-    where = (
-        f"{visible(event.version)} {step.index}/{step.total}" if step else f"{visible(event.version)} #{event.number}"
-    )
+    where = _where(event, step)
     kind = f" {visible(step.brief.kind)}" if step else ""
     match event:
         case StatementStarted():
             if step is None or step.brief.decision != "run":
                 return None
-            return f"{where} {bounded(' '.join(step.brief.sql.split()), _SQL)}"
+            return f"{where}{_more(event)} {bounded(' '.join(step.brief.sql.split()), _SQL)}"
         case StatementFinished():
             if event.state is StatementState.DONE:
-                return f"{where} done in {duration(event.elapsed)}: {bounded(event.tag, _SQL)}"
+                tag = f": {bounded(event.tag, _SQL)}" if event.last is None else ""
+                return f"{where}{_more(event)} done in {duration(event.elapsed)}{tag}"
             reason = event.reason or (step.brief.reason if step else "")
             return f"{where}{kind} {event.state}: {bounded(reason, _TEXT)}"
         case StatementFailed():
             return f"{where}{kind} FAILED after {duration(event.elapsed)}: {fault_words(event.fault)}"
         case NoticeRaised():
             return f"{where} {visible(event.severity)}: {bounded(event.message, _TEXT)}"
+
+
+def _where(event: StatementStarted | StatementFinished | StatementFailed | NoticeRaised, step: Step | None) -> str:
+    if step is None:
+        return f"{visible(event.version)} #{event.number}"
+    return f"{visible(event.version)} {step.index}/{step.total}"
+
+
+def _more(event: StatementStarted | StatementFinished) -> str:
+    """Return how many more went in one message with it."""
+    return "" if event.last is None else f" and {event.last - event.number} more"
 
 
 def _of_watch(event: LocksSeen | ProgressSeen | BlockerEndAsked | BlockerEndAnswered) -> str | None:

@@ -73,6 +73,12 @@ class Past:
     altered: tuple[tuple[str, Any], ...] = ()
     dropped_indexes: tuple[tuple[str, tuple[str, ...] | None], ...] = ()
 
+    @property
+    def matters(self) -> bool:
+        """Whether a later statement can be a danger because of it."""
+        held = any(mode.blocks_writes for _, mode in self.locks)
+        return held or bool(self.enum_values or self.altered or self.dropped_indexes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:

@@ -48,15 +48,17 @@ def find(passages: Sequence[Passage], catalog: Catalog, allowances: Allowances) 
     found: list[tuple[Findings, ...]] = []
     for passage in passages:
         world.search_path = catalog.search_path
-        past: list[Past] = []
+        past: tuple[Past, ...] = ()
         mine: list[Findings] = []
         for judged in passage.statements:
             if judged.decision is not Decision.RUN or judged.added:
                 mine.append(())
                 continue
-            case = look.case(judged, passage, tuple(past))
+            case = look.case(judged, passage, past)
             mine.append(tuple(_allowed(case, passage, allowances)))
-            past.append(look.past(case))
+            ran = look.past(case)
+            # a hundred thousand INSERTs do not each go through all before them
+            past = (*past, ran) if ran.matters else past
             look.apply(judged)
         found.append(tuple(mine))
     return found

@@ -155,7 +155,9 @@ def statement_row(view: MigrationView, index: int, *, now: float | None, room: i
     if running and view.current_since is not None and now is not None:
         took = duration(float(int(now - view.current_since))) if now - view.current_since >= 1 else ""
     else:
-        took = duration(progress.elapsed) if progress.elapsed else ""
+        # of several that went in one message, the first one says how long they took
+        rest = progress.together is not None and progress.together[0] != brief.number
+        took = duration(progress.elapsed) if progress.elapsed and not rest else ""
     notes = f" {count(progress.notices, 'notice')}" if progress.notices else ""
     reason = f"{progress.reason or brief.reason}: " if progress.state in _SPARED else ""
     left = max(_LEAST, room - len(reason) - len(notes))
