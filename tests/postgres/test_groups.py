@@ -145,7 +145,7 @@ def run_script(server: Server, folder: Path, statements: Sequence[str], groups: 
     max_examples=25,
     deadline=None,
     phases=NO_SHRINKING,
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 def test_an_error_anywhere_is_the_same_with_groups_and_without(
     statements: list[str],
