@@ -32,7 +32,9 @@ The path of the data, one line per module::
       catalog            one snapshot of what the database has (catalog_objects: one at a time)
       locks              lock modes and their strength
     the files
-      folders/           one module per migration folder format
+      formats            the tools whose folders and histories are known, and which notions each has
+      folders/           one module per migration folder format (detect: which one a folder is of)
+      facts              what a tool's history row has from the folder besides a script
       migration          a migration as its folder holds it
       script             SQL text -> statements, by PostgreSQL's own parser
       directives         `-- changeover: ...` comments

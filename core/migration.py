@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 
+from .errors import Fault
+from .facts import Facts
 from .script import Script
+
+
+class Kind(StrEnum):
+    """VERSIONED runs once, in its place. REPEATABLE runs after those, whenever its checksum is another one.
+
+    BASELINE stands for everything up to its version, on a database that has no history yet.
+    """
+
+    VERSIONED = "versioned"
+    REPEATABLE = "repeatable"
+    BASELINE = "baseline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +33,7 @@ class Checksums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideScript:
-    """The script that undoes a migration, or the one that verifies it; it stands beside the migration's own file."""
+    """The script that undoes a migration, or the one that verifies it: a file beside its own, or a section of it."""
 
     # relative to the folder
     file: str
@@ -31,20 +46,40 @@ class SideScript:
 class Migration:
     """One migration of a folder, read once: what was shown is what runs."""
 
+    # the key in the tool's history, as text: 1 for 0001_x.up.sql where the table has a number
     version: str
     name: str
     # relative to the folder, as people say it
     file: str
+    # of the whole file, of which `script` may be a section
     content: bytes
     checksums: Checksums
     script: Script
     revert: SideScript | None = None
     verify: SideScript | None = None
+    kind: Kind = Kind.VERSIONED
+    # by the tool's own algorithm, as its table keeps it, as text; None where it keeps none
+    recorded_checksum: str | None = None
+    # other values in the table that the tool takes for the same
+    also_equal: tuple[str, ...] = ()
+    # the language of a migration that is not SQL (Go, Python, ...): it is listed, and never run; its script is empty
+    foreign: str = ""
+    # what the tool's history row has besides
+    facts: Facts | None = None
 
     @property
     def stem(self) -> str:
         """The file's name without `.sql`: what the names of its revert and verify scripts begin with."""
         return self.file.removesuffix(".sql")
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it is due whenever its checksum is another one than the history's."""
+        return self.kind is Kind.REPEATABLE
+
+    def has_checksum(self, recorded: str | None) -> bool:
+        """Whether the tool takes `recorded`, a value of its history table, for this file's."""
+        return recorded is None or recorded in {self.recorded_checksum, *self.also_equal}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +89,14 @@ class Folder:
     path: Path
     format: str
     migrations: tuple[Migration, ...]
+    # where the tool's own configuration beside the folder puts its history: a schema, a table; None where it is silent
+    history_schema: str | None = None
+    history_table: str | None = None
+    # why nothing of it may run, whatever the history says (a wrong atlas.sum)
+    refusals: tuple[Fault, ...] = field(default=())
+
+
+def checksums_of(content: bytes) -> Checksums:
+    """Return the SHA-256 of a file's bytes, and of its text with every line end turned into LF."""
+    normalised = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return Checksums(exact=sha256(content).hexdigest(), normalised=sha256(normalised).hexdigest())

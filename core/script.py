@@ -11,7 +11,7 @@ from postgast.pg_query_pb2 import KeywordKind, ScanResult, Token
 
 from . import commands, tree
 from .directives import Allowance, Condition, Directive, directive_of
-from .errors import Place, ScriptError
+from .errors import Fault, Place, ScriptError
 from .text import Text
 
 _BACKSLASH = ord("\\")
@@ -59,6 +59,14 @@ class Script:
     transactional: bool
     # those above the first statement: they hold for the whole file
     allows: tuple[Allowance, ...]
+    # why it cannot be run as it is; for a plan that would run it, and for no other
+    refusals: tuple[Fault, ...] = ()
+    # what a person should know of it that stops nothing
+    notes: tuple[Fault, ...] = ()
+    # how its transaction begins, where the file says so: ISOLATION LEVEL SERIALIZABLE
+    modes: str = ""
+    # SHA-256 of the text that runs, where placeholders made another one of the file's
+    substituted: str = ""
 
 
 def parse(content: bytes, *, file: str) -> Script:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import stat
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from .. import formats
 from ..errors import FolderError, NumberingError, Place
-from ..migration import Checksums, Folder, Migration, SideScript
+from ..migration import Folder, Migration, SideScript, checksums_of
 from ..script import parse
+from .listing import Listing, look
+from .reader import Options, Reader
 
 _NAME: Final = re.compile(r"(?P<number>[0-9]+)_(?P<name>[^.]+)(?:\.(?P<side>revert|verify))?\.sql")
 _PATTERN: Final = "0001_name.sql, 0001_name.revert.sql or 0001_name.verify.sql"
@@ -50,28 +52,8 @@ def read(path: Path) -> Folder:
     )
 
 
-def checksums(content: bytes) -> Checksums:
-    """Return the SHA-256 of a file's bytes, and of its text with every line end turned into LF."""
-    normalised = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return Checksums(exact=sha256(content).hexdigest(), normalised=sha256(normalised).hexdigest())
-
-
 def _files(path: Path) -> list[str]:
-    try:
-        if not path.is_dir():
-            there = "is a file, not a folder" if path.exists() else "does not exist"
-            raise FolderError(
-                f"The migrations folder {path} {there}.",
-                advice="Name the folder with --migrations DIR, or as `migrations` in changeover.toml.",
-            )
-        return sorted(
-            entry.name for entry in path.iterdir() if entry.name.endswith(".sql") and not entry.name.startswith(".")
-        )
-    except OSError as error:
-        raise FolderError(
-            f"The migrations folder {path} cannot be read: {error.strerror}.",
-            advice="Look at its owner and rights.",
-        ) from error
+    return [name for name in look(path).names if name.endswith(".sql") and not name.startswith(".")]
 
 
 def _match(file: str) -> re.Match[str]:
@@ -103,7 +85,7 @@ def _migration(path: Path, match: re.Match[str], number: int, sides: dict[tuple[
         name=match["name"],
         file=match.string,
         content=content,
-        checksums=checksums(content),
+        checksums=checksums_of(content),
         script=parse(content, file=match.string),
         revert=_side(path, sides.get((number, "revert"))),
         verify=_side(path, sides.get((number, "verify"))),
@@ -118,7 +100,7 @@ def _side(path: Path, match: re.Match[str] | None) -> SideScript | None:
     return SideScript(
         file=match.string,
         content=content,
-        checksums=checksums(content),
+        checksums=checksums_of(content),
         script=parse(content, file=match.string),
     )
 
@@ -132,3 +114,14 @@ def _content(path: Path, file: str) -> bytes:
         raise FolderError(
             f"{file} cannot be read: {error.strerror}.", advice="Look at its owner and rights."
         ) from error
+
+
+def _likeness(listing: Listing) -> int:
+    return int(any(_NAME.fullmatch(name) for name in listing.names))
+
+
+def _read(path: Path, _options: Options) -> Folder:
+    return read(path)
+
+
+READER: Final = Reader(format=formats.NATIVE, likeness=_likeness, read=_read)

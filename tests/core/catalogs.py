@@ -11,11 +11,10 @@ from changeover.core.catalog import Catalog
 from changeover.core.catalog_objects import RELATION_KINDS
 from changeover.core.effects import effects_of
 from changeover.core.events import ServerFacts
-from changeover.core.folders.native import checksums
 from changeover.core.hazards.allowances import Allowances
 from changeover.core.history import History
 from changeover.core.judge import Entry, Judged, judge
-from changeover.core.migration import Folder, Migration
+from changeover.core.migration import Folder, Migration, checksums_of
 from changeover.core.plan import Limits, Plan
 from changeover.core.planning import make_plan
 from changeover.core.precheck import Row
@@ -218,7 +217,7 @@ def migration(sql: str, *, version: str = "0001", name: str = "step") -> Migrati
         name=name,
         file=file,
         content=content,
-        checksums=checksums(content),
+        checksums=checksums_of(content),
         script=parse(content, file=file),
     )
 

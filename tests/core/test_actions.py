@@ -11,10 +11,9 @@ import pytest
 from changeover.core.actions import Action, Choice, Settlement, Verb
 from changeover.core.catalog import Catalog
 from changeover.core.errors import UsageError
-from changeover.core.folders.native import checksums
 from changeover.core.hazards.allowances import Allowances
 from changeover.core.history import AppliedMigration, AttemptRecord, History, StepRecord
-from changeover.core.migration import Folder, Migration, SideScript
+from changeover.core.migration import Folder, Migration, SideScript, checksums_of
 from changeover.core.plan import Limits, Plan, Record
 from changeover.core.planning import make_plan
 from changeover.core.precheck import Decision
@@ -36,7 +35,7 @@ APPLY = Action()
 def side(kind: str, of: Migration, sql: str) -> SideScript:
     file = f"{of.stem}.{kind}.sql"
     return SideScript(
-        file=file, content=sql.encode(), checksums=checksums(sql.encode()), script=parse(sql.encode(), file=file)
+        file=file, content=sql.encode(), checksums=checksums_of(sql.encode()), script=parse(sql.encode(), file=file)
     )
 
 

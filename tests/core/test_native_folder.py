@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from changeover.core.errors import ExitCode, FolderError, NumberingError, ScriptError
-from changeover.core.folders.native import checksums, read
+from changeover.core.folders.native import read
+from changeover.core.migration import checksums_of
 
 
 def write(path: Path, *names: str, text: str = "SELECT 1;") -> Path:
@@ -98,5 +99,5 @@ def test_a_file_that_cannot_be_parsed_is_refused_with_its_place(name: str, tmp_p
 def test_the_normalised_checksum_forgets_line_ends_and_nothing_else(pieces: list[str]) -> None:
     text = "".join(pieces)
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    assert checksums(text.encode()).normalised == checksums(lines.encode()).exact
-    assert checksums(text.encode() + b"b").normalised != checksums(text.encode()).normalised
+    assert checksums_of(text.encode()).normalised == checksums_of(lines.encode()).exact
+    assert checksums_of(text.encode() + b"b").normalised != checksums_of(text.encode()).normalised

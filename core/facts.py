@@ -1,0 +1,94 @@
+"""What a format says of a migration beyond its script: one small dataclass per format that has more to say.
+
+These are the columns of a tool's history row that come from the folder. A format that is not here has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlywayFacts:
+    """Of `flyway_schema_history`."""
+
+    # SQL or SQL_BASELINE
+    type: str
+    # underscores as spaces; the key of a repeatable migration, whose version is NULL in the table
+    description: str
+    # the file, relative to the location that it was found in
+    script: str
+    # as the table has it: 1.1 for V1_1__x.sql; None for a repeatable migration
+    version: str | None
+    # of the undo script, where there is one; None where there is none
+    undo_script: str | None = None
+    undo_checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlxFacts:
+    """Of `_sqlx_migrations`."""
+
+    description: str
+    # with an .up.sql and a .down.sql
+    reversible: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphileFacts:
+    """Of `graphile_migrate.migrations`; the migration's own hash is its recorded checksum."""
+
+    filename: str
+    previous_hash: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtlasFacts:
+    """Of `atlas_schema_revisions`; the file's hash is the migration's recorded checksum."""
+
+    description: str
+    # running hash after each statement, as the tool splits the file; None where that is not known for certain
+    partial_hashes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqitchDependency:
+    """What a change requires or conflicts with, as the plan writes it."""
+
+    dependency: str
+    # of the change in this project that it names; None for another project's, and for a conflict
+    change_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqitchTag:
+    """A tag that stands on a change."""
+
+    tag_id: str
+    # with its @
+    name: str
+    note: str
+    planned_at: datetime
+    planner_name: str
+    planner_email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqitchFacts:
+    """Of the registry's tables; the script's SHA-1 is the migration's recorded checksum."""
+
+    change_id: str
+    project: str
+    uri: str | None
+    note: str
+    planned_at: datetime
+    planner_name: str
+    planner_email: str
+    requires: tuple[SqitchDependency, ...] = ()
+    conflicts: tuple[SqitchDependency, ...] = ()
+    tags: tuple[SqitchTag, ...] = ()
+
+
+Facts: TypeAlias = FlywayFacts | SqlxFacts | GraphileFacts | AtlasFacts | SqitchFacts

@@ -1,0 +1,79 @@
+"""What is in a migration folder, looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import FolderError
+
+# How much of a file says which tool it is for.
+_HEAD = 65536
+# Folders below the migrations folder: nested releases are two or three deep.
+_DEPTH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The files of a folder, by their names relative to it with `/`, sorted; hidden ones are among them."""
+
+    path: Path
+    files: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The files that stand in the folder itself."""
+        return tuple(file for file in self.files if "/" not in file)
+
+    @cached_property
+    def parents(self) -> tuple[Path, ...]:
+        """The folders above, up to the project's root (where .git is), the nearest first; at most four."""
+        found: list[Path] = []
+        for parent in self.path.absolute().parents[:4]:
+            found.append(parent)
+            if (parent / ".git").exists():
+                break
+        return tuple(found)
+
+    def beside(self, *names: str) -> Path | None:
+        """Return the nearest file with one of these names, in the folder or above it in the project."""
+        folders = (self.path.absolute(), *self.parents)
+        return next((at / name for at in folders for name in names if (at / name).is_file()), None)
+
+    def heads(self, suffix: str = ".sql") -> Iterator[tuple[str, bytes]]:
+        """Yield the beginning of each file of the folder itself with this suffix, as far as it can be read."""
+        for name in self.names:
+            if name.endswith(suffix) and not name.startswith("."):
+                try:
+                    with (self.path / name).open("rb") as file:
+                        yield name, file.read(_HEAD)
+                except OSError:
+                    continue
+
+
+def look(path: Path) -> Listing:
+    """Return what is in the folder and below it; links to folders are not followed. Raises `FolderError`."""
+    try:
+        if not path.is_dir():
+            there = "is a file, not a folder" if path.exists() else "does not exist"
+            raise FolderError(
+                f"The migrations folder {path} {there}.",
+                advice="Name the folder with --migrations DIR, or as `migrations` in changeover.toml.",
+            )
+        return Listing(path=path, files=tuple(sorted(_files(path, "", _DEPTH))))
+    except OSError as error:
+        raise FolderError(
+            f"The migrations folder {path} cannot be read: {error.strerror}.",
+            advice="Look at its owner and rights.",
+        ) from error
+
+
+def _files(path: Path, prefix: str, depth: int) -> Iterator[str]:
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            if depth and entry.name not in {".git", "node_modules", "__pycache__", ".venv", "target"}:
+                yield from _files(entry, f"{prefix}{entry.name}/", depth - 1)
+        else:
+            yield f"{prefix}{entry.name}"

@@ -1,0 +1,40 @@
+"""What a module of a migration folder format offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from ..formats import Format
+from ..migration import Folder
+from .listing import Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the reading of a folder depends on besides its files."""
+
+    # name -> value, from the settings: for the formats that define placeholders, and no others
+    placeholders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # of this process; only goose's ENVSUB and tern's `env` read from it
+    environ: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # of the target, where one is known: Flyway and sqitch have placeholders for them
+    database: str | None = None
+    user: str | None = None
+
+
+Read: TypeAlias = Callable[[Path, Options], Folder]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One format's way of reading a folder."""
+
+    format: Format
+    # how sure a listing makes it: 0 not this format, 1 it may be, 2 its names or texts say so, 3 a file of the tool's
+    # own says so
+    likeness: Callable[[Listing], int]
+    read: Read

@@ -1,0 +1,10 @@
+"""The formats whose folders can be read; a format that is not here is not supported."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from . import native
+from .reader import Reader
+
+READERS: Final[dict[str, Reader]] = {reader.format.name: reader for reader in (native.READER,)}
