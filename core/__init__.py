@@ -36,7 +36,10 @@ The path of the data, one line per module::
       folders/           one module per migration folder format (detect: which one a folder is of)
       facts              what a tool's history row has from the folder besides a script
       migration          a migration as its folder holds it
-      script             SQL text -> statements, by PostgreSQL's own parser
+      script             SQL text -> statements, by PostgreSQL's own parser (lexemes, trees, statement_reader)
+      foreign            a file of another tool's folder -> the script of it that runs
+      own_transaction    a file's own BEGIN ... COMMIT becomes ours
+      flyway             its versions and checksums, which folder and history both need
       directives         `-- changeover: ...` comments
       text, tree, commands, names, typenames    what the parser's trees and PostgreSQL's names look like
     what will happen
@@ -64,6 +67,7 @@ The path of the data, one line per module::
       items              which migrations an action is about, and what is done with each
       resume, rebuild    what an attempt outside a transaction has left to do; invalid indexes
       refusals, digest   why a plan cannot run; what an approval is for
+      unrunnable         why it cannot run a file as it is
       plan, planning     everything above -> Plan with its digest; Plan.approve makes the only Approval
       survey             one look at a target: all of it in one snapshot
       rehearsal          a plan with what its rehearsal measured; kept_rehearsals: by digest

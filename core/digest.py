@@ -64,5 +64,7 @@ def _decisions(item: Item, statements: Sequence[Judged]) -> list[object]:
         item.record.value,
         # of a revert script: its bytes are not among the folder's migrations
         item.migration.checksums.exact,
+        # what placeholders made of them, where there are any
+        *([item.migration.script.substituted] if item.migration.script.substituted else []),
         [[j.statement.number, j.decision.value, j.cause] for j in statements],
     ]

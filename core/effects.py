@@ -46,7 +46,7 @@ def effects_of(statement: Statement, routines: Routines | None = None) -> Effect
     `routines` holds the functions that the statements before it have made, and learns what this one makes.
     """
     if statement.tree is None:
-        return Effects(unknowable="the statement is nested too deeply to be analysed")
+        return Effects(unknowable=statement.unread or "the statement is nested too deeply to be analysed")
     routines = routines if routines is not None else Routines()
     reading = Reading(place_of=statement.place_of, read=read_node, routines=routines)
     if tree.kind(statement.tree) == "do_stmt":

@@ -62,6 +62,8 @@ class Migration:
     recorded_checksum: str | None = None
     # other values in the table that the tool takes for the same
     also_equal: tuple[str, ...] = ()
+    # the checksums of the same text with other line ends, which the tool takes for another file
+    nearly_equal: tuple[str, ...] = ()
     # the language of a migration that is not SQL (Go, Python, ...): it is listed, and never run; its script is empty
     foreign: str = ""
     # what the tool's history row has besides
@@ -100,3 +102,9 @@ def checksums_of(content: bytes) -> Checksums:
     """Return the SHA-256 of a file's bytes, and of its text with every line end turned into LF."""
     normalised = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return Checksums(exact=sha256(content).hexdigest(), normalised=sha256(normalised).hexdigest())
+
+
+def line_end_variants(content: bytes) -> tuple[bytes, ...]:
+    """Return the content with LF and with CR LF for every line end, without what it is already."""
+    unix = content.replace(b"\r\n", b"\n")
+    return tuple(it for it in (unix, unix.replace(b"\n", b"\r\n")) if it != content)

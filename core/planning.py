@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from . import refusals
+from . import refusals, unrunnable
 from .actions import APPLY, Action
 from .catalog import Catalog
 from .column_wishes import column_wishes
@@ -72,14 +72,16 @@ def make_plan(
         rows=rows,
         refusals=(
             *refusals.of_server(catalog),
+            *folder.refusals,
             *faults,
+            *unrunnable.of_items(items),
             *refusals.of_rows(rows),
             *allowances.unknown(scripts),
             *refusals.of_hazards(migrations),
         ),
         rights=needed_rights(entries, catalog=catalog, history=history),
         columns=column_wishes(entries, catalog),
-        notes=tuple(allowances.idle(_running(work, hazards))),
+        notes=(*unrunnable.notes_of(items), *allowances.idle(_running(work, hazards))),
     )
 
 

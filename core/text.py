@@ -1,30 +1,66 @@
-"""The text of a file: its encoding, and where in it a byte stands."""
+"""The text of a file: its encoding, the part of it that runs, and where in the file a byte of that stands."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from .errors import Place, ScriptError
 
+# from and to a byte offset of the file
+Span: TypeAlias = tuple[int, int]
+
+# Every byte becomes a space, but those that end a line: offsets and lines stay what they are.
+_BLANK: Final = bytes(byte if byte in b"\r\n" else 0x20 for byte in range(256))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What stands in for a span of the file: the value of a placeholder."""
+
+    start: int
+    end: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seam:
+    """Where an edit stands, in what is parsed and in the file."""
+
+    start: int
+    end: int
+    source_start: int
+    source_end: int
+
 
 class Text:
-    """A UTF-8 file, read once. Offsets are bytes of the file; `bytes` and `sql` are without a byte order mark."""
+    """A UTF-8 file, read once, or what of it runs.
 
-    __slots__ = ("_ascii", "_last", "_starts", "bytes", "file", "shift", "sql")
+    `bytes` and `sql` are what is parsed, without a byte order mark. Offsets are bytes of it, and count the mark;
+    as long as nothing was put in for a placeholder they are offsets of the file.
+    """
 
-    def __init__(self, *, content: bytes, sql: str, shift: int, file: str) -> None:
+    __slots__ = ("_ascii", "_last", "_seams", "_source", "_starts", "bytes", "file", "shift", "sql")
+
+    def __init__(
+        self, *, content: bytes, sql: str, shift: int, file: str, source: bytes, seams: tuple[_Seam, ...] = ()
+    ) -> None:
         self.bytes = content
         self.sql = sql
         # bytes of the byte order mark in front
         self.shift = shift
         self.file = file
-        self._ascii = content.isascii()
+        self._source = source
+        self._seams = seams
+        self._ascii = source.isascii()
         self._starts = [0]
-        position = content.find(b"\n")
+        position = source.find(b"\n")
         while position >= 0:
             self._starts.append(position + 1)
-            position = content.find(b"\n", position + 1)
+            position = source.find(b"\n", position + 1)
         # the last place asked for: on one long line, the next one is counted from it
         self._last = (0, 0, 0)
 
@@ -59,11 +95,74 @@ class Text:
                     column=len(body[start : error.start].decode("utf-8", "replace")) + 1,
                 ),
             ) from error
-        return cls(content=body, sql=sql, shift=shift, file=file)
+        return cls(content=body, sql=sql, shift=shift, file=file, source=body)
+
+    def only(self, spans: Sequence[Span]) -> Text:
+        """Return the text with everything outside the spans as blanks; they are in order and do not overlap."""
+        pieces: list[bytes] = []
+        done = 0
+        for start, end in spans:
+            at = max(start - self.shift, 0)
+            pieces += [self.bytes[done:at].translate(_BLANK), self.bytes[at : end - self.shift]]
+            done = end - self.shift
+        content = b"".join([*pieces, self.bytes[done:].translate(_BLANK)])
+        return self._with(content, self._seams)
+
+    def without(self, spans: Sequence[Span]) -> Text:
+        """Return the text with the spans as blanks."""
+        kept: list[Span] = []
+        done = self.shift
+        for start, end in spans:
+            kept.append((done, start))
+            done = end
+        return self.only([*kept, (done, len(self.bytes) + self.shift)])
+
+    def edited(self, edits: Sequence[Edit]) -> Text:
+        """Return the text with each edit's value in place of its span; they are in order and do not overlap.
+
+        Only a text that nothing was put into before can be edited.
+        """
+        pieces: list[bytes] = []
+        seams: list[_Seam] = []
+        done = size = 0
+        for edit in edits:
+            start, end, value = edit.start - self.shift, edit.end - self.shift, edit.value.encode()
+            pieces += [self.bytes[done:start], value]
+            size += start - done
+            seams.append(_Seam(start=size, end=size + len(value), source_start=start, source_end=end))
+            size += len(value)
+            done = end
+        return self._with(b"".join([*pieces, self.bytes[done:]]), tuple(seams))
+
+    def _with(self, content: bytes, seams: tuple[_Seam, ...]) -> Text:
+        return Text(
+            content=content,
+            sql=content.decode(),
+            shift=self.shift,
+            file=self.file,
+            source=self._source,
+            seams=seams,
+        )
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether something was put in for a placeholder."""
+        return bool(self._seams)
+
+    def origin(self, offset: int) -> int:
+        """Return the byte offset in the file of one in what is parsed: of a value put in, where its name begins."""
+        if not self._seams:
+            return offset
+        at = offset - self.shift
+        number = bisect_right(self._seams, at, key=lambda seam: seam.start) - 1
+        if number < 0:
+            return offset
+        seam = self._seams[number]
+        return self.shift + (seam.source_start if at < seam.end else seam.source_end + at - seam.end)
 
     def place(self, offset: int) -> Place:
-        """Return line and column, in characters, of a byte offset in the file."""
-        at = min(max(offset - self.shift, 0), len(self.bytes))
+        """Return line and column, in characters, of a byte offset."""
+        at = min(max(self.origin(offset) - self.shift, 0), len(self._source))
         line = bisect_right(self._starts, at)
         start = self._starts[line - 1]
         if self._ascii:
@@ -71,10 +170,10 @@ class Text:
         known_start, known_at, known = self._last
         if known_start != start or known_at > at:
             known_at, known = start, 0
-        column = known + len(self.bytes[known_at:at].decode("utf-8", "ignore"))
+        column = known + len(self._source[known_at:at].decode("utf-8", "ignore"))
         self._last = (start, at, column)
         return Place(file=self.file, line=line, column=column + 1)
 
     def before_on_line(self, at: int) -> bytes:
         """Return what stands on the line before position `at` of `bytes`."""
-        return self.bytes[self._starts[bisect_right(self._starts, at) - 1] : at]
+        return self.bytes[self.bytes.rfind(b"\n", 0, at) + 1 : at]

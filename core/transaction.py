@@ -98,7 +98,7 @@ async def _through(
     work: Work, planned: PlannedMigration, connection: Connection, budget: LockBudget, progress: _Progress
 ) -> Ending:
     began = time.monotonic()
-    await begin(work, connection)
+    await begin(work, connection, planned.migration.script.modes)
     await as_approved(work, connection)
     await connection.execute(_XID_KEPT)
     progress.xid = await work.watch.transaction_id(connection.backend)
@@ -108,9 +108,13 @@ async def _through(
     return await _commit(work, planned, connection, progress)
 
 
-async def begin(work: Work, connection: Connection) -> None:
-    """Open the transaction, with our limits in place of the role's, and take the fate key."""
-    await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+async def begin(work: Work, connection: Connection, modes: str = "") -> None:
+    """Open the transaction, with our limits in place of the role's, and take the fate key.
+
+    `modes` is how the file wants it to begin: ISOLATION LEVEL SERIALIZABLE.
+    """
+    level = "" if "ISOLATION" in modes else "ISOLATION LEVEL READ COMMITTED "
+    await connection.execute(f"BEGIN {level}{modes} READ WRITE")
     await connection.execute(limits(work, connection, scope="SET LOCAL"))
     for _ in range(50):
         if await connection.execute(attempt_to_take(work.keys.fate)) == "SELECT 1":

@@ -16,6 +16,9 @@ def candidates(listing: Listing) -> tuple[str, ...]:
     """Return the names of the formats that the folder may be of: those that it is most like."""
     likeness = {name: reader.likeness(listing) for name, reader in READERS.items()}
     best = max(likeness.values(), default=0)
+    if best == 1 and likeness[formats.NATIVE.name]:
+        # 0001_name.sql and nothing in it or around it that is another tool's
+        return (formats.NATIVE.name,)
     return tuple(name for name, how in likeness.items() if how == best > 0)
 
 

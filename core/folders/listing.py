@@ -42,6 +42,14 @@ class Listing:
         folders = (self.path.absolute(), *self.parents)
         return next((at / name for at in folders for name in names if (at / name).is_file()), None)
 
+    def mentions(self, word: str, *names: str) -> bool:
+        """Whether the nearest file with one of these names, in the folder or above it, has the word in it."""
+        file = self.beside(*names)
+        try:
+            return file is not None and word in file.read_text("utf-8", "replace")
+        except OSError:
+            return False
+
     def heads(self, suffix: str = ".sql") -> Iterator[tuple[str, bytes]]:
         """Yield the beginning of each file of the folder itself with this suffix, as far as it can be read."""
         for name in self.names:

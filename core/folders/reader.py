@@ -24,6 +24,8 @@ class Options:
     # of the target, where one is known: Flyway and sqitch have placeholders for them
     database: str | None = None
     user: str | None = None
+    # the first of its search_path that is there
+    schema: str | None = None
 
 
 Read: TypeAlias = Callable[[Path, Options], Folder]

@@ -1,0 +1,215 @@
+"""A file of another tool's folder -> the script of it that runs.
+
+Nothing here raises for what a file holds: old files of a folder are listed whatever is in them, and only a plan that
+would run one is refused. What runs is what the tool would run: no directive of ours conditions it or takes it out of
+its transaction, and a statement that our parser does not know is left to the server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final
+
+import postgast
+from postgast.pg_query_pb2 import KeywordKind, Token
+
+from .errors import Fault, Place, ScriptError, fault_of
+from .lexemes import BACKSLASH, COMMENTS, Lexeme, scan
+from .own_transaction import lift
+from .script import Script, copy_refusal, numbered
+from .statement_reader import Found, Reader, refuse_misplaced
+from .text import Text
+from .trees import Parsed, known, trees
+
+# What pg_dump writes around its output since August 2025; it means something to psql only.
+_RESTRICT: Final = re.compile(rb"(?m)^\\(?:un)?restrict[ \t]+[0-9A-Za-z]+[ \t]*\r?$")
+_UNREAD: Final = "PostgreSQL 18's parser does not know it"
+_ENDS: Final = frozenset({Token.COMMIT, Token.ROLLBACK, Token.ABORT_P, Token.BEGIN_P, Token.START, Token.END_P})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The part of a file that runs, as the tool reads it."""
+
+    text: Text
+    # whether the tool's own opt-out asks for no transaction
+    transactional: bool = True
+    # why the tool itself would not run it, or we do not
+    refusals: tuple[Fault, ...] = ()
+    notes: tuple[Fault, ...] = ()
+
+
+def script_of(part: Part) -> Script:
+    """Return the script; what keeps it from running is among its refusals."""
+    if part.refusals:
+        return _empty(part)
+    try:
+        return _read(part)
+    except ScriptError as error:
+        return _empty(replace(part, refusals=(fault_of(error),)))
+
+
+def script_of_bytes(content: bytes, *, file: str, transactional: bool = True) -> Script:
+    """Return the script of a file that runs as a whole."""
+    try:
+        return script_of(Part(text=Text.read(content, file=file), transactional=transactional))
+    except ScriptError as error:
+        return unreadable(error, transactional=transactional)
+
+
+def unreadable(error: ScriptError, *, transactional: bool = True) -> Script:
+    """Return the script of a file that cannot be read: nothing, and why."""
+    return Script(statements=(), transactional=transactional, allows=(), refusals=(fault_of(error),))
+
+
+def nothing() -> Script:
+    """Return the script of a migration that is not SQL, or that has none."""
+    return Script(statements=(), transactional=True, allows=())
+
+
+def _empty(part: Part) -> Script:
+    return Script(statements=(), transactional=part.transactional, allows=(), refusals=part.refusals, notes=part.notes)
+
+
+def _read(part: Part) -> Script:
+    text = _unrestricted(part.text)
+    lexemes = scan(text)
+    reader = Reader(text=text, tokens=lexemes)
+    found, notes = _found(text, lexemes, reader)
+    reader.directives_until(len(lexemes))
+    refuse_misplaced(reader)
+    _refuse_directives(reader, found)
+    lifted = lift(found)
+    for one in lifted.statements:
+        if refusal := copy_refusal(one):
+            raise refusal
+    alone = next((one for one in lifted.statements if one.outside_transaction), None)
+    if alone is not None and lifted.paired:
+        raise ScriptError(
+            f"PostgreSQL does not run {alone.kind} inside the BEGIN ... COMMIT of the file.",
+            advice="Leave out BEGIN and COMMIT, or move the statement into a file of its own.",
+            place=alone.place,
+        )
+    transactional = (part.transactional or lifted.paired) and alone is None
+    if alone is not None and part.transactional:
+        notes = [*notes, _outside(alone, len(lifted.statements))]
+    if lifted.modes and not transactional:
+        raise ScriptError(
+            "The file says how its transaction begins, and has none.",
+            advice="Leave out SET TRANSACTION, or the directive that keeps it out of a transaction.",
+            place=lifted.statements[0].place if lifted.statements else None,
+        )
+    return Script(
+        statements=numbered(lifted.statements, text),
+        transactional=transactional,
+        allows=tuple(reader.allows),
+        notes=(*part.notes, *notes),
+        modes=lifted.modes,
+        substituted=sha256(text.bytes).hexdigest() if text.is_edited else "",
+    )
+
+
+def _unrestricted(text: Text) -> Text:
+    r"""Return the text without the \restrict and \unrestrict of pg_dump, where they stand between statements."""
+    lines = {match.start(): match.end() for match in _RESTRICT.finditer(text.bytes)}
+    if not lines:
+        return text
+    try:
+        tokens = postgast.scan(text.sql).tokens
+    except postgast.PgQueryError:
+        return text
+    starts = [token.start for token in tokens if token.token == BACKSLASH and token.start in lines]
+    return text.without([(start + text.shift, lines[start] + text.shift) for start in starts])
+
+
+def _found(text: Text, lexemes: list[Lexeme], reader: Reader) -> tuple[list[Found], list[Fault]]:
+    spans: list[Parsed] = []
+    refused = None
+    try:
+        spans = trees(text, lexemes)
+    except ScriptError as error:
+        refused = error
+    if refused is None:
+        return [reader.statement(*span) for span in spans], []
+    # The grammar ends a statement at its semicolon: what is read up to one is read alike by every server.
+    head, spans = known(text, lexemes, refused.place)
+    found = [reader.statement(*span) for span in spans]
+    rest = [lexeme for lexeme in lexemes if lexeme[0] >= head and lexeme[2] not in COMMENTS]
+    _refuse_hidden_end(text, rest)
+    last = max((end for _, end, token, _ in rest if token != ord(";")), default=head)
+    words = _words(text, rest)
+    one = reader.statement(None, head, head, last)
+    outside = ("CONCURRENTLY" in words and words[0] in {"CREATE", "DROP", "REINDEX"}) or words[:1] == ["VACUUM"]
+    found.append(replace(one, unread=_UNREAD, outside_transaction=outside))
+    return found, [_not_known(refused)]
+
+
+def _words(text: Text, lexemes: Sequence[Lexeme]) -> list[str]:
+    """Return the keywords of the first statement, in upper case."""
+    words: list[str] = []
+    for start, end, token, keyword in lexemes:
+        if token == ord(";"):
+            break
+        if keyword != KeywordKind.NO_KEYWORD:
+            words.append(text.bytes[start:end].decode().upper())
+    return words or [""]
+
+
+def _refuse_hidden_end(text: Text, lexemes: Sequence[Lexeme]) -> None:
+    """Refuse what would end our transaction in the part that the server alone tells apart."""
+    if any(token == Token.ATOMIC for _, _, token, _ in lexemes):
+        # END is of a body then; a real one is noticed when it has run
+        return
+    fresh = True
+    for start, _, token, _ in lexemes:
+        if fresh and token in _ENDS:
+            raise ScriptError(
+                "The file ends or begins a transaction after a statement that PostgreSQL 18's parser does not know.",
+                advice="Leave out BEGIN and COMMIT: the migration and its history row commit together.",
+                place=text.place(start + text.shift),
+            )
+        fresh = token == ord(";")
+
+
+def _refuse_directives(reader: Reader, found: Sequence[Found]) -> None:
+    condition = next((one for one in found if one.condition), None)
+    if condition is not None:
+        raise ScriptError(
+            "`-- changeover: when` is for folders of Changeover's own: this one's history has no place for a "
+            "deferred step.",
+            advice="Write a DO block with IF to_regclass(...) IS NOT NULL THEN ... END IF.",
+            place=condition.place,
+        )
+    if not reader.transactional:
+        raise ScriptError(
+            "`-- changeover: transaction=off` is for folders of Changeover's own.",
+            advice="Say it as this folder's own tool reads it.",
+            place=Place(file=reader.text.file, line=1),
+        )
+
+
+def _outside(one: Found, count: int) -> Fault:
+    others = "" if count == 1 else ", and so do the other statements of the file: each commits by itself"
+    return Fault(
+        id="outside-transaction",
+        summary=f"{one.kind} runs outside a transaction{others}.",
+        advice="" if count == 1 else "Move it into a file of its own, and the others stay in one transaction.",
+        file=one.place.file,
+        line=one.place.line,
+        column=one.place.column,
+    )
+
+
+def _not_known(error: ScriptError) -> Fault:
+    place = error.place
+    return Fault(
+        id="not-known",
+        summary=f"From here on the file is sent as it is, because {_UNREAD}: {error.summary}",
+        advice="What it locks and needs is not known. If it is a slip, correct it: the server will refuse it, too.",
+        file=place.file if place else None,
+        line=place.line if place else None,
+        column=place.column if place else None,
+    )

@@ -1,0 +1,152 @@
+"""Goes through a file's lexemes once: statements with their places, and the directives between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from postgast.pg_query_pb2 import KeywordKind, Token
+
+from . import commands
+from .directives import Allowance, Condition, Directive, directive_of
+from .errors import Place, ScriptError
+from .lexemes import COMMENTS, Lexeme
+from .text import Text
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """A statement before its number is known."""
+
+    sql: str
+    start: int
+    end: int
+    place: Place
+    kind: str
+    outside_transaction: bool
+    condition: Condition | None
+    allows: tuple[Allowance, ...]
+    tree: Any
+    shift: int
+    # why there is no tree
+    unread: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reader:
+    """Goes through the tokens once, statement by statement."""
+
+    text: Text
+    tokens: list[Lexeme]
+    at: int = 0
+    seen: int = 0
+    transactional: bool = True
+    allows: list[Allowance] = field(default_factory=list)
+    pending: list[tuple[Directive, Place]] = field(default_factory=list)
+
+    def statement(self, node: Any, origin: int, start: int, end: int) -> Found:
+        """Return the statement between two byte offsets of the text; its tree counts from `origin`."""
+        tokens, count = self.tokens, len(self.tokens)
+        first = self.at
+        while first < count and (tokens[first][0] < start or tokens[first][2] in COMMENTS):
+            first += 1
+        self.directives_until(first)
+        last = first
+        words: list[str] = []
+        index = first
+        while index < count and tokens[index][1] <= end:
+            begin, finish, token, keyword = tokens[index]
+            if token in COMMENTS:
+                self._refuse_inside(index)
+            else:
+                last = index
+                if len(words) < 8 and keyword != KeywordKind.NO_KEYWORD:
+                    words.append(self.text.bytes[begin:finish].decode().upper())
+            index += 1
+        self.at = index
+        self.seen += 1
+        condition, allows = self._take()
+        begin, finish = tokens[first][0], tokens[last][1]
+        shift = self.text.shift
+        return Found(
+            sql=self.text.bytes[begin:finish].decode(),
+            start=self.text.origin(begin + shift),
+            end=self.text.origin(finish + shift),
+            place=self.text.place(begin + shift),
+            kind=commands.command_of(node, words),
+            outside_transaction=commands.refused_inside(node),
+            condition=condition,
+            allows=allows,
+            tree=node,
+            shift=origin + shift,
+        )
+
+    def directives_until(self, index: int) -> None:
+        """Read the comments before token `index`; what they say waits for the statement after them."""
+        for number in range(self.at, index):
+            start, end, token, _keyword = self.tokens[number]
+            if token != Token.SQL_COMMENT:
+                continue
+            place = self.text.place(start + self.text.shift)
+            found = directive_of(self.text.bytes[start:end].decode(), place=place)
+            if found is None:
+                continue
+            if self.text.before_on_line(start).strip():
+                raise ScriptError(
+                    "A directive stands on a line of its own.",
+                    advice="Move the comment to the line above the statement that it is for.",
+                    place=place,
+                )
+            self._place_directive(found, place)
+        self.at = index
+
+    def _place_directive(self, found: Directive, place: Place) -> None:
+        if isinstance(found, Allowance) and self.seen == 0:
+            self.allows.append(found)
+        elif isinstance(found, Allowance | Condition):
+            self.pending.append((found, place))
+        elif self.seen:
+            raise ScriptError(
+                "transaction=off is for the whole file and stands above its first statement.",
+                advice="Move it to the top, or move the statements into two files.",
+                place=place,
+            )
+        else:
+            self.transactional = False
+
+    def _refuse_inside(self, number: int) -> None:
+        start, end, token, _ = self.tokens[number]
+        if token != Token.SQL_COMMENT:
+            return
+        place = self.text.place(start + self.text.shift)
+        if directive_of(self.text.bytes[start:end].decode(), place=place) is not None:
+            raise ScriptError(
+                "A directive stands above a statement, not inside it.",
+                advice="Move the comment to the line above the statement that it is for.",
+                place=place,
+            )
+
+    def _take(self) -> tuple[Condition | None, tuple[Allowance, ...]]:
+        conditions = [(found, place) for found, place in self.pending if isinstance(found, Condition)]
+        if len(conditions) > 1:
+            raise ScriptError(
+                "A statement has one condition; this is the second.",
+                advice="Write a DO block with IF ... THEN for more than one.",
+                place=conditions[1][1],
+            )
+        allows = tuple(found for found, _ in self.pending if isinstance(found, Allowance))
+        self.pending.clear()
+        return (conditions[0][0] if conditions else None), allows
+
+
+def refuse_misplaced(reader: Reader) -> None:
+    """Raise `ScriptError` where a directive has no statement below it."""
+    if not reader.pending:
+        return
+    found, place = reader.pending[0]
+    word = "when" if isinstance(found, Condition) else "allow"
+    raise ScriptError(
+        f"There is no statement below this `{word}`.",
+        advice="A directive is for the statement that follows it.",
+        place=place,
+    )

@@ -1,0 +1,55 @@
+"""Why a plan cannot run a file as it is, and what is odd about one that it can. Pure.
+
+Files of other tools' folders are read whatever is in them: these come up when a plan would run one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from . import formats
+from .errors import Fault
+from .items import Item
+from .migration import Migration
+
+_RUNS: Final = frozenset({"migration", "deferred", "revert"})
+
+
+def of_items(items: Sequence[Item]) -> list[Fault]:
+    """Return why something of the plan cannot run: a language that is not SQL, or what is in a file."""
+    found: list[Fault] = []
+    for number, item in enumerate(items):
+        if item.kind not in _RUNS:
+            continue
+        if item.migration.foreign:
+            found.append(_foreign(item.migration, items[number - 1].migration if number else None))
+            break
+        found += item.migration.script.refusals
+    return found
+
+
+def notes_of(items: Iterable[Item]) -> list[Fault]:
+    """Return what a person should know of the files that run."""
+    return [note for item in items if item.kind in _RUNS for note in item.migration.script.notes]
+
+
+def _foreign(migration: Migration, before: Migration | None) -> Fault:
+    first = f"Apply up to the one before it (--to {before.version}), run it" if before else "Run it"
+    return Fault(
+        id="not-sql",
+        summary=f"{migration.file} is {migration.foreign}, which only its own tool can run.",
+        advice=f"{first} with that tool, and apply again: Changeover goes on after it.",
+        file=migration.file,
+        line=1,
+    )
+
+
+def of_no_notion(format_name: str, notion: formats.Notion) -> Fault:
+    """Return that a format has no such thing."""
+    title = formats.BY_NAME[format_name].title
+    return Fault(
+        id="no-notion",
+        summary=f"This format has no {notion}: {title} knows nothing of the kind.",
+        advice=f"It can be said of these formats: {', '.join(it.name for it in formats.ALL if it.has(notion))}.",
+    )
