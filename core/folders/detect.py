@@ -34,7 +34,7 @@ def detect(path: Path, *, said: str | None = None, history: str | None = None) -
     found = candidates(listing)
     if history is not None and history in READERS and READERS[history].likeness(listing):
         return history
-    if len(found) == 1:
+    if len(found) == 1 and (found[0] == formats.NATIVE.name or READERS[found[0]].likeness(listing) > 1):
         return found[0]
     if not found:
         raise FolderError(
@@ -68,4 +68,4 @@ def _known(said: str) -> str:
 
 def _listed(found: tuple[str, ...]) -> str:
     titles = [formats.BY_NAME[name].title for name in found]
-    return f"{', '.join(titles[:-1])} or {titles[-1]}"
+    return " or ".join(filter(None, [", ".join(titles[:-1]), titles[-1]]))

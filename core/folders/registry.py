@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import dbmate, flyway, golang_migrate, goose, native, prisma, sqlx
+from . import (
+    dbmate,
+    diesel,
+    flyway,
+    golang_migrate,
+    goose,
+    graphile_migrate,
+    native,
+    node_pg_migrate,
+    prisma,
+    sqlx,
+    tern,
+)
 from .reader import Reader
 
 READERS: Final[dict[str, Reader]] = {
@@ -17,5 +29,9 @@ READERS: Final[dict[str, Reader]] = {
         sqlx.READER,
         prisma.READER,
         flyway.READER,
+        tern.READER,
+        node_pg_migrate.READER,
+        graphile_migrate.READER,
+        diesel.READER,
     )
 }

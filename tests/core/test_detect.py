@@ -27,13 +27,23 @@ PAIR: dict[str, str | bytes] = {"1_a.up.sql": "SELECT 1;", "1_a.down.sql": ""}
         ({"migration_lock.toml": "", "0_init/migration.sql": ""}, "prisma"),
         ({"V1__a.sql": "SELECT 1;"}, "flyway"),
         ({"R__a.sql": "SELECT 1;", "flyway.toml": ""}, "flyway"),
+        ({"001_a.sql": "SELECT 1;\n---- create above / drop below ----\n"}, "tern"),
+        ({"tern.conf": "", "001_a.sql": "SELECT 1;"}, "tern"),
+        ({"1600000000000_a.sql": "-- Up Migration\n"}, "node-pg-migrate"),
+        (
+            {"package.json": '{"node-pg-migrate": "^8"}', "1600000000000_a.js": ""},
+            "node-pg-migrate",
+        ),
+        ({"committed/000001.sql": "--! Previous: -\n"}, "graphile-migrate"),
+        ({"2020-01-01-000000_a/up.sql": "SELECT 1;"}, "diesel"),
     ],
 )
 def test_names_texts_and_files_of_the_tools_own_say_it(
     files: dict[str, str | bytes], form: str, tmp_path: Path
 ) -> None:
     assert detect(lay(tmp_path, files)) == form
-    assert read_any(tmp_path).format == form
+    if "package.json" not in files:
+        assert read_any(tmp_path).format == form
 
 
 @pytest.mark.parametrize(
@@ -81,3 +91,9 @@ def test_an_unknown_format_is_refused_with_those_that_there_are(tmp_path: Path) 
 def test_a_folder_of_nothing_has_no_format(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="no migration"):
         detect(lay(tmp_path, {"readme.md": ""}))
+
+
+def test_numbered_javascript_may_be_of_many_tools(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="may be a folder of node-pg-migrate"):
+        detect(lay(tmp_path, {"20240101000000_a.js": ""}))
+    assert detect(tmp_path, history="node-pg-migrate") == "node-pg-migrate"
