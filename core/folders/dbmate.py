@@ -17,6 +17,7 @@ from ..script import Script
 from ..text import Text
 from .files import content_of, no_migration, same_number, side_script, text_or_script
 from .listing import Listing, look
+from .naming import NewFile, Request, next_number
 from .reader import Options, Reader
 
 _NAME: Final = re.compile(r"([0-9]+)(.*)\.sql", re.DOTALL)
@@ -129,4 +130,10 @@ def _likeness(listing: Listing) -> int:
     return 2 if any(_UP.search(head) for name, head in listing.heads() if _NAME.fullmatch(name)) else 0
 
 
-READER: Final = Reader(format=formats.DBMATE, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the file of a new migration, as `dbmate new` writes it."""
+    version = next_number(request, [match[1] for match in request.matches(_NAME)], width=None)
+    return version, (NewFile(name=f"{version}_{request.word}.sql", text="-- migrate:up\n\n\n-- migrate:down\n\n"),)
+
+
+READER: Final = Reader(format=formats.DBMATE, likeness=_likeness, read=read, new=new)

@@ -7,6 +7,7 @@ transaction, and that is what it says already where the file is there and does n
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from ..script import Script
 from ..text import Text
 from .files import content_of, no_migration, same_number, side_script
 from .listing import Listing, look
+from .naming import NewFile, Request
 from .reader import Options, Reader
 
 _UP, _DOWN, _METADATA = "up.sql", "down.sql", "metadata.toml"
@@ -96,4 +98,13 @@ def _likeness(listing: Listing) -> int:
     return 3 if listing.beside("diesel.toml") else 2
 
 
-READER: Final = Reader(format=formats.DIESEL, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the version and the files of a new migration, the way back always among them."""
+    folder = f"{request.now.astimezone(UTC):%Y-%m-%d-%H%M%S}_{request.word}"
+    return _version(folder), (
+        NewFile(name=f"{folder}/{_UP}", text="-- Your SQL goes here\n"),
+        NewFile(name=f"{folder}/{_DOWN}", text="-- This file should undo anything in `up.sql`\n"),
+    )
+
+
+READER: Final = Reader(format=formats.DIESEL, likeness=_likeness, read=read, new=new)

@@ -24,6 +24,7 @@ from .files import content_of, no_migration, same_number, side_script, text_or_s
 from .flyway_config import FILES, FlywayConfig, properties_of
 from .flyway_config import read as read_config
 from .listing import Listing, look
+from .naming import TIMESTAMP, NewFile, Request, timestamp
 from .placeholders import filled_in
 from .reader import Options, Reader
 
@@ -245,4 +246,17 @@ def _likeness(listing: Listing) -> int:
     return 3 if listing.beside(*FILES) else 2
 
 
-READER: Final = Reader(format=formats.FLYWAY, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the files of a new migration, in the tool's default names."""
+    found = [name for file in request.names if (name := _name(file, FlywayConfig(), Path())) and name.kind in "VB"]
+    first = max((order_of(name.version or "0")[0] for name in found), default=0)
+    last = next((name for name in found if order_of(name.version or "0")[0] == first), None)
+    width = len((last.version or "").partition(".")[0]) if last else 1
+    version = str(first + 1).zfill(width)
+    if width >= TIMESTAMP:
+        version = str(max(int(timestamp(request.now)), first + 1))
+    kinds = ("V", "U") if request.revert else ("V",)
+    return version, tuple(NewFile(name=f"{kind}{version}__{request.word}.sql", text="") for kind in kinds)
+
+
+READER: Final = Reader(format=formats.FLYWAY, likeness=_likeness, read=read, new=new)

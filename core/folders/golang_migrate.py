@@ -14,6 +14,7 @@ from ..foreign import script_of_bytes
 from ..migration import Folder, Migration, checksums_of
 from .files import content_of, in_order, no_migration, side_file
 from .listing import Listing, look
+from .naming import NewFile, Request, next_number
 from .reader import Options, Reader
 
 NAME: Final = re.compile(r"([0-9]+)_(.*)\.(down|up)\.(.*)")
@@ -56,4 +57,11 @@ def _likeness(listing: Listing) -> int:
     return 3 if listing.mentions("golang-migrate", "go.mod") else 2
 
 
-READER: Final = Reader(format=formats.GOLANG_MIGRATE, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the files of a new migration, the way back always among them."""
+    version = next_number(request, [match[1] for match in request.matches(NAME)], width=None)
+    stem = f"{version}_{request.word}"
+    return version, tuple(NewFile(name=f"{stem}.{way}.sql", text="") for way in ("up", "down"))
+
+
+READER: Final = Reader(format=formats.GOLANG_MIGRATE, likeness=_likeness, read=read, new=new)

@@ -20,6 +20,7 @@ from ..text import Edit, Span, Text
 from .envsub import EnvsubError, edits_of
 from .files import content_of, in_order, no_migration, side_script, text_or_script
 from .listing import Listing, look
+from .naming import NewFile, Request, next_number
 from .reader import Options, Reader
 
 _UP, _DOWN = "up", "down"
@@ -201,4 +202,11 @@ def _likeness(listing: Listing) -> int:
     return 2 if any(b"+goose" in head for name, head in listing.heads() if _number(name)) else 0
 
 
-READER: Final = Reader(format=formats.GOOSE, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the file of a new migration."""
+    numbers = [name.partition("_")[0] for name in request.names if _number(name)]
+    version = next_number(request, numbers, width=None)
+    return version, (NewFile(name=f"{version}_{request.word}.sql", text="-- +goose Up\n\n-- +goose Down\n"),)
+
+
+READER: Final = Reader(format=formats.GOOSE, likeness=_likeness, read=read, new=new)

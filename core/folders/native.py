@@ -12,10 +12,33 @@ from ..errors import FolderError, NumberingError, Place
 from ..migration import Folder, Migration, SideScript, checksums_of
 from ..script import parse
 from .listing import Listing, look
+from .naming import NewFile, Request, next_number
 from .reader import Options, Reader
 
 _NAME: Final = re.compile(r"(?P<number>[0-9]+)_(?P<name>[^.]+)(?:\.(?P<side>revert|verify))?\.sql")
+_NUMBER: Final = re.compile(r"(?P<number>[0-9]+)_[^.]+(?:\.(?:revert|verify))?\.sql")
+_WIDTH: Final = 4
 _PATTERN: Final = "0001_name.sql, 0001_name.revert.sql or 0001_name.verify.sql"
+
+
+MIGRATION: Final = """\
+-- Purpose: {title}
+/*
+   Runs in one transaction with its history row, so without BEGIN and COMMIT. Directives are comments on a line of
+   their own:
+
+   -- changeover: transaction=off          at the top: for CREATE INDEX CONCURRENTLY and its like
+   -- changeover: when table sessions      above a statement: it waits until the table is there
+   -- changeover: allow HAZARD: reason     above a statement, or at the top: this hazard is meant
+*/
+
+"""
+REVERT: Final = "-- Undoes {file}: `changeover revert` runs this.\n\n"
+VERIFY: Final = """\
+-- Verifies {file}: `changeover verify` runs this in a read-only transaction and rolls it back.
+-- A statement that fails, or answers a single false, says that something is not as it should be.
+
+"""
 
 
 def read(path: Path) -> Folder:
@@ -124,4 +147,16 @@ def _read(path: Path, _options: Options) -> Folder:
     return read(path)
 
 
-READER: Final = Reader(format=formats.NATIVE, likeness=_likeness, read=_read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the files of a new migration. Raises `UsageError`."""
+    version = next_number(request, [match["number"] for match in request.matches(_NUMBER)], width=_WIDTH)
+    stem = f"{version}_{request.word}"
+    files = [NewFile(name=f"{stem}.sql", text=MIGRATION.format(title=request.title))]
+    if request.revert:
+        files.append(NewFile(name=f"{stem}.revert.sql", text=REVERT.format(file=f"{stem}.sql")))
+    if request.verify:
+        files.append(NewFile(name=f"{stem}.verify.sql", text=VERIFY.format(file=f"{stem}.sql")))
+    return version, tuple(files)
+
+
+READER: Final = Reader(format=formats.NATIVE, likeness=_likeness, read=_read, new=new)

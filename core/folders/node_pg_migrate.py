@@ -19,6 +19,7 @@ from ..script import Script
 from ..text import Span, Text
 from .files import content_of, no_migration, same_number, side_script, text_or_script
 from .listing import Listing, look
+from .naming import NewFile, Request, next_number
 from .reader import Options, Reader
 
 _NUMBER: Final = re.compile(r"[0-9]+")
@@ -129,4 +130,20 @@ def _likeness(listing: Listing) -> int:
     return 1 if any(name.endswith(tuple(_SCRIPTS)) for name in files) else 0
 
 
-READER: Final = Reader(format=formats.NODE_PG_MIGRATE, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the file of a new migration, numbered as the last one is."""
+    found = [match[0] for name in request.names if not name.startswith(".") and (match := _NUMBER.match(name))]
+    now = request.now.astimezone(UTC)
+    milliseconds = str(int(now.timestamp() * 1000))
+    last = max(found, key=int, default=milliseconds)
+    if len(last) == _TIME_OF_DAY:
+        number = f"{now:%Y%m%d%H%M%S}{now.microsecond // 1000:03d}"
+    elif len(last) >= len(milliseconds):
+        number = max(milliseconds, str(int(last) + bool(found)), key=int)
+    else:
+        number = next_number(request, found, width=4)
+    stem = f"{number}_{request.word}"
+    return stem, (NewFile(name=f"{stem}.sql", text="-- Up Migration\n\n-- Down Migration\n"),)
+
+
+READER: Final = Reader(format=formats.NODE_PG_MIGRATE, likeness=_likeness, read=read, new=new)

@@ -16,6 +16,7 @@ from ..foreign import script_of_bytes
 from ..migration import Folder, Migration, checksums_of
 from .files import content_of, no_migration
 from .listing import Listing, look
+from .naming import NewFile, Request, timestamp
 from .reader import Options, Reader
 
 _FILE: Final = "migration.sql"
@@ -72,4 +73,10 @@ def _likeness(listing: Listing) -> int:
     return 2 if _folders(listing) else 0
 
 
-READER: Final = Reader(format=formats.PRISMA, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the file of a new migration."""
+    version = f"{timestamp(request.now)}_{request.word}"
+    return version, (NewFile(name=f"{version}/{_FILE}", text=""),)
+
+
+READER: Final = Reader(format=formats.PRISMA, likeness=_likeness, read=read, new=new)

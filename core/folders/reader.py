@@ -11,6 +11,7 @@ from typing import TypeAlias
 from ..formats import Format
 from ..migration import Folder
 from .listing import Listing
+from .naming import New
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +41,5 @@ class Reader:
     # own says so
     likeness: Callable[[Listing], int]
     read: Read
+    # None where only the tool itself can write one
+    new: New | None = None

@@ -18,6 +18,7 @@ from ..foreign import script_of_bytes
 from ..migration import Folder, Migration, SideScript, checksums_of, line_end_variants
 from .files import content_of, in_order, no_migration, side_script
 from .listing import Listing, look
+from .naming import NewFile, Request, next_number
 from .reader import Options, Reader
 
 _UP, _DOWN, _SIMPLE = ".up.sql", ".down.sql", ".sql"
@@ -99,4 +100,22 @@ def _likeness(listing: Listing) -> int:
     return 2 if any(name.suffix == _UP for name in names) else 1
 
 
-READER: Final = Reader(format=formats.SQLX, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the files of a new migration, with a way back where the last one has it."""
+    names = sorted(((_name(file), file) for file in request.names if _name(file)), key=lambda it: _number_of(it[0]))
+    version = next_number(request, [file.partition("_")[0] for _, file in names], width=None)
+    stem = f"{version}_{request.word}"
+    last = names[-1][0] if names else None
+    if not request.revert and (last is None or last.suffix == _SIMPLE):
+        return version, (NewFile(name=f"{stem}{_SIMPLE}", text="-- Add migration script here\n"),)
+    return version, (
+        NewFile(name=f"{stem}{_UP}", text="-- Add up migration script here\n"),
+        NewFile(name=f"{stem}{_DOWN}", text="-- Add down migration script here\n"),
+    )
+
+
+def _number_of(name: _Name | None) -> int:
+    return name.number if name else 0
+
+
+READER: Final = Reader(format=formats.SQLX, likeness=_likeness, read=read, new=new)

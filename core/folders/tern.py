@@ -21,6 +21,7 @@ from ..script import Script
 from ..text import Edit, Span, Text
 from .files import content_of, in_order, no_migration, side_script, text_or_script
 from .listing import Listing, look
+from .naming import NewFile, Request, next_number
 from .reader import Options, Reader
 
 _NAME: Final = re.compile(r"([0-9]+)_(.+)\.sql")
@@ -155,4 +156,11 @@ def _likeness(listing: Listing) -> int:
     return 2 if any(_BELOW in head or _NO_TRANSACTION.search(head) for _, head in listing.heads()) else 1
 
 
-READER: Final = Reader(format=formats.TERN, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version and the file of a new migration."""
+    version = next_number(request, [match[1] for match in request.matches(_NAME)], width=3)
+    text = f"-- Write your migrate up statements here\n\n{_BELOW.decode()}\n\n"
+    return version, (NewFile(name=f"{version}_{request.word}.sql", text=text),)
+
+
+READER: Final = Reader(format=formats.TERN, likeness=_likeness, read=read, new=new)

@@ -1,4 +1,4 @@
-"""`new`: a migration file with the next number."""
+"""`new`: a migration file with the next number, in the folder's format."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...core.document_types import VERSION, NewDocument, text_of
-from ...core.new_migration import names_in, next_files, write
+from ...core.new_migration import new_files, write
 from ..format import visible
 from ..options import Options
 from ..output import show
@@ -15,8 +15,9 @@ from ..sitting import settings_of
 
 def new(options: Options, name: str, *, revert: bool, verify: bool) -> int:
     """Write the files of a new migration and print their names; needs no database."""
-    folder = settings_of(options).migrations or Path.cwd() / "migrations"
-    version, files = next_files(names_in(folder), name, now=datetime.now(UTC), revert=revert, verify=verify)
+    settings = settings_of(options)
+    folder = settings.migrations or Path.cwd() / "migrations"
+    version, files = new_files(folder, name, now=datetime.now(UTC), revert=revert, verify=verify, said=settings.format)
     paths = [_shown(path) for path in write(folder, files)]
     if options.json:
         show([text_of(NewDocument(changeover=VERSION, version=version, files=tuple(paths)))])
