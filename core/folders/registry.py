@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from . import (
+    atlas,
     dbmate,
     diesel,
     flyway,
@@ -33,5 +34,6 @@ READERS: Final[dict[str, Reader]] = {
         node_pg_migrate.READER,
         graphile_migrate.READER,
         diesel.READER,
+        atlas.READER,
     )
 }
