@@ -27,6 +27,8 @@ from .trees import Parsed, known, trees
 # What pg_dump writes around its output since August 2025; it means something to psql only.
 _RESTRICT: Final = re.compile(rb"(?m)^\\(?:un)?restrict[ \t]+[0-9A-Za-z]+[ \t]*\r?$")
 _UNREAD: Final = "PostgreSQL 18's parser does not know it"
+_ENDING: Final = frozenset({"COMMIT"})
+_VERIFY_ENDS: Final = frozenset({"COMMIT", "ROLLBACK"})
 _ENDS: Final = frozenset({Token.COMMIT, Token.ROLLBACK, Token.ABORT_P, Token.BEGIN_P, Token.START, Token.END_P})
 
 
@@ -37,6 +39,8 @@ class Part:
     text: Text
     # whether the tool's own opt-out asks for no transaction
     transactional: bool = True
+    # a verify script: it ends its own transaction with ROLLBACK
+    verifies: bool = False
     # why the tool itself would not run it, or we do not
     refusals: tuple[Fault, ...] = ()
     notes: tuple[Fault, ...] = ()
@@ -82,7 +86,7 @@ def _read(part: Part) -> Script:
     reader.directives_until(len(lexemes))
     refuse_misplaced(reader)
     _refuse_directives(reader, found)
-    lifted = lift(found)
+    lifted = lift(found, ends=_VERIFY_ENDS if part.verifies else _ENDING)
     for one in lifted.statements:
         if refusal := copy_refusal(one):
             raise refusal

@@ -82,7 +82,7 @@ ATLAS: Final = _format(
 )  # fmt: skip
 SQITCH: Final = _format(
     "sqitch", "sqitch.plan with deploy/name.sql, revert/name.sql, verify/name.sql",
-    *_APPLIED, _N.REVERT, _N.VERIFY, _N.CHECKSUMS, title="Sqitch",
+    _N.APPLY, _N.BASELINE, _N.REVERT, _N.VERIFY, _N.CHECKSUMS, title="Sqitch",
 )  # fmt: skip
 ALEMBIC: Final = _format("alembic", "versions/*.py", title="Alembic")
 DJANGO: Final = _format("django", "0001_initial.py", title="Django")

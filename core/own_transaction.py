@@ -6,7 +6,7 @@ before any query, and ours are there first. See https://www.postgresql.org/docs/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,8 +33,11 @@ class Lifted:
     paired: bool = False
 
 
-def lift(found: Sequence[Found]) -> Lifted:
-    """Return the statements that run inside our transaction. Raises `ScriptError` where one cannot be made of it."""
+def lift(found: Sequence[Found], *, ends: Collection[str]) -> Lifted:
+    """Return the statements that run inside our transaction. Raises `ScriptError` where one cannot be made of it.
+
+    `ends` are the commands that may end the file's own.
+    """
     control = [n for n, one in enumerate(found) if _is_control(one)]
     if not control:
         return _with_modes(list(found), [], paired=False)
@@ -44,7 +47,7 @@ def lift(found: Sequence[Found]) -> Lifted:
     if len(control) == 1:
         raise _refusal(found[first].place, f"{found[first].kind} without a COMMIT after it")
     inside = control[1]
-    if found[inside].kind != "COMMIT" or tree.inner(found[inside].tree).chain:
+    if found[inside].kind not in ends or tree.inner(found[inside].tree).chain:
         what = "AND CHAIN" if found[inside].kind == "COMMIT" else found[inside].kind
         raise _refusal(found[inside].place, f"{what} inside its own transaction")
     if inside != last:

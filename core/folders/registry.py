@@ -15,6 +15,7 @@ from . import (
     native,
     node_pg_migrate,
     prisma,
+    sqitch,
     sqlx,
     tern,
 )
@@ -35,5 +36,6 @@ READERS: Final[dict[str, Reader]] = {
         graphile_migrate.READER,
         diesel.READER,
         atlas.READER,
+        sqitch.READER,
     )
 }

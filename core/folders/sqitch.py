@@ -1,0 +1,204 @@
+"""Sqitch: the changes of sqitch.plan, with their scripts in deploy/, revert/ and verify/, which psql runs.
+
+A change is known by its identity (see `sqitch_plan`); its name may be there several times once it was reworked, and
+then the scripts of the earlier ones have a tag in their names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha1
+from pathlib import Path
+from typing import Final
+
+from .. import formats
+from ..errors import Fault, FolderError
+from ..facts import SqitchDependency, SqitchFacts, SqitchTag
+from ..foreign import Part, nothing, script_of
+from ..migration import Folder, Migration, SideScript, checksums_of
+from ..script import Script
+from . import sqitch_plan
+from .files import content_of, no_migration, side_script, text_or_script
+from .listing import Listing, look
+from .psql import prepared
+from .reader import Options, Reader
+from .sqitch_plan import Change, Need, Plan
+
+_CONFIG: Final = "sqitch.conf"
+_SECTION: Final = re.compile(r'\s*\[\s*(?P<name>[^\s"\]]+)(?:\s+"(?P<sub>[^"]*)")?\s*\]\s*(?:[#;].*)?')
+_VALUE: Final = re.compile(
+    r'\s*(?P<key>[A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^#;]*?))\s*(?:[#;].*)?'
+)
+
+
+def read(path: Path, options: Options) -> Folder:
+    """Return the changes of the plan in its order; raises `FolderError` where the plan cannot be read."""
+    listing = look(path)
+    config = _config(listing)
+    plan_file = config.get("core.plan_file") or str(Path(config.get("core.top_dir", ".")) / sqitch_plan.PLAN)
+    plan_file = plan_file if plan_file in listing.files else sqitch_plan.PLAN
+    if plan_file not in listing.files:
+        raise no_migration(path, formats.SQITCH.pattern)
+    try:
+        plan = sqitch_plan.read(content_of(path, plan_file).decode(), file=plan_file)
+    except UnicodeDecodeError as error:
+        raise FolderError(f"{plan_file} is not UTF-8.") from error
+    if not plan.changes:
+        raise no_migration(path, formats.SQITCH.pattern)
+    registry = config.get("engine.pg.registry") or config.get("core.registry")
+    files = _Files(
+        path=path,
+        listing=listing,
+        config=config,
+        variables={
+            "registry": registry or "sqitch",
+            **_variables(config),
+            **options.placeholders,
+        },
+        top=_folder(config.get("core.top_dir", "")),
+    )
+    return Folder(
+        path=path,
+        format=formats.SQITCH.name,
+        migrations=tuple(files.migration(plan, change) for change in plan.changes),
+        history_schema=registry,
+    )
+
+
+def _config(listing: Listing) -> dict[str, str]:
+    """Return the values of sqitch.conf in the folder, by `section.sub.key`."""
+    if _CONFIG not in listing.names:
+        return {}
+    found: dict[str, str] = {}
+    section = ""
+    for line in content_of(listing.path, _CONFIG).decode("utf-8", "replace").splitlines():
+        if match := _SECTION.fullmatch(line):
+            section = ".".join(filter(None, [match["name"].lower(), match["sub"]]))
+        elif match := _VALUE.fullmatch(line):
+            quoted = match["quoted"]
+            key = match["key"] if section.endswith(".variables") else match["key"].lower()
+            found[f"{section}.{key}"] = match["plain"] if quoted is None else quoted
+    return found
+
+
+def _variables(config: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of psql; those of deploy stand before the general ones."""
+    found: dict[str, str] = {}
+    for section in ("core.variables.", "engine.pg.variables.", "deploy.variables."):
+        found.update({key.removeprefix(section): value for key, value in config.items() if key.startswith(section)})
+    return found
+
+
+def _folder(name: str) -> str:
+    return "" if name in {"", "."} else f"{name.strip('/')}/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    path: Path
+    listing: Listing
+    config: Mapping[str, str]
+    variables: Mapping[str, str]
+    # with a slash at its end
+    top: str
+
+    def migration(self, plan: Plan, change: Change) -> Migration:
+        file = self._script_file("deploy", change)
+        is_there = file in self.listing.files
+        content = content_of(self.path, file) if is_there else b""
+        return Migration(
+            version=change.id,
+            name=change.name,
+            file=file,
+            content=content,
+            checksums=checksums_of(content),
+            script=self._script(content, file) if is_there else _missing(file),
+            revert=self._side("revert", change),
+            verify=self._side("verify", change),
+            recorded_checksum=sha1(content, usedforsecurity=False).hexdigest() if is_there else None,
+            facts=SqitchFacts(
+                change_id=change.id,
+                project=plan.project,
+                uri=plan.uri,
+                note=change.note,
+                planned_at=change.planned_at,
+                planner_name=change.planner,
+                planner_email=change.email,
+                requires=tuple(_dependency(it) for it in change.needs if not it.conflict),
+                conflicts=tuple(_dependency(it) for it in change.needs if it.conflict),
+                tags=tuple(
+                    SqitchTag(
+                        tag_id=tag.id,
+                        name=tag.name,
+                        note=tag.note,
+                        planned_at=tag.planned_at,
+                        planner_name=tag.planner,
+                        planner_email=tag.email,
+                    )
+                    for tag in change.tags
+                ),
+            ),
+        )
+
+    def _script_file(self, kind: str, change: Change) -> str:
+        folder = _folder(self.config.get(f"core.{kind}_dir", f"{self.top}{kind}"))
+        suffix = f".{self.config.get('core.extension', 'sql')}"
+        # a reworked change has its scripts under the first of its tags that a deploy script is named for
+        deploy = _folder(self.config.get("core.deploy_dir", f"{self.top}deploy"))
+        names = [f"{change.name}{tag}{suffix}" for tag in change.reworked_at] or [f"{change.name}{suffix}"]
+        return folder + next((name for name in names if f"{deploy}{name}" in self.listing.files), names[0])
+
+    def _side(self, kind: str, change: Change) -> SideScript | None:
+        file = self._script_file(kind, change)
+        if file not in self.listing.files:
+            return None
+        content = content_of(self.path, file)
+        return side_script(file, content, self._script(content, file, verifies=kind == "verify"))
+
+    def _script(self, content: bytes, file: str, *, verifies: bool = False) -> Script:
+        text = text_or_script(content, file)
+        if isinstance(text, Script):
+            return text
+        ready = prepared(text, self.variables)
+        if isinstance(ready, Fault):
+            return script_of(Part(text=text, refusals=(ready,)))
+        filled, unknown = ready
+        script = script_of(Part(text=filled, verifies=verifies))
+        if unknown and any(note.id == "not-known" for note in script.notes):
+            return script_of(Part(text=text, refusals=(_unset(file, unknown[0]),)))
+        return script
+
+
+def _dependency(need: Need) -> SqitchDependency:
+    return SqitchDependency(dependency=need.text, change_id=need.change_id)
+
+
+def _missing(file: str) -> Script:
+    fault = Fault(
+        id="script",
+        summary=f"{file} is planned, and it is not there.",
+        advice="Bring the script back, or take the change out of the plan.",
+        file=file,
+        line=1,
+    )
+    script = nothing()
+    return Script(statements=(), transactional=script.transactional, allows=(), refusals=(fault,))
+
+
+def _unset(file: str, name: str) -> Fault:
+    return Fault(
+        id="placeholder",
+        summary=f"The variable {name} of psql has no value.",
+        advice='Give it one in changeover.toml under [placeholders], or in sqitch.conf under [core "variables"].',
+        file=file,
+        line=1,
+    )
+
+
+def _likeness(listing: Listing) -> int:
+    return 3 if any(file.rpartition("/")[2] == sqitch_plan.PLAN for file in listing.files) else 0
+
+
+READER: Final = Reader(format=formats.SQITCH, likeness=_likeness, read=read)
