@@ -13,11 +13,13 @@ from ..errors import FolderError
 _HEAD = 65536
 # Folders below the migrations folder: nested releases are two or three deep.
 _DEPTH = 8
+# What other programs keep in a project.
+_ELSEWHERE = frozenset({"node_modules", "__pycache__", "target", "vendor"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The files of a folder, by their names relative to it with `/`, sorted; hidden ones are among them."""
+    """The files of a folder, by their names relative to it with `/`, sorted; not those in hidden folders."""
 
     path: Path
     files: tuple[str, ...]
@@ -50,15 +52,25 @@ class Listing:
         except OSError:
             return False
 
-    def heads(self, suffix: str = ".sql") -> Iterator[tuple[str, bytes]]:
-        """Yield the beginning of each file of the folder itself with this suffix, as far as it can be read."""
+    def heads(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the beginning of each SQL file of the folder itself, as far as it can be read."""
         for name in self.names:
-            if name.endswith(suffix) and not name.startswith("."):
-                try:
-                    with (self.path / name).open("rb") as file:
-                        yield name, file.read(_HEAD)
-                except OSError:
-                    continue
+            if name.endswith(".sql") and not name.startswith("."):
+                yield name, self.head(name)
+
+    def head(self, file: str) -> bytes:
+        """Return the beginning of a file, read once; nothing of one that cannot be read."""
+        if file not in self._read:
+            try:
+                with (self.path / file).open("rb") as stream:
+                    self._read[file] = stream.read(_HEAD)
+            except OSError:
+                self._read[file] = b""
+        return self._read[file]
+
+    @cached_property
+    def _read(self) -> dict[str, bytes]:
+        return {}
 
 
 def look(path: Path) -> Listing:
@@ -81,7 +93,7 @@ def look(path: Path) -> Listing:
 def _files(path: Path, prefix: str, depth: int) -> Iterator[str]:
     for entry in path.iterdir():
         if entry.is_dir() and not entry.is_symlink():
-            if depth and entry.name not in {".git", "node_modules", "__pycache__", ".venv", "target"}:
+            if depth and not entry.name.startswith(".") and entry.name not in _ELSEWHERE:
                 yield from _files(entry, f"{prefix}{entry.name}/", depth - 1)
         else:
             yield f"{prefix}{entry.name}"

@@ -12,6 +12,7 @@ from . import (
     golang_migrate,
     goose,
     graphile_migrate,
+    listed,
     native,
     node_pg_migrate,
     prisma,
@@ -37,5 +38,7 @@ READERS: Final[dict[str, Reader]] = {
         diesel.READER,
         atlas.READER,
         sqitch.READER,
+        # listed, and never run
+        *listed.LISTED,
     )
 }
