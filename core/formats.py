@@ -80,10 +80,7 @@ ATLAS: Final = _format(
     "atlas", "20060102150405_name.sql with atlas.sum",
     _N.APPLY, _N.BASELINE, _N.REPAIR, _N.CHECKSUMS, title="Atlas",
 )  # fmt: skip
-SQITCH: Final = _format(
-    "sqitch", "sqitch.plan with deploy/name.sql, revert/name.sql, verify/name.sql",
-    _N.APPLY, _N.BASELINE, _N.REVERT, _N.VERIFY, _N.CHECKSUMS, title="Sqitch",
-)  # fmt: skip
+SQITCH: Final = _format("sqitch", "sqitch.plan with deploy/name.sql, revert/name.sql, verify/name.sql", title="Sqitch")
 ALEMBIC: Final = _format("alembic", "versions/*.py", title="Alembic")
 DJANGO: Final = _format("django", "0001_initial.py", title="Django")
 RAILS: Final = _format("rails", "20060102150405_name.rb", title="Rails")

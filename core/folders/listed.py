@@ -125,7 +125,7 @@ _KINDS: Final = (
     _Kind(
         format=formats.PGROLL,
         pattern=re.compile(r"(?P<version>(?P<name>[^/]+))\.(?:ya?ml|json)"),
-        words=("operations",),
+        words=("operations:", '"operations"'),
         order=_by_name,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The formats whose folders can be read; a format that is not here is not supported."""
+"""The formats whose folders are read: those that are worked with, and those that are only recognised."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ READERS: Final[dict[str, Reader]] = {
         graphile_migrate.READER,
         diesel.READER,
         atlas.READER,
-        sqitch.READER,
-        # listed, and never run
-        *listed.LISTED,
     )
 }
+
+# Recognised, so that nobody takes them for another format: no module in core/history/ writes their tables.
+UNRECORDED: Final[dict[str, Reader]] = {reader.format.name: reader for reader in (sqitch.READER, *listed.LISTED)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from changeover.core.folders.detect import read_any
 from changeover.core.folders.reader import Options
+from changeover.core.folders.registry import READERS, UNRECORDED
 from changeover.core.migration import Folder, Migration
 from changeover.core.script import Script
 
@@ -20,7 +20,8 @@ def lay(path: Path, files: dict[str, str | bytes]) -> Path:
 
 def read(path: Path, form: str, files: dict[str, str | bytes], **options: object) -> Folder:
     """Write files and read them as a folder of the format."""
-    found = read_any(lay(path, files), said=form, options=Options(**options))  # type: ignore[arg-type]
+    reader = {**READERS, **UNRECORDED}[form]
+    found = reader.read(lay(path, files), Options(**options))  # type: ignore[arg-type]
     assert found.format == form
     return found
 

@@ -37,7 +37,6 @@ PAIR: dict[str, str | bytes] = {"1_a.up.sql": "SELECT 1;", "1_a.down.sql": ""}
         ({"committed/000001.sql": "--! Previous: -\n"}, "graphile-migrate"),
         ({"2020-01-01-000000_a/up.sql": "SELECT 1;"}, "diesel"),
         ({"20240101000000_a.sql": "SELECT 1;", "atlas.sum": "h1:x"}, "atlas"),
-        ({"sqitch.plan": "%project=p\n\na 2026-01-01T00:00:00Z N <n@e>\n", "deploy/a.sql": ""}, "sqitch"),
     ],
 )
 def test_names_texts_and_files_of_the_tools_own_say_it(

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from changeover.core import formats
-from changeover.core.folders.detect import detect, read_any
+from changeover.core.errors import FolderError
+from changeover.core.folders.detect import candidates, detect
+from changeover.core.folders.listing import look
+from changeover.core.folders.reader import Options
+from changeover.core.folders.registry import UNRECORDED
 
 from .folder_files import lay
 
@@ -51,14 +55,22 @@ FOLDERS: dict[str, tuple[dict[str, str | bytes], list[tuple[str, str]]]] = {
 @pytest.mark.parametrize("form", FOLDERS)
 def test_they_come_in_the_tools_order_and_have_no_statements(form: str, tmp_path: Path) -> None:
     files, expected = FOLDERS[form]
-    assert detect(lay(tmp_path, dict(files))) == form
-    found = read_any(tmp_path)
+    assert candidates(look(lay(tmp_path, dict(files)))) == (form,)
+    found = UNRECORDED[form].read(tmp_path, Options())
     assert [(m.version, m.foreign) for m in found.migrations] == expected
     assert all(m.script.statements == () for m in found.migrations)
     assert not formats.BY_NAME[found.format].is_applied
 
 
-def test_a_folder_of_flyways_names_is_refinerys_where_the_history_is(tmp_path: Path) -> None:
-    lay(tmp_path, {"V1__a.sql": "SELECT 1"})
-    assert detect(tmp_path) == "flyway"
-    assert detect(tmp_path, history="refinery") == "refinery"
+@pytest.mark.parametrize("form", [*FOLDERS, "sqitch"])
+def test_a_folder_that_is_only_recognised_is_refused_by_its_tools_name(form: str, tmp_path: Path) -> None:
+    plan = "%project=p\n\na 2026-01-01T00:00:00Z N <n@e>\n"
+    lay(tmp_path, dict(FOLDERS[form][0]) if form in FOLDERS else {"sqitch.plan": plan, "deploy/a.sql": ""})
+    for said in (None, form):
+        with pytest.raises(FolderError, match=f"folder of {formats.BY_NAME[form].title}"):
+            detect(tmp_path, said=said)
+
+
+def test_words_in_a_file_beside_do_not_make_a_folder_of_sql_files_another_tools(tmp_path: Path) -> None:
+    lay(tmp_path, {"20240101000000_a.sql": "-- migrate:up\n-- migrate:down\n", "notes.yaml": "operations: none\n"})
+    assert detect(tmp_path) == "dbmate"
