@@ -51,7 +51,7 @@ The path of the data, one line per module::
       estimate           what a statement locks, rewrites, scans and builds (estimates/: by kind of statement)
       type_changes       which changes of a column's type leave the rows as they are
       default_names      what PostgreSQL calls constraints and indexes that have no name
-      history/           one module per history table format: read, record
+      history/           one module per history table format: read, record (ledger: what a run needs of one)
       rights, right_needs  what the statements of a plan need of our role
       column_wishes      what they say of columns that are there (defaults: whether two say the same)
       surroundings       what is around a plan: rights held, room on the server, settings, what is in the way
@@ -96,7 +96,7 @@ The path of the data, one line per module::
       sending            its statements on their way to the server, short ones together
       groups             which statements may share a message, and how many
       steps              a migration outside a transaction
-      recording          what the history says once an entry of a plan is done
+      recording          an entry of a plan as the history sees it
       telling            what an attempt says while it runs
       watch              who blocks us, who waits behind us; the lock budget
       stalls             how many waited behind us, and for how long

@@ -34,7 +34,7 @@ def digest_of(
         "history": {
             "format": history.format,
             "table": history.table,
-            "applied": sorted([r.version, r.checksums.exact, list(r.deferred)] for r in history.applied),
+            "applied": sorted([r.version, r.checksum, list(r.deferred)] for r in history.applied),
         },
         "decisions": [_decisions(item, statements) for item, statements in work],
         "limits": {

@@ -16,9 +16,9 @@ from .catalog import Catalog
 from .effects import effects_of
 from .errors import Fault, UsageError
 from .history import AttemptRecord, History, StepRecord
+from .history.ledger import Record
 from .judge import Entry, Judged, holds_now, judge
 from .migration import Folder, Migration
-from .plan import Record
 from .precheck import Decision
 from .rebuild import InvalidIndex, drop_step, in_the_way, invalid_indexes
 from .resume import Found, StepLook, is_resumable, look_at_steps, lost_steps

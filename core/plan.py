@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from .directives import Condition
 from .errors import Fault, PlanChanged
 from .history import History, StepRecord
+from .history.ledger import Record
 from .locks import LockMode
 from .migration import Migration
 from .precheck import Decision, Row, Wish
@@ -103,22 +103,6 @@ class PlannedStatement:
     done_before: bool = False
     # ours and not the file's: it makes room for the statement after it
     added: bool = False
-
-
-class Record(StrEnum):
-    """What the history says once an entry of a plan is done; always in one transaction with the attempt log.
-
-    APPLIED: a row puts the migration in force. DEFERRED: its row has fewer deferred steps. REVERTED: its row is gone.
-    KEPT: its row stays as it is. NOT_APPLIED: the attempt log says that it is pending again. PARTIAL: the attempt log
-    says that it is still half-done, with `carried` as what is known of its steps.
-    """
-
-    APPLIED = "applied"
-    DEFERRED = "deferred"
-    REVERTED = "reverted"
-    KEPT = "kept"
-    NOT_APPLIED = "not applied"
-    PARTIAL = "partial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,12 +29,11 @@ from .events import (
     StopConfirmed,
 )
 from .guard import Guard
-from .history import native as history
-from .history.native import Authorship
+from .history.ledger import Deed, Ledger
 from .journal import Journal
 from .keys import Keys
 from .plan import Approval, Plan, PlannedMigration
-from .recording import expect
+from .recording import deed_of
 from .settle import settle
 from .stalls import Stalls
 from .tasks import to_completion, was_cancelled
@@ -72,10 +71,9 @@ async def run(
     plan: Plan,
     approval: Approval,
     *,
-    schema: str,
+    ledger: Ledger,
     keys: Keys,
     guard: Guard,
-    by: Authorship,
     connect: Connector,
     journal: Journal,
     emit: Emit,
@@ -100,17 +98,15 @@ async def run(
     await watch.prepare()
     stop.end_blocker = watch.end_blocker
     if not plan.history.exists:
-        await _create_history(connect, schema)
+        await _create_history(connect, ledger)
     work = Work(
-        schema=schema,
+        ledger=ledger,
         keys=keys,
         limits=plan.limits,
-        by=by,
         connect=connect,
         watch=watch,
         emit=emit,
         stop=stop,
-        in_force={row.version: (row.checksums.exact, row.deferred) for row in plan.history.applied},
     )
     return await _all(work, plan, guard, journal)
 
@@ -196,6 +192,10 @@ class _Turn:
         return self.planned.migration.version
 
     @property
+    def deed(self) -> Deed:
+        return deed_of(self.work.ledger, self.planned)
+
+    @property
     def elapsed(self) -> float:
         return time.monotonic() - self.began
 
@@ -222,7 +222,7 @@ class _Turn:
 
     async def recorded(self, xid: str | None, deferred: tuple[int, ...]) -> None:
         """Say that the entry is done, and expect what it wrote into the history from now on."""
-        expect(self.work, self.planned)
+        self.work.ledger.expect(self.deed)
         wal = await self.work.watch.wal_position()
         self.work.emit(
             MigrationApplied(
@@ -305,7 +305,7 @@ async def _conclude(turn: _Turn, ending: Ending) -> Outcome | None:
 async def _settled(turn: _Turn, ending: Lost) -> Outcome | None:
     work = turn.work
     found = await settle(
-        work.connect, schema=work.schema, keys=work.keys, version=turn.version, run=work.by.run, emit=work.emit
+        work.connect, ledger=work.ledger, keys=work.keys, deed=turn.deed, xid=ending.xid, emit=work.emit
     )
     if found is None:
         return turn.end(Result.IN_DOUBT, ending.fault)
@@ -328,43 +328,34 @@ def _outcome(result: Result, applied: int, fault: Fault | None, left_behind: tup
 
 
 async def _record_failure(turn: _Turn, fault: Fault) -> None:
-    """Write the failed attempt into the attempt log, in a transaction of its own; a loss of it is only logged.
-
-    A repair that failed has settled nothing: what the attempt log said before stands.
-    """
-    if turn.planned.entry == "repair":
+    """Write the failed attempt into the history, in a transaction of its own; a loss of it is only logged."""
+    ledger, deed = turn.work.ledger, turn.deed
+    row = ledger.attempt(deed, state="failed", sqlstate=fault.sqlstate, error=fault.summary)
+    if not row:
         return
-    row = history.record_attempt(
-        turn.work.schema,
-        turn.version,
-        turn.work.by,
-        entry=turn.planned.entry,
-        state="failed",
-        sqlstate=fault.sqlstate,
-        error=fault.summary,
-    )
     try:
         connection = await turn.work.connect("migration")
         try:
             await connection.execute(row)
+            ledger.attempted(deed, "failed")
         finally:
             await connection.close()
     except ChangeoverError as error:
         log.warning("the failed attempt could not be recorded: %s", error)
 
 
-async def _create_history(connect: Connector, schema: str) -> None:
+async def _create_history(connect: Connector, ledger: Ledger) -> None:
     connection = await connect("migration")
     try:
         await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         # durable, whatever the role is set to: the first migration's fate is read from it after a crash
         await connection.execute("SET LOCAL lock_timeout = '2s'; SET LOCAL synchronous_commit = on")
-        await connection.execute(history.creation(schema))
+        await connection.execute(ledger.creation())
         await connection.execute("COMMIT")
     except ServerError as error:
         raise Refused(
-            f"The history tables could not be made in schema {schema}: {error.summary}",
-            advice="GRANT CREATE ON DATABASE to this role, or have an owner make the schema for it.",
+            f"The history table {ledger.table} could not be made: {error.summary}",
+            advice="GRANT CREATE ON its schema (or the DATABASE, where that is not there yet) to this role.",
             report=error.report,
         ) from None
     finally:

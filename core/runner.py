@@ -28,7 +28,8 @@ from .connect import Connection, Connector
 from .errors import ChangeoverError, ConnectionLost, ExitCode, Fault, LockHeld, ServerError, UsageError, fault_of
 from .events import Event, PlanConfirmed, Result, RunFinished, RunStarted, StopAsked
 from .guard import Guard, hold
-from .history.native import Authorship
+from .history.ledger import Authorship
+from .history.native_ledger import NativeLedger
 from .journal import Journal
 from .keys import Keys, keys_of
 from .masking import masked
@@ -150,10 +151,9 @@ class Runner:
             outcome = await run(
                 survey.plan,
                 approval,
-                schema=settings.schema,
+                ledger=NativeLedger(settings.schema, survey.history, by),
                 keys=keys,
                 guard=guard,
-                by=by,
                 connect=connect,
                 journal=self._journal,
                 emit=self._emit,

@@ -15,7 +15,7 @@ from typing import Final
 from .connect import Connector
 from .errors import ChangeoverError, ConnectError, ConnectionLost
 from .events import Emit, Settled
-from .history import native as history
+from .history.ledger import Deed, Ledger
 from .keys import Keys, attempt_to_take
 from .sql import query
 
@@ -27,12 +27,17 @@ _PATIENCE: Final = 60.0
 _GRACE: Final = 1.0
 
 
-async def settle(connect: Connector, *, schema: str, keys: Keys, version: str, run: str, emit: Emit) -> bool | None:
-    """Return whether this run's record of the migration is there; None where no primary answered in time."""
+async def settle(
+    connect: Connector, *, ledger: Ledger, keys: Keys, deed: Deed, xid: str | None, emit: Emit
+) -> bool | None:
+    """Return whether this run's record of the deed is there; None where no primary answered in time.
+
+    `xid` is the transaction that would have written it, None where that is not known.
+    """
     began = time.monotonic()
     while (elapsed := time.monotonic() - began) < _PATIENCE:
         try:
-            applied = await _ask(connect, schema, keys, version, run, end_holder=elapsed > _GRACE)
+            applied = await _ask(connect, ledger.proof(deed, xid=xid), keys, end_holder=elapsed > _GRACE)
         except ConnectError as error:
             if not error.mendable:
                 # A changed password, say: asked again and again it locks the account, and answers nothing.
@@ -49,13 +54,13 @@ async def settle(connect: Connector, *, schema: str, keys: Keys, version: str, r
             await asyncio.sleep(1.0)
             continue
         if applied is not None:
-            emit(Settled(version=version, applied=applied, elapsed=time.monotonic() - began))
+            emit(Settled(version=deed.migration.version, applied=applied, elapsed=time.monotonic() - began))
             return applied
         await asyncio.sleep(0.2)
     return None
 
 
-async def _ask(connect: Connector, schema: str, keys: Keys, version: str, run: str, *, end_holder: bool) -> bool | None:
+async def _ask(connect: Connector, proof: str | None, keys: Keys, *, end_holder: bool) -> bool | None:
     """Return the answer, or None where the old transaction has not ended, or a standby answered."""
     connection = await connect("settle")
     try:
@@ -67,8 +72,8 @@ async def _ask(connect: Connector, schema: str, keys: Keys, version: str, run: s
                 # Its client gave it up, and a link with a hole in it does not tell it so.
                 await connection.fetch(query("end_holder"), keys.fate, connect.application("migration"))
             return None
-        tag = await connection.execute(history.recorded_by(schema, version, run))
+        found = proof is not None and await connection.execute(proof) == "SELECT 1"
         await connection.execute("ROLLBACK")
-        return tag == "SELECT 1"
+        return found
     finally:
         await connection.close()

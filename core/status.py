@@ -87,12 +87,7 @@ def _of_file(migration: Migration, row: AppliedMigration | None, attempt: Attemp
             checksum=migration.checksums.exact,
             note=note,
         )
-    if row.checksums.exact == migration.checksums.exact:
-        state, note = State.APPLIED, ""
-    elif row.checksums.normalised == migration.checksums.normalised:
-        state, note = State.LINE_ENDINGS, "only the line endings differ from what was applied"
-    else:
-        state, note = State.CHANGED, "the file was edited after it was applied"
+    state, note = _compared(migration, row)
     if attempt is not None:
         state, note = State.PARTIAL, f"its revert stopped half-way: {_steps_words(attempt)}"
     elif state is not State.CHANGED and row.deferred:
@@ -106,9 +101,18 @@ def _of_file(migration: Migration, row: AppliedMigration | None, attempt: Attemp
         applied_at=row.applied_at,
         operator=row.operator,
         duration_ms=row.duration_ms,
-        checksum=row.checksums.exact,
+        checksum=row.checksum,
         note=note,
     )
+
+
+def _compared(migration: Migration, row: AppliedMigration) -> tuple[State, str]:
+    """Return whether the file is the one that was applied, as far as the history can tell."""
+    if row.checksums is None or row.checksums.exact == migration.checksums.exact:
+        return State.APPLIED, ""
+    if row.checksums.normalised == migration.checksums.normalised:
+        return State.LINE_ENDINGS, "only the line endings differ from what was applied"
+    return State.CHANGED, "the file was edited after it was applied"
 
 
 def _unapplied(attempt: AttemptRecord | None) -> tuple[State, str]:
@@ -137,6 +141,6 @@ def _of_row(row: AppliedMigration) -> MigrationStatus:
         applied_at=row.applied_at,
         operator=row.operator,
         duration_ms=row.duration_ms,
-        checksum=row.checksums.exact,
+        checksum=row.checksum,
         note="it is in force, and its file is not in the folder",
     )

@@ -16,11 +16,10 @@ from .connect import Connection
 from .errors import ChangeoverError, ConnectError, ConnectionLost, Fault, PlanChanged, ServerError
 from .events import MigrationCommitting
 from .history import StepRecord
-from .history import native as history
 from .inquest import what_became_of
 from .plan import PlannedMigration, PlannedStatement
 from .precheck import Decision
-from .recording import deferred_after, recording
+from .recording import deed_of
 from .resume import OF_THE_CONNECTION, Found, step_hash
 from .sending import check_proof, is_sent
 from .settle import settle
@@ -51,6 +50,8 @@ class _Steps:
     losses: int = 0
     # statements that may be done or not
     unknown: list[int] = field(default_factory=list)
+    # of the transaction that records the end
+    xid: str | None = None
 
 
 async def attempt(work: Work, planned: PlannedMigration, connection: Connection) -> Ending:
@@ -109,7 +110,7 @@ async def _through(work: Work, planned: PlannedMigration, connection: Connection
             # its name is free: an invalid index that has it from here on is a new one
             steps.invalid_before &= await work.watch.invalid_indexes()
     steps.tell.statement = None
-    return await _record(work, planned, connection, steps, duration_ms=round((time.monotonic() - began) * 1000))
+    return await _record(work, planned, connection, steps, seconds=time.monotonic() - began)
 
 
 def _ended(statement: PlannedStatement) -> str:
@@ -130,7 +131,7 @@ async def _send(
 ) -> str:
     """Record the statement as running, send it, and look whether it left an invalid index."""
     steps.states[statement.number] = "running"
-    await connection.execute(_attempt_row(work, planned, steps, state="running"))
+    await _under_way(work, planned, connection, steps)
     # A CONCURRENTLY step waits for others without blocking them; timed out, it would leave an invalid index.
     patient = statement.outside_transaction
     steps.budget.total = float("inf") if patient else work.limits.lock_timeout
@@ -143,21 +144,21 @@ async def _send(
 
 
 async def _record(
-    work: Work, planned: PlannedMigration, connection: Connection, steps: _Steps, *, duration_ms: int
+    work: Work, planned: PlannedMigration, connection: Connection, steps: _Steps, *, seconds: float
 ) -> Ending:
     """Write down how it ended, in a transaction of its own under the fate key."""
-    migration = planned.migration
     # Where the end of the record is not heard, the steps are known to be done.
-    await connection.execute(_attempt_row(work, planned, steps, state="running"))
+    await _under_way(work, planned, connection, steps)
     await begin(work, connection)
-    rows = recording(work, planned, duration_ms=duration_ms, steps=_step_records(planned, steps))
+    deed = deed_of(work.ledger, planned)
+    rows = work.ledger.recording(deed, seconds=seconds, steps=_step_records(planned, steps))
     await connection.execute(f"RESET ROLE; {rows}; SET LOCAL synchronous_commit = on")
-    xid = await work.watch.transaction_id(connection.backend)
-    work.emit(MigrationCommitting(version=migration.version, xid=xid))
+    steps.xid = await work.watch.transaction_id(connection.backend)
+    work.emit(MigrationCommitting(version=planned.migration.version, xid=steps.xid))
     tag = await to_completion(silence.execute(connection, work.watch, "COMMIT"))
     if tag != "COMMIT":
         raise ServerError(f"COMMIT was answered with {tag}: the steps are done, and not recorded.")
-    return Applied(xid=xid, deferred=deferred_after(work, planned))
+    return Applied(xid=steps.xid, deferred=deed.deferred)
 
 
 async def _after_loss(
@@ -167,18 +168,13 @@ async def _after_loss(
     steps.losses += 1
     statement = steps.tell.statement
     if statement is None:
-        found = await settle(
-            work.connect,
-            schema=work.schema,
-            keys=work.keys,
-            version=planned.migration.version,
-            run=work.by.run,
-            emit=work.emit,
-        )
+        deed = deed_of(work.ledger, planned)
+        found = await settle(work.connect, ledger=work.ledger, keys=work.keys, deed=deed, xid=steps.xid, emit=work.emit)
         if found is None:
-            return Lost(fault=steps.tell.fail(error))
+            return Lost(fault=steps.tell.fail(error), xid=steps.xid)
         if found:
-            return Applied(xid=None, deferred=deferred_after(work, planned))
+            return Applied(xid=steps.xid, deferred=deed.deferred)
+        steps.xid = None
     elif not await _find_out(work, planned, connection, steps):
         return await _stopped_short(work, planned, steps, steps.tell.fail(error))
     if steps.losses > _LOSSES or any(it.kind in {"SET", "RESET", "LOAD"} for it in planned.statements):
@@ -242,24 +238,32 @@ async def _note(work: Work, planned: PlannedMigration, steps: _Steps, state: str
 
     Where that cannot be done, the row that says `running` stands: the next look settles it by the catalog.
     """
+    row = _attempt_row(work, planned, steps, state=state, fault=fault or _NO_FAULT)
+    if not row:
+        return
     try:
         connection = await work.connect("migration")
         try:
-            await connection.execute(_attempt_row(work, planned, steps, state=state, fault=fault or _NO_FAULT))
+            await connection.execute(row)
+            work.ledger.attempted(deed_of(work.ledger, planned), state)
         finally:
             await connection.close()
     except ChangeoverError as error:
         log.warning("the end of the attempt could not be recorded: %s", error)
 
 
+async def _under_way(work: Work, planned: PlannedMigration, connection: Connection, steps: _Steps) -> None:
+    """Write into the history how far the attempt is, where the format has a place for it."""
+    if row := _attempt_row(work, planned, steps, state="running"):
+        await connection.execute(row)
+        work.ledger.attempted(deed_of(work.ledger, planned), "running")
+
+
 def _attempt_row(
     work: Work, planned: PlannedMigration, steps: _Steps, *, state: str, fault: Fault | None = None
 ) -> str:
-    return history.record_attempt(
-        work.schema,
-        planned.migration.version,
-        work.by,
-        entry=planned.entry,
+    return work.ledger.attempt(
+        deed_of(work.ledger, planned),
         state=state,
         sqlstate=fault.sqlstate if fault else None,
         error=fault.summary if fault else None,

@@ -18,10 +18,9 @@ from . import silence
 from .connect import Connection
 from .errors import ConnectionLost, Fault, PlanChanged, ServerError, fault_of
 from .events import MigrationCommitting
-from .history import native as history
 from .keys import attempt_to_take
 from .plan import PlannedMigration
-from .recording import deferred_after, recording
+from .recording import deed_of
 from .sending import Escaped, Sending, Stopping
 from .tasks import to_completion, was_cancelled
 from .telling import Telling
@@ -103,8 +102,8 @@ async def _through(
     await connection.execute(_XID_KEPT)
     progress.xid = await work.watch.transaction_id(connection.backend)
     await Sending(work, planned, connection, budget, progress.tell).all()
-    progress.deferred = deferred_after(work, planned)
-    await _record(work, planned, connection, duration_ms=round((time.monotonic() - began) * 1000))
+    progress.deferred = deed_of(work.ledger, planned).deferred
+    await _record(work, planned, connection, seconds=time.monotonic() - began)
     return await _commit(work, planned, connection, progress)
 
 
@@ -156,17 +155,17 @@ def limits(work: Work, connection: Connection, *, scope: str) -> str:
 
 async def as_approved(work: Work, connection: Connection) -> None:
     """Compare the history with the approved one plus our own rows; raises `PlanChanged` where it is another one."""
-    expected = history.fingerprint([(version, *row) for version, row in work.in_force.items()])
-    if await connection.execute(history.fingerprint_check(work.schema, expected)) != "SELECT 1":
+    if await connection.execute(work.ledger.unchanged()) != "SELECT 1":
         raise PlanChanged(
             "The history is not the approved one plus what this run has done.",
             advice="Somebody else wrote to it meanwhile: look with `changeover status`.",
         )
 
 
-async def _record(work: Work, planned: PlannedMigration, connection: Connection, *, duration_ms: int) -> None:
+async def _record(work: Work, planned: PlannedMigration, connection: Connection, *, seconds: float) -> None:
+    rows = work.ledger.recording(deed_of(work.ledger, planned), seconds=seconds)
     # A file may have changed the role; the history belongs to the one that connected.
-    await connection.execute(f"RESET ROLE; {recording(work, planned, duration_ms=duration_ms)}")
+    await connection.execute(f"RESET ROLE; {rows}")
 
 
 async def _commit(work: Work, planned: PlannedMigration, connection: Connection, progress: _Progress) -> Ending:

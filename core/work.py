@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from .blockers import EndWish
 from .connect import Connector, WaitCutter
 from .errors import ChangeoverError, Fault, Place, fault_of
 from .events import Backend, Emit, LocksSeen
-from .history.native import Authorship
+from .history.ledger import Ledger
 from .keys import Keys
 from .plan import Limits, PlannedMigration, PlannedStatement
 from .watch import Watch
@@ -34,16 +34,13 @@ class Stop:
 class Work:
     """A run in progress."""
 
-    schema: str
+    ledger: Ledger
     keys: Keys
     limits: Limits
-    by: Authorship
     connect: Connector
     watch: Watch
     emit: Emit
     stop: Stop
-    # version, exact checksum and deferred numbers of each migration in force: the approved ones plus our own
-    in_force: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

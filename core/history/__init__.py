@@ -10,17 +10,25 @@ from ..migration import Checksums
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedMigration:
-    """A migration in force, as the history table has it."""
+    """A migration in force, as the history table has it; None where a format does not keep it."""
 
     version: str
     name: str
-    checksums: Checksums
-    applied_at: datetime
-    operator: str
-    duration_ms: int
-    run: str
+    # of the file, in the native history
+    checksums: Checksums | None = None
+    # in another tool's history: its own checksum as its table has it
+    recorded: str | None = None
+    applied_at: datetime | None = None
+    operator: str | None = None
+    duration_ms: int | None = None
+    run: str = ""
     # numbers of the statements that were deferred
     deferred: tuple[int, ...] = ()
+
+    @property
+    def checksum(self) -> str | None:
+        """What the history keeps of the file."""
+        return self.checksums.exact if self.checksums else self.recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

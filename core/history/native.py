@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import md5
 from typing import Any, Final, Protocol
@@ -23,6 +22,7 @@ from ..names import written
 from ..quoting import identifier, literal
 from ..sql import query
 from . import AppliedMigration, AttemptRecord, History, StepRecord
+from .ledger import Authorship
 
 FORMAT_VERSION: Final = 1
 
@@ -68,16 +68,6 @@ class Reads(Protocol):
     async def fetch(self, sql: str, *args: object, timeout: float | None = ...) -> Sequence[Mapping[str, Any]]:
         """Return the rows of a query."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authorship:
-    """Who records: goes into every row that a run writes."""
-
-    run: str
-    operator: str
-    session: str
-    digest: str
 
 
 async def read(connection: Reads, schema: str) -> History:
