@@ -51,7 +51,8 @@ The path of the data, one line per module::
       estimate           what a statement locks, rewrites, scans and builds (estimates/: by kind of statement)
       type_changes       which changes of a column's type leave the rows as they are
       default_names      what PostgreSQL calls constraints and indexes that have no name
-      history/           one module per history table format: read, record (ledger: what a run needs of one)
+      history/           one module per history table format: read, record (ledger: what a run needs of one; find: which
+                         are there; dialect: what another tool's rows are; recognised: those that are only named)
       rights, right_needs  what the statements of a plan need of our role
       column_wishes      what they say of columns that are there (defaults: whether two say the same)
       surroundings       what is around a plan: rights held, room on the server, settings, what is in the way
@@ -70,6 +71,7 @@ The path of the data, one line per module::
       refusals, digest   why a plan cannot run; what an approval is for
       unrunnable         why it cannot run a file as it is
       plan, planning     everything above -> Plan with its digest; Plan.approve makes the only Approval
+      sources            the folder as its files and the database say, its history, and the keys of both
       survey             one look at a target: all of it in one snapshot
       rehearsal          a plan with what its rehearsal measured; kept_rehearsals: by digest
       repair             what there is to settle, and which answers are open

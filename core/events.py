@@ -287,6 +287,10 @@ class PlanConfirmed:
     digest: str
     server: ServerFacts
     migrations: tuple[MigrationBrief, ...]
+    # of the history that it writes
+    format: str = "native"
+    # schema and name of its table, of another tool's history
+    table: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

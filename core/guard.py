@@ -12,7 +12,7 @@ from typing import Any, Final
 from .connect import Connection, Connector
 from .errors import ConnectionLost, LockHeld, ServerError
 from .events import Emit, RunKeyAwaited, RunKeyTaken
-from .keys import attempt_to_take
+from .keys import Keys, attempt_to_take
 from .sql import query
 
 log = logging.getLogger(__name__)
@@ -47,11 +47,14 @@ class Guard:
 
 
 @asynccontextmanager
-async def hold(connect: Connector, key: int, emit: Emit, *, wait: float = 0.0) -> AsyncIterator[Guard]:
-    """Hold the run key for the length of the block; raises `LockHeld` naming who has it after `wait` seconds."""
+async def hold(connect: Connector, keys: Keys, emit: Emit, *, wait: float = 0.0) -> AsyncIterator[Guard]:
+    """Hold the run key, and those of the folder's own tool, for the length of the block.
+
+    Raises `LockHeld` naming who has one of them after `wait` seconds.
+    """
     connection = await connect("guard")
     try:
-        waited = await _take(connection, key, emit, wait)
+        waited = await _take(connection, keys, emit, wait)
         emit(RunKeyTaken(waited=waited))
         yield Guard(connection)
     finally:
@@ -61,8 +64,8 @@ async def hold(connect: Connector, key: int, emit: Emit, *, wait: float = 0.0) -
             log.info("the guard connection was gone before it was closed")
 
 
-async def _take(connection: Connection, key: int, emit: Emit, wait: float) -> float:
-    """Ask for the key until it is ours, and return how long that took; seconds.
+async def _take(connection: Connection, keys: Keys, emit: Emit, wait: float) -> float:
+    """Ask for the keys until they are ours, and return how long that took; seconds.
 
     Each question is a transaction of its own: who waits holds no snapshot and no place in a queue of the server.
     """
@@ -71,19 +74,33 @@ async def _take(connection: Connection, key: int, emit: Emit, wait: float) -> fl
     while True:
         await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         await connection.execute(_endurance(connection))
-        if await connection.execute(attempt_to_take(key)) == "SELECT 1":
+        missed = await _missed(connection, keys)
+        if missed is None:
             return time.monotonic() - began
         await connection.execute("ROLLBACK")
-        holder = held(await connection.fetch(query("key_holder"), key))
+        holder = held(await connection.fetch(query("key_holder"), missed), tool=_tool_of(keys, missed))
         told = await _wait_on(holder, told, emit, began, wait)
 
 
-async def until_free(connection: Connection, key: int, emit: Emit, *, wait: float) -> None:
-    """Look, without asking for it, until nobody holds the run key; raises `LockHeld` after `wait` seconds."""
+async def _missed(connection: Connection, keys: Keys) -> int | None:
+    """Ask for each key once; return the first that somebody else has, None where all are ours."""
+    for key in (keys.run, *keys.theirs):
+        if await connection.execute(attempt_to_take(key)) != "SELECT 1":
+            return key
+    return None
+
+
+def _tool_of(keys: Keys, key: int) -> str:
+    return keys.tool if key in keys.theirs else ""
+
+
+async def until_free(connection: Connection, keys: Keys, emit: Emit, *, wait: float) -> None:
+    """Look, without asking for them, until nobody holds one of the keys; raises `LockHeld` after `wait` seconds."""
     began = time.monotonic()
     told = ""
-    while holders := await connection.fetch(query("key_holder"), key):
-        told = await _wait_on(held(holders), told, emit, began, wait)
+    for key in (keys.run, *keys.theirs):
+        while holders := await connection.fetch(query("key_holder"), key):
+            told = await _wait_on(held(holders, tool=_tool_of(keys, key)), told, emit, began, wait)
 
 
 async def _wait_on(holder: LockHeld, told: str, emit: Emit, began: float, wait: float) -> str:
@@ -98,13 +115,23 @@ async def _wait_on(holder: LockHeld, told: str, emit: Emit, began: float, wait: 
     return name
 
 
-def held(holders: Sequence[Mapping[str, Any]]) -> LockHeld:
-    """Return the error that names who holds a key."""
+def held(holders: Sequence[Mapping[str, Any]], *, tool: str = "") -> LockHeld:
+    """Return the error that names who holds a key; `tool` is whose key it is, empty for our own."""
     if not holders:
-        return LockHeld("Another run held the run key a moment ago.", advice="Try again.")
+        whose = f"Something held the migration lock of {tool}" if tool else "Another run held the run key"
+        return LockHeld(f"{whose} a moment ago.", advice="Try again.")
     holder = holders[0]
     where = holder["address"] or "this server's own host"
-    since = f", since {holder['since']:%Y-%m-%d %H:%M:%S %Z} ({holder['age']:.0f} s)" if holder["since"] else ""
+    # a lock of a session may be older than its transaction, or have none
+    moment = holder["since"] or holder["connected"]
+    since = f", since {moment:%Y-%m-%d %H:%M:%S %Z} ({holder['age']:.0f} s)" if moment else ""
+    if tool:
+        known = f", application {holder['application']}" if holder["application"] else ""
+        return LockHeld(
+            f"{tool} holds its migration lock: backend {holder['pid']} as {holder['user']} from {where}{known}{since}.",
+            advice=f"Wait until {tool} is done (--wait S), and look with `changeover status` what it did. Where its "
+            f"process is gone and the lock has stayed, end its backend: SELECT pg_terminate_backend({holder['pid']});",
+        )
     return LockHeld(
         f"Another run holds the run key: {holder['application']} as {holder['user']} from {where}, "
         f"backend {holder['pid']}{since}.",

@@ -120,12 +120,19 @@ def _apply(scene: Scene) -> Items:
             faults += found
         elif state in PENDING_STATES:
             pending.append(_whole(migration, "migration", Record.APPLIED, migration.script.statements))
+    pending = _before_foreign(pending)
     if scene.action.rebuild_invalid and invalid:
         pending = [_rebuilding(item, scene.catalog, invalid) for item in pending]
     faults = [*refusals.of_states(scene.states, but=resumed), *faults]
     if not scene.out_of_order:
         faults += refusals.of_order(folder, history, [item.migration for item in pending])
     return [*deferred, *pending], faults
+
+
+def _before_foreign(pending: list[Item]) -> list[Item]:
+    """Return what comes before the first migration that only its own tool can run; itself where it is the first."""
+    first = next((number for number, item in enumerate(pending) if item.migration.foreign), None)
+    return pending if first is None else pending[: max(first, 1)]
 
 
 def _whole(migration: Migration, kind: str, record: Record, statements: tuple[Statement, ...]) -> Item:
@@ -199,7 +206,7 @@ def _revert(scene: Scene) -> Items:
         migration = folder.migrations[order[version]] if version in order else None
         if migration is None or migration.revert is None:
             faults += refusals.of_states(scene.states, only={version})
-            faults += refusals.of_no_revert(migration)
+            faults += refusals.of_no_revert(migration, folder.format)
             continue
         undo = replace(
             migration,

@@ -19,11 +19,18 @@ class Keys:
     run: int
     # held by each migration's transaction; who settles a doubt takes only this one
     fate: int
+    # those that another tool locks while it migrates: the guard holds them as well. One at transaction level keeps out
+    # who asks for it at session level, and the other way round
+    theirs: tuple[int, ...] = ()
+    # what the other tool calls itself
+    tool: str = ""
 
 
-def keys_of(schema: str) -> Keys:
-    """Return the keys that guard the history in `schema`."""
-    return Keys(run=_key(f"changeover run {schema}"), fate=_key(f"changeover fate {schema}"))
+def keys_of(history: str, *, theirs: tuple[int, ...] = (), tool: str = "") -> Keys:
+    """Return the keys that guard a history: the native one is known by its schema, another by format and table."""
+    return Keys(
+        run=_key(f"changeover run {history}"), fate=_key(f"changeover fate {history}"), theirs=theirs, tool=tool
+    )
 
 
 def attempt_to_take(key: int) -> str:

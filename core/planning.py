@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from . import refusals, unrunnable
-from .actions import APPLY, Action
+from . import formats, refusals, unrunnable
+from .actions import APPLY, Action, Verb
 from .catalog import Catalog
 from .column_wishes import column_wishes
 from .digest import digest_of
+from .errors import Fault
+from .formats import Notion
 from .hazards.allowances import Allowances
 from .hazards.find import Findings, Passage, find
 from .history import History
 from .items import Item, Scene, items_of
-from .judge import Judged, judge
+from .judge import Entry, Judged, judge
 from .migration import Folder
 from .plan import Limits, Plan, PlannedMigration, PlannedStatement
 from .precheck import Decision
 from .rebuild import without
 from .right_needs import needed_rights
-from .script import Script, Statement
+from .script import Script, Statement, parse
 from .status import statuses
 
 
@@ -47,8 +50,9 @@ def make_plan(
         states=statuses(folder, history),
         out_of_order=out_of_order,
     )
-    items, faults = items_of(scene)
-    work = _judged(items, catalog)
+    lacking = _lacking(action, folder)
+    items, faults = ([], [lacking]) if lacking else items_of(scene)
+    work = _judged(items, catalog, history)
     entries = [[(item.migration.version, one) for one in statements] for item, statements in work]
     hazards = _hazards(work, catalog, allowances)
     migrations = tuple(_planned(item, judged, found) for (item, judged), found in zip(work, hazards, strict=True))
@@ -81,14 +85,32 @@ def make_plan(
         ),
         rights=needed_rights(entries, catalog=catalog, history=history),
         columns=column_wishes(entries, catalog),
-        notes=(*unrunnable.notes_of(items), *allowances.idle(_running(work, hazards))),
+        notes=(
+            *unrunnable.notes_of(items),
+            *unrunnable.beyond(folder, scene.states, items),
+            *allowances.idle(_running(work, hazards)),
+        ),
     )
 
 
-def _judged(items: Sequence[Item], catalog: Catalog) -> list[tuple[Item, tuple[Judged, ...]]]:
+_NOTIONS: Final = {Verb.REVERT: Notion.REVERT, Verb.BASELINE: Notion.BASELINE, Verb.REPAIR: Notion.REPAIR}
+
+
+def _lacking(action: Action, folder: Folder) -> Fault | None:
+    """Return that the folder's format has no such thing as the action."""
+    notion = _NOTIONS.get(action.verb)
+    if notion is None or formats.BY_NAME[folder.format].has(notion):
+        return None
+    return unrunnable.of_no_notion(folder.format, notion)
+
+
+def _judged(items: Sequence[Item], catalog: Catalog, history: History) -> list[tuple[Item, tuple[Judged, ...]]]:
     """Return each item with all its statements in order, those that something else decided on among them."""
     catalog = without(catalog, [index for item in items for index in item.dropped])
-    judged = judge([item.entry for item in items], catalog)
+    # a migration may name the history table, which is made before the first one
+    made = [Entry(version="", statements=parse(history.creation.encode(), file="").statements)]
+    first = [] if history.exists or not history.creation else made
+    judged = judge([*first, *(item.entry for item in items)], catalog)[len(first) :]
     return [(item, _in_order(item, statements)) for item, statements in zip(items, judged, strict=True)]
 
 

@@ -34,8 +34,10 @@ from .events import (
     ServerFacts,
     Settled,
 )
+from .history.place import Place
+from .history.registry import DIALECTS
 from .journal import Journal, read_file
-from .keys import attempt_to_take, keys_of
+from .keys import Keys, attempt_to_take, keys_of
 from .orphans import OrphanBackend
 from .quoting import identifier
 from .session_log import who
@@ -234,7 +236,7 @@ async def _ask(
         )
     await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY")
     try:
-        if await connection.execute(attempt_to_take(keys_of(run.schema).fate)) == "SELECT 1":
+        if await connection.execute(attempt_to_take(_keys(run).fate)) == "SELECT 1":
             return await _read(connection, run)
     finally:
         if connection.in_transaction:
@@ -245,11 +247,46 @@ async def _ask(
 
 async def _read(connection: Connection, run: UnfinishedRun) -> Verdict:
     """Read what the run has written, in a snapshot that begins now; a history that is not there has nothing of it."""
+    if run.format != "native":
+        return judge(run, await _read_theirs(connection, run))
     there = await connection.fetch("SELECT pg_catalog.to_regclass($1) AS there", f"{identifier(run.schema)}.attempt")
     if there[0]["there"] is None:
         return judge(run, ())
     statement = query("history_of_run").replace("{schema}", identifier(run.schema))
     return judge(run, await connection.fetch(statement, run.run))
+
+
+def _keys(run: UnfinishedRun) -> Keys:
+    if run.format == "native":
+        return keys_of(run.schema)
+    place = Place(schema=run.table[0], name=run.table[1], exists=True)
+    return keys_of(f"{run.format} {place.shown}")
+
+
+async def _read_theirs(connection: Connection, run: UnfinishedRun) -> list[dict[str, Any]]:
+    """Return the same of another tool's history: its rows know no run, but which transaction wrote them.
+
+    Where the run's file does not have the transaction's id, its last lines were lost with the host: then what is in
+    force decides, whoever has recorded it.
+    """
+    dialect = DIALECTS[run.format]
+    place = Place(schema=run.table[0], name=run.table[1], exists=True)
+    there = await connection.fetch("SELECT pg_catalog.to_regclass($1) AS there", place.sql)
+    if there[0]["there"] is None:
+        return []
+    records: list[dict[str, Any]] = []
+    for brief in run.open:
+        undone = brief.entry == "revert"
+        proof = dialect.proof(place, version=brief.version, undone=undone, xid=run.xids.get(brief.version))
+        if proof is None:
+            proof = dialect.stands(place, version=brief.version, undone=undone)
+        committed = brief.version in run.attempts and bool(await connection.fetch(proof))
+        steps = [] if brief.transactional else sorted(run.steps.get(brief.version, {}).items())
+        if committed or steps:
+            told = json.dumps([{"number": number, "state": state} for number, state in steps])
+            state = "applied" if committed else "partial"
+            records.append({"version": brief.version, "state": state, "committed": committed, "steps": told})
+    return records
 
 
 def _left_of_steps(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from . import formats
 from .catalog import Catalog
 from .errors import Fault
 from .history import History
-from .migration import Folder, Migration
+from .migration import Folder, Kind, Migration
 from .plan import HazardFinding, PlannedMigration, PlannedStatement
 from .precheck import Row, Verdict
 from .resume import Found, StepLook
@@ -83,7 +84,8 @@ def of_states(
 def of_order(folder: Folder, history: History, pending: Sequence[Migration]) -> list[Fault]:
     """Return the migrations that are older than the newest one in force."""
     applied = {row.version for row in history.applied}
-    newest = max((n for n, m in enumerate(folder.migrations) if m.version in applied), default=-1)
+    versioned = [(n, m) for n, m in enumerate(folder.migrations) if m.kind is not Kind.REPEATABLE]
+    newest = max((n for n, m in versioned if m.version in applied), default=-1)
     order = {migration.version: number for number, migration in enumerate(folder.migrations)}
     return [
         Fault(
@@ -94,20 +96,22 @@ def of_order(folder: Folder, history: History, pending: Sequence[Migration]) -> 
             line=1,
         )
         for migration in pending
-        if order[migration.version] < newest
+        if order[migration.version] < newest and migration.kind is Kind.VERSIONED
     ]
 
 
-def of_no_revert(migration: Migration | None) -> list[Fault]:
+def of_no_revert(migration: Migration | None, format_name: str) -> list[Fault]:
     """Return that a migration cannot be undone because nothing says how."""
     if migration is None:
         return []
-    file = f"{migration.stem}.revert.sql"
+    native = format_name == formats.NATIVE.name
+    file = f"{migration.stem}.revert.sql" if native else "revert script of it"
+    where = f"into {file} beside it" if native else f"where {formats.BY_NAME[format_name].title} has them"
     return [
         Fault(
             id="no-revert",
             summary=f"{migration.file} cannot be undone: there is no {file}.",
-            advice=f"Write the statements that undo it into {file} beside it, or undo it with a new migration.",
+            advice=f"Write the statements that undo it {where}, or undo it with a new migration.",
             file=migration.file,
             line=1,
         )

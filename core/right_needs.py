@@ -373,7 +373,7 @@ class _Needs:
                 self.of_database("CREATE")
             return
         self.need("schema", "USAGE", (schema,))
-        for name in (table[-1], "attempt"):
+        for name in (table[-1], *(() if history.place else ("attempt",))):
             for right in ("SELECT", "INSERT"):
                 if (schema, name) in self.catalog.relations:
                     self.need("relation", right, (schema, name))

@@ -29,7 +29,6 @@ from .errors import ChangeoverError, ConnectionLost, ExitCode, Fault, LockHeld, 
 from .events import Event, PlanConfirmed, Result, RunFinished, RunStarted, StopAsked
 from .guard import Guard, hold
 from .history.ledger import Authorship
-from .history.native_ledger import NativeLedger
 from .journal import Journal
 from .keys import Keys, keys_of
 from .masking import masked
@@ -37,6 +36,8 @@ from .recovery import done_of, endings, left_behind, recover, refuse_in_doubt, v
 from .requests import Assignment, Command
 from .run import EXIT_CODES, Outcome, run
 from .secret import mask
+from .settings import Settings
+from .sources import is_native, keys_at, ledger_of, read_folder
 from .survey import look
 from .tasks import to_completion
 from .unfinished import UnfinishedRun
@@ -132,26 +133,35 @@ class Runner:
                 end_blockers=settings.end_blockers,
             )
         )
-        keys = keys_of(settings.schema)
+        keys = await _keys(connect, settings)
         async with AsyncExitStack() as held:
             guard = await self._hold(held, connect, keys)
             connection = await connect("look")
             await self._settle_earlier(connect, connection, guard)
             survey = await look(connection, settings, action=request.action, connect=connect)
             before = await postchecks.read(connection)
-            comparing = await rehearsed.begin(connection, survey.plan, settings.schema)
+            comparing = None
+            if survey.history.exists or survey.history.place is None:
+                # another tool's table that is not there yet would be a change that no rehearsal has
+                comparing = await rehearsed.begin(connection, survey.plan, settings.schema)
             await connection.close()
             if request.wait and survey.plan.ready and not survey.plan.migrations:
                 # whoever we waited for has done it all
                 return Outcome(result=Result.NOTHING_TO_DO, exit_code=ExitCode.DONE)
             survey.plan.approve(digest=approval.digest, by=approval.by, how=approval.how)
             self._emit(
-                PlanConfirmed(digest=survey.plan.digest, server=survey.server, migrations=briefs_of(survey.plan))
+                PlanConfirmed(
+                    digest=survey.plan.digest,
+                    server=survey.server,
+                    migrations=briefs_of(survey.plan),
+                    format=survey.history.format,
+                    table=(place.schema, place.name) if (place := survey.history.place) else ("", ""),
+                )
             )
             outcome = await run(
                 survey.plan,
                 approval,
-                ledger=NativeLedger(settings.schema, survey.history, by),
+                ledger=ledger_of(settings, survey.history, survey.folder, by),
                 keys=keys,
                 guard=guard,
                 connect=connect,
@@ -171,7 +181,7 @@ class Runner:
         """Take the run key; what holds it for a runner of ours that is gone is ended, and its place taken."""
         wait = self._assignment.request.wait
         try:
-            return await held.enter_async_context(hold(connect, keys.run, self._emit, wait=wait))
+            return await held.enter_async_context(hold(connect, keys, self._emit, wait=wait))
         except LockHeld:
             connection = await connect("look")
             guards = await orphans.end_guards(connection)
@@ -179,7 +189,7 @@ class Runner:
             if not guards:
                 raise
         self._emit(orphans.told(guards, ()))
-        return await held.enter_async_context(hold(connect, keys.run, self._emit, wait=wait))
+        return await held.enter_async_context(hold(connect, keys, self._emit, wait=wait))
 
     async def _settle_earlier(self, connect: Connector, connection: Connection, guard: Guard) -> None:
         """End what still works for a runner that is gone, settle its run, and go no further while one is in doubt."""
@@ -281,6 +291,18 @@ class Runner:
                 self._emit(StopAsked(when="after-migration", by="the last viewer is gone"))
             case _:
                 log.info("the last viewer is gone; the run goes on")
+
+
+async def _keys(connect: Connector, settings: Settings) -> Keys:
+    """Return the keys of the run; another tool's depend on where its history is."""
+    folder = read_folder(settings)
+    if is_native(settings, folder):
+        return keys_of(settings.schema)
+    connection = await connect("look")
+    try:
+        return await keys_at(connection, settings, folder)
+    finally:
+        await connection.close()
 
 
 def _refusal(error: ChangeoverError) -> ExitCode:

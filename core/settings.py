@@ -54,6 +54,10 @@ class Settings:
     format: str | None = None
     # of the native history tables
     schema: str = "changeover"
+    # of another tool's history, with its schema or without; None where the tool's own default holds
+    history_table: str | None = None
+    # name -> value, for the formats that substitute placeholders
+    placeholders: dict[str, str] = field(default_factory=dict)
     retry: Retry = field(default_factory=Retry)
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
@@ -82,6 +86,7 @@ class Flags:
     migrations: Path | None = None
     format: str | None = None
     schema: str | None = None
+    history_table: str | None = None
     retries: int | None = None
     connect_timeout: float | None = None
     lock_timeout: float | None = None
@@ -108,6 +113,8 @@ def load(*, start: Path, environ: Mapping[str, str], flags: Flags) -> Settings:
         migrations=migrations,
         format=values.get("format"),
         schema=values.get("schema", "changeover"),
+        history_table=values.get("history_table"),
+        placeholders=project.placeholders,
         retry=replace(
             retry,
             retries=values.get("retries", retry.retries),
@@ -210,6 +217,7 @@ def _from_flags(flags: Flags) -> tuple[dict[str, Any], dict[str, str]]:
         "migrations": str(flags.migrations) if flags.migrations is not None else None,
         "format": flags.format,
         "schema": flags.schema,
+        "history_table": flags.history_table,
         "retries": flags.retries,
         "connect_timeout": flags.connect_timeout,
         "lock_timeout": flags.lock_timeout,

@@ -1,8 +1,9 @@
 """One settings file -> checked values, each with its line. Unknown keys and wrong values are errors.
 
 migrations = "db/migrations"      # all of these are optional
-format = "native"
-schema = "changeover"             # of the history tables
+format = "native"                 # of the folder; found out where nothing says it
+schema = "changeover"             # of the native history tables
+history_table = "app.migrations"  # of another tool's history, where it is not the tool's default
 target = "staging"                # the target where nothing else names one
 retries = 3
 connect_timeout = 30              # seconds
@@ -18,6 +19,9 @@ log_megabytes = 512
 
 [allow]                           # hazards that this project accepts, with the reason
 drop-column = "the application has not read it since May"
+
+[placeholders]                    # for the formats that substitute them: ${owner} in a file of Flyway
+owner = "app"
 
 [targets.staging]
 url = "postgresql://deployer@db.example.org/shop"     # never with a password
@@ -38,11 +42,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from . import conninfo
+from . import conninfo, formats, names
 from .errors import Place, SettingsError, TargetError
 from .target import NamedTarget
 
-FORMATS: Final = ("native",)
+FORMATS: Final = tuple(it.name for it in formats.ALL if it.is_applied)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ class Values:
     allow: dict[str, str] = field(default_factory=dict)
     allow_places: dict[str, Place] = field(default_factory=dict)
     targets: dict[str, NamedTarget] = field(default_factory=dict)
+    placeholders: dict[str, str] = field(default_factory=dict)
 
 
 def _text(value: object) -> str:
@@ -146,6 +151,18 @@ def _one_of(*words: str) -> Kind:
     return Kind(check=check, from_text=check)
 
 
+def _table_name(value: object) -> str:
+    words = "the name of a table, with its schema or without"
+    text = str(value)
+    try:
+        parts = names.read(text)
+    except ValueError:
+        parts = ("",) * 3
+    if len(parts) > 2 or not isinstance(value, str):
+        raise ValueError(words)
+    return text
+
+
 _TEXT: Final = Kind(check=_text, from_text=_text)
 _FLAG: Final = Kind(check=_yes_or_no, from_text=_yes_or_no_text)
 
@@ -153,6 +170,7 @@ KINDS: Final[dict[str, Kind]] = {
     "migrations": _TEXT,
     "format": _one_of(*FORMATS),
     "schema": _TEXT,
+    "history_table": Kind(check=_table_name, from_text=_table_name),
     "target": _TEXT,
     "retries": _whole(0, 1000),
     "connect_timeout": _seconds(0.1, 3600),
@@ -212,17 +230,19 @@ class _Reader:
     def read(self, document: Mapping[str, Any]) -> Values:
         values: dict[str, Any] = {}
         for key, value in document.items():
-            if key in {"allow", "targets"}:
+            if key in {"allow", "targets", "placeholders"}:
                 continue
-            values[key] = self.checked(KINDS, (key,), value, also=("allow", "targets"))
+            values[key] = self.checked(KINDS, (key,), value, also=("allow", "targets", "placeholders"))
         targets = self.table(document, "targets")
         allow = self.table(document, "allow")
+        placeholders = self.table(document, "placeholders")
         return Values(
             values=values,
             sources={key: self.place(key) for key in values},
             allow={key: self.reason(key, value) for key, value in allow.items()},
             allow_places={key: self.place("allow", key) for key in allow},
             targets={name: self.target(name, value) for name, value in targets.items()},
+            placeholders={name: self.placeholder(name, value) for name, value in placeholders.items()},
         )
 
     def table(self, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -256,6 +276,13 @@ class _Reader:
             raise SettingsError(
                 f"allow.{_shown_key(hazard)} must be the reason: {error}.", place=self.place("allow", hazard)
             ) from None
+
+    def placeholder(self, name: str, value: object) -> str:
+        if not isinstance(value, str):
+            raise SettingsError(
+                f"placeholders.{_shown_key(name)} must be a text.", place=self.place("placeholders", name)
+            )
+        return value
 
     def target(self, name: str, table: object) -> NamedTarget:
         place = self.place("targets", name)

@@ -108,7 +108,13 @@ def _of_file(migration: Migration, row: AppliedMigration | None, attempt: Attemp
 
 def _compared(migration: Migration, row: AppliedMigration) -> tuple[State, str]:
     """Return whether the file is the one that was applied, as far as the history can tell."""
-    if row.checksums is None or row.checksums.exact == migration.checksums.exact:
+    if row.checksums is None:
+        if migration.has_checksum(row.recorded):
+            return State.APPLIED, ""
+        if migration.is_repeatable:
+            return State.PENDING, "it has changed since it was applied, and is due again"
+        return State.CHANGED, "the file was edited after it was applied"
+    if row.checksums.exact == migration.checksums.exact:
         return State.APPLIED, ""
     if row.checksums.normalised == migration.checksums.normalised:
         return State.LINE_ENDINGS, "only the line endings differ from what was applied"

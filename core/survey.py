@@ -9,13 +9,12 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from . import sources
 from .actions import APPLY, Action
 from .connect import Connection, Connector
-from .errors import FolderError, ServerError
+from .errors import ServerError
 from .events import ServerFacts
-from .folders import native as native_folder
 from .history import History
-from .history import native as native_history
 from .migration import Folder
 from .settings import Settings
 from .status import MigrationStatus, statuses
@@ -60,16 +59,6 @@ class Survey:
     exposure: Exposure | None = None
 
 
-def read_folder(settings: Settings) -> Folder:
-    """Return the migrations folder of the settings; raises `FolderError` or `ScriptError`."""
-    if settings.migrations is None:
-        raise FolderError(
-            "There is no migrations folder here.",
-            advice="Name it with --migrations DIR, or as `migrations` in changeover.toml.",
-        )
-    return native_folder.read(settings.migrations)
-
-
 async def look(
     connection: Connection,
     settings: Settings,
@@ -94,11 +83,12 @@ async def look(
     from .rehearsal import is_overridden, with_rehearsal
     from .surrounded import surrounded
 
-    folder = folder or read_folder(settings)
+    folder = folder or sources.read_folder(settings)
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
         await connection.execute(_PATIENCE)
-        history = await native_history.read(connection, settings.schema)
+        found = await sources.find(connection, settings, folder)
+        history, folder = await sources.read_history(connection, settings, found)
         catalog = await catalogs.read(connection)
         plan = make_plan(
             folder=folder,
@@ -133,11 +123,12 @@ async def look(
 
 async def glance(connection: Connection, settings: Settings, *, folder: Folder | None = None) -> Glance:
     """Read folder and history as `look` does, and no more: for the states of the migrations."""
-    folder = folder or read_folder(settings)
+    folder = folder or sources.read_folder(settings)
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
         await connection.execute(_PATIENCE)
-        history = await native_history.read(connection, settings.schema)
+        found = await sources.find(connection, settings, folder)
+        history, folder = await sources.read_history(connection, settings, found)
     finally:
         if not connection.is_closed:
             await connection.execute("ROLLBACK")

@@ -21,6 +21,7 @@ from .events import (
     Event,
     MigrationApplied,
     MigrationBrief,
+    MigrationCommitting,
     MigrationEnded,
     MigrationStarted,
     PlanConfirmed,
@@ -28,6 +29,8 @@ from .events import (
     RunFinished,
     RunStarted,
     ServerFacts,
+    StatementFinished,
+    StatementStarted,
 )
 from .journal import is_written, read_file
 from .session_log import SESSION_ID
@@ -52,6 +55,13 @@ class UnfinishedRun:
     # None where it came to no plan: then nothing of it ran
     server: ServerFacts | None = None
     plan: tuple[MigrationBrief, ...] = ()
+    # of the history that it writes: its format, and schema and name of another tool's table
+    format: str = "native"
+    table: tuple[str, str] = ("", "")
+    # version -> id of the transaction that would have recorded it, as far as the file has it
+    xids: dict[str, str] = field(default_factory=dict)
+    # version -> statement -> running, or how it ended: in another tool's history, nothing else tells of them
+    steps: dict[str, dict[int, str]] = field(default_factory=dict)
     # version -> attempts that were begun
     attempts: dict[str, int] = field(default_factory=dict)
     # version -> how it ended, as far as that is known for sure
@@ -67,6 +77,14 @@ class UnfinishedRun:
                 self.run, self.schema = event.run, event.schema
             case PlanConfirmed():
                 self.server, self.plan = event.server, event.migrations
+                self.format, self.table = event.format, event.table
+            case StatementStarted():
+                self.steps.setdefault(event.version, {})[event.number] = "running"
+            case StatementFinished():
+                self.steps.setdefault(event.version, {})[event.number] = str(event.state)
+            case MigrationCommitting():
+                if event.xid is not None:
+                    self.xids[event.version] = event.xid
             case MigrationStarted():
                 self.attempts[event.version] = event.attempt
             case MigrationApplied():

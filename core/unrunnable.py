@@ -11,7 +11,8 @@ from typing import Final
 from . import formats
 from .errors import Fault
 from .items import Item
-from .migration import Migration
+from .migration import Folder, Migration
+from .status import PENDING_STATES, MigrationStatus
 
 _RUNS: Final = frozenset({"migration", "deferred", "revert"})
 
@@ -43,6 +44,24 @@ def _foreign(migration: Migration, before: Migration | None) -> Fault:
         file=migration.file,
         line=1,
     )
+
+
+def beyond(folder: Folder, states: Sequence[MigrationStatus], items: Sequence[Item]) -> list[Fault]:
+    """Return that the plan ends before a migration that only its own tool can run."""
+    pending = {it.version for it in states if it.state in PENDING_STATES}
+    planned = {item.migration.version for item in items}
+    first = next((it for it in folder.migrations if it.foreign and it.version in pending), None)
+    if first is None or first.version in planned or not any(item.kind == "migration" for item in items):
+        return []
+    return [
+        Fault(
+            id="not-sql",
+            summary=f"The plan ends before {first.file}: it is {first.foreign}, which only its own tool can run.",
+            advice="Run it with that tool after this plan, and apply again: Changeover goes on after it.",
+            file=first.file,
+            line=1,
+        )
+    ]
 
 
 def of_no_notion(format_name: str, notion: formats.Notion) -> Fault:

@@ -20,6 +20,7 @@ class Options:
 
     target: str | None = None
     migrations: Path | None = None
+    format: str | None = None
     json: bool = False
     plain: bool = False
     retries: int | None = None
@@ -65,6 +66,7 @@ def _option(*names: str, **attributes: Any) -> Callable[[C], C]:
 _EVERYWHERE = (
     _option("--target", metavar="NAME|URL", help="The database: a named target, or its URL. Else DATABASE_URL, PG*."),
     _option("--migrations", type=click.Path(path_type=Path), metavar="DIR", help="The folder with the migrations."),
+    _option("--format", metavar="NAME", help="The folder's format, where it is not found out: sqlx, flyway, ..."),
     _option("--json", is_flag=True, help="Print one JSON document."),
     _option("--plain", is_flag=True, help="Print lines; never open the screen."),
     _option("--retries", type=int, metavar="N", help="Connection attempts after the first one (3)."),

@@ -17,14 +17,14 @@ from ..core.connect import Connection, Connector
 from ..core.errors import ChangeoverError, ConnectError, Declined, ExitCode
 from ..core.events import Event, Planned, PreChecked
 from ..core.guard import until_free
-from ..core.keys import keys_of
 from ..core.migration import Folder
 from ..core.recovery import Recovery, in_doubt_words, recover
 from ..core.retention import prune_now_and_then
 from ..core.secret import Secret
 from ..core.session_log import SessionLog
 from ..core.settings import Flags, Settings, for_target, load
-from ..core.survey import Glance, Survey, exposed, glance, look, read_folder
+from ..core.sources import keys_at, read_folder
+from ..core.survey import Glance, Survey, exposed, glance, look
 from ..core.target import Target, choose, resolve
 from ..core.view import RunView, reduce
 from . import prompt
@@ -40,6 +40,7 @@ def settings_of(options: Options) -> Settings:
     """Return the settings in force here. Raises SettingsError."""
     flags = Flags(
         migrations=options.migrations,
+        format=options.format,
         retries=options.retries,
         connect_timeout=options.connect_timeout,
         lock_timeout=options.lock_timeout,
@@ -233,7 +234,9 @@ def recover_now(sitting: Sitting, *, patience: float = 30.0) -> Recovery:
     return sitting.recovery
 
 
-async def _look_once(sitting: Sitting, action: Action, folder: Folder, wait: float | None, *, exposing: bool) -> Survey:
+async def _look_once(
+    sitting: Sitting, action: Action, folder: Folder | None, wait: float | None, *, exposing: bool
+) -> Survey:
     settings = sitting.settings
     connector = Connector(
         sitting.target,
@@ -244,14 +247,14 @@ async def _look_once(sitting: Sitting, action: Action, folder: Folder, wait: flo
     )
     try:
         connection = await connector("look")
-        key = keys_of(settings.schema).run
+        keys = await keys_at(connection, settings, folder)
         if wait:
-            await until_free(connection, key, sitting.emit, wait=wait)
+            await until_free(connection, keys, sitting.emit, wait=wait)
         sitting.recovery = await recover_for(sitting, connector, connection)
         survey = await look(connection, settings, action=action, folder=folder, connect=connector)
         if wait is not None and not survey.plan.ready:
             # what stands in the way may be another run's work that is only half done yet
-            await until_free(connection, key, sitting.emit, wait=0.0)
+            await until_free(connection, keys, sitting.emit, wait=0.0)
         if exposing:
             survey = await exposed(connection, survey)
     finally:

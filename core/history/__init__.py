@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeAlias
 
 from ..migration import Checksums
+from .place import Place
+
+# A row by its columns: those that it is known by are text or None, others as the driver gives them.
+Row: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,18 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherHistory:
+    """The history of a tool that this database is managed by besides."""
+
+    # as the tool spells itself
+    tool: str
+    # qualified name of its table
+    table: str
+    # where it stands, in the tool's own words; None where its table is empty, or may not be read
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """What a history table says, read in the pre-check's snapshot."""
 
@@ -69,3 +87,10 @@ class History:
     exists: bool
     applied: tuple[AppliedMigration, ...] = ()
     attempts: tuple[AttemptRecord, ...] = ()
+    # in another tool's history: where it is, and its rows by the columns that they are known by
+    place: Place | None = None
+    # the statements that would make its table
+    creation: str = ""
+    rows: tuple[Row, ...] = ()
+    # histories of other tools in the same database
+    others: tuple[OtherHistory, ...] = ()

@@ -1,11 +1,14 @@
--- One row per backend that holds the advisory key $1 (a bigint) in this database: who, from where, since when.
+-- One row per backend that holds the advisory key $1 (a bigint) in this database: who, from where, since when: that is
+-- its transaction, or where it has none (a lock of a session) its connection.
 -- Split into halves as pg_locks shows a 64-bit key: classid the high one, objid the low one, objsubid 1.
 SELECT activity.pid,
        activity.usename::text AS "user",
        activity.application_name AS application,
        pg_catalog.host(activity.client_addr) AS address,
        activity.xact_start AS since,
-       extract(epoch FROM pg_catalog.clock_timestamp() - activity.xact_start)::float8 AS age
+       activity.backend_start AS connected,
+       extract(epoch FROM pg_catalog.clock_timestamp()
+                          - COALESCE(activity.xact_start, activity.backend_start))::float8 AS age
   FROM pg_catalog.pg_locks AS lock
   LEFT JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = lock.pid
  WHERE lock.locktype = 'advisory'

@@ -15,11 +15,11 @@ from ...core.errors import ExitCode, UsageError
 from ...core.events import Result
 from ...core.guard import hold
 from ...core.items import index_of
-from ...core.keys import keys_of
 from ...core.orphans import OrphanBackend
 from ...core.recovery import Recovery, recover
 from ...core.repair import Case, Remedy, cases_of
-from ...core.survey import Survey, look, read_folder
+from ...core.sources import keys_at, read_folder
+from ...core.survey import Survey, look
 from .. import prompt
 from ..cases import backend_lines, case_lines, in_doubt_lines
 from ..failures import complain
@@ -107,7 +107,8 @@ async def _end_backends(
 ) -> None:
     """End them under the run key, which one of them may be holding."""
     await orphans.end_guards(connection)
-    async with hold(connector, keys_of(sitting.settings.schema).run, sitting.emit, wait=_KEY_FREE_WITHIN):
+    keys = await keys_at(connection, sitting.settings, read_folder(sitting.settings))
+    async with hold(connector, keys, sitting.emit, wait=_KEY_FREE_WITHIN):
         sitting.emit(orphans.told(backends, await orphans.end(connection, backends)))
 
 

@@ -7,7 +7,8 @@ from ...core.document_types import text_of
 from ...core.documents import verify_document
 from ...core.errors import ExitCode
 from ...core.events import ServerFacts
-from ...core.survey import look, read_folder
+from ...core.sources import read_folder
+from ...core.survey import look
 from ...core.verify import Verification, to_verify, verify
 from ..columns import table
 from ..format import count, duration, visible
@@ -44,7 +45,7 @@ async def _verify(sitting: Sitting, versions: tuple[str, ...]) -> tuple[ServerFa
     try:
         connection = await connector("look")
         survey = await look(connection, sitting.settings, folder=folder)
-        scripts = to_verify(folder, survey.history, survey.statuses, versions)
+        scripts = to_verify(survey.folder, survey.history, survey.statuses, versions)
         return survey.server, await verify(connection, scripts, sitting.emit)
     finally:
         await connector.close()

@@ -1,0 +1,27 @@
+"""Where a history table is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..names import written
+from ..quoting import identifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a history table is, or would be."""
+
+    schema: str
+    name: str
+    exists: bool
+
+    @property
+    def sql(self) -> str:
+        """The table's name for SQL."""
+        return f"{identifier(self.schema)}.{identifier(self.name)}"
+
+    @property
+    def shown(self) -> str:
+        """The table's name for people."""
+        return written((self.schema, self.name))

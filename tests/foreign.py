@@ -1,0 +1,150 @@
+"""Folders of other tools for the tests: three migrations each, and the SQL that the tool itself would leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256, sha384
+from zlib import crc32
+
+A = "CREATE TABLE shop (id int PRIMARY KEY);\n"
+B = "ALTER TABLE shop ADD COLUMN name text;\n"
+C = "CREATE INDEX CONCURRENTLY shop_name ON shop (name);\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A folder of one format."""
+
+    # name -> text
+    files: Mapping[str, str]
+    # query for the rows of the history, without times and durations, and what it answers once all is applied
+    query: str
+    rows: str
+    # the table's own name
+    table: str
+    # after the newest was reverted; None where the format has no revert
+    reverted: str | None = None
+    # keys that the tool locks, `{db}` of a database called so; a query that takes the first as the tool does
+    keys: str = ""
+
+
+def _golang() -> Sample:
+    names = ("000001_shop", "000002_name", "000003_index")
+    files = {f"{name}.up.sql": text for name, text in zip(names, (A, B, C), strict=True)}
+    downs = ("DROP TABLE shop;\n", "ALTER TABLE shop DROP COLUMN name;\n", "DROP INDEX shop_name;\n")
+    files |= {f"{name}.down.sql": text for name, text in zip(names, downs, strict=True)}
+    return Sample(
+        files=files,
+        table="schema_migrations",
+        query="SELECT version, dirty FROM schema_migrations",
+        rows="3|f",
+        reverted="2|f",
+        keys="SELECT {lock}((('x' || lpad(to_hex({crc}), 8, '0'))::bit(32)::bigint * 1486364155) % 4294967296)",
+    )
+
+
+def _java_checksum(text: str) -> int:
+    made = 0
+    for line in text.splitlines():
+        made = crc32(line.encode(), made)
+    return made - (1 << 32) if made >= 1 << 31 else made
+
+
+def _dbmate() -> Sample:
+    return Sample(
+        files={
+            "20240101000000_shop.sql": f"-- migrate:up\n{A}\n-- migrate:down\nDROP TABLE shop;\n",
+            "20240102000000_name.sql": f"-- migrate:up\n{B}\n-- migrate:down\nALTER TABLE shop DROP COLUMN name;\n",
+            "20240103000000_index.sql": (
+                f"-- migrate:up transaction:false\n{C}\n-- migrate:down\nDROP INDEX shop_name;\n"
+            ),
+        },
+        table="schema_migrations",
+        query="SELECT version FROM schema_migrations ORDER BY 1",
+        rows="20240101000000\n20240102000000\n20240103000000",
+        reverted="20240101000000\n20240102000000",
+    )
+
+
+def _goose() -> Sample:
+    return Sample(
+        files={
+            "00001_shop.sql": f"-- +goose Up\n{A}\n-- +goose Down\nDROP TABLE shop;\n",
+            "00002_name.sql": f"-- +goose Up\n{B}\n-- +goose Down\nALTER TABLE shop DROP COLUMN name;\n",
+            "00003_index.sql": (
+                f"-- +goose NO TRANSACTION\n-- +goose Up\n{C}\n-- +goose Down\nDROP INDEX CONCURRENTLY shop_name;\n"
+            ),
+        },
+        table="goose_db_version",
+        query="SELECT id, version_id, is_applied FROM goose_db_version ORDER BY 1",
+        rows="1|0|t\n2|1|t\n3|2|t\n4|3|t",
+        reverted="1|0|t\n2|1|t\n3|2|t",
+    )
+
+
+def _sqlx() -> Sample:
+    files = {
+        "1_shop.up.sql": A,
+        "1_shop.down.sql": "DROP TABLE shop;\n",
+        "2_name_of_it.up.sql": B,
+        "2_name_of_it.down.sql": "ALTER TABLE shop DROP COLUMN name;\n",
+        "3_index.up.sql": f"-- no-transaction\n{C}",
+        "3_index.down.sql": "DROP INDEX shop_name;\n",
+    }
+    sums = [sha384(files[name].encode()).hexdigest() for name in files if ".up." in name]
+    rows = [
+        f"{n}|{what}|t|\\x{made}"
+        for n, what, made in zip((1, 2, 3), ("shop", "name of it", "index"), sums, strict=True)
+    ]
+    return Sample(
+        files=files,
+        table="_sqlx_migrations",
+        query="SELECT version, description, success, checksum FROM _sqlx_migrations ORDER BY 1",
+        rows="\n".join(rows),
+        reverted="\n".join(rows[:2]),
+    )
+
+
+def _prisma() -> Sample:
+    names = ("20240101000000_shop", "20240102000000_name", "20240103000000_index")
+    files = {f"{name}/migration.sql": text for name, text in zip(names, (A, B, C), strict=True)}
+    rows = [f"{name}|{sha256(files[f'{name}/migration.sql'].encode()).hexdigest()}|t|t|t|1" for name in names]
+    return Sample(
+        files={**files, "migration_lock.toml": 'provider = "postgresql"\n'},
+        table="_prisma_migrations",
+        query="SELECT migration_name, checksum, finished_at IS NOT NULL, logs IS NULL, rolled_back_at IS NULL, "
+        "applied_steps_count FROM _prisma_migrations ORDER BY started_at",
+        rows="\n".join(rows),
+    )
+
+
+def _flyway() -> Sample:
+    files = {
+        "V1__shop.sql": A,
+        "V1.1__name_of_it.sql": B,
+        "V2__index.sql": C,
+        "R__view.sql": "CREATE OR REPLACE VIEW named AS SELECT name FROM shop;\n",
+    }
+    said = (("1", "shop"), ("1.1", "name of it"), ("2", "index"), ("", "view"))
+    rows = [
+        f"{rank}|{version}|{what}|SQL|{file}|{_java_checksum(text)}|postgres|t"
+        for rank, (file, text), (version, what) in zip((1, 2, 3, 4), files.items(), said, strict=True)
+    ]
+    return Sample(
+        files=files,
+        table="flyway_schema_history",
+        query="SELECT installed_rank, version, description, type, script, checksum, installed_by, success "
+        "FROM flyway_schema_history ORDER BY 1",
+        rows="\n".join(rows),
+    )
+
+
+SAMPLES: dict[str, Sample] = {
+    "golang-migrate": _golang(),
+    "dbmate": _dbmate(),
+    "goose": _goose(),
+    "sqlx": _sqlx(),
+    "prisma": _prisma(),
+    "flyway": _flyway(),
+}
