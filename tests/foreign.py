@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256, sha384
+from hashlib import sha1, sha256, sha384
 from zlib import crc32
 
 A = "CREATE TABLE shop (id int PRIMARY KEY);\n"
@@ -25,8 +25,6 @@ class Sample:
     table: str
     # after the newest was reverted; None where the format has no revert
     reverted: str | None = None
-    # keys that the tool locks, `{db}` of a database called so; a query that takes the first as the tool does
-    keys: str = ""
 
 
 def _golang() -> Sample:
@@ -40,7 +38,6 @@ def _golang() -> Sample:
         query="SELECT version, dirty FROM schema_migrations",
         rows="3|f",
         reverted="2|f",
-        keys="SELECT {lock}((('x' || lpad(to_hex({crc}), 8, '0'))::bit(32)::bigint * 1486364155) % 4294967296)",
     )
 
 
@@ -140,6 +137,73 @@ def _flyway() -> Sample:
     )
 
 
+def _tern() -> Sample:
+    below = "---- create above / drop below ----"
+    return Sample(
+        files={
+            "001_shop.sql": f"{A}\n{below}\n\nDROP TABLE shop;\n",
+            "002_name.sql": f"{B}\n{below}\n\nALTER TABLE shop DROP COLUMN name;\n",
+            "003_index.sql": f"---- tern: disable-tx ----\n{C}\n{below}\n\nDROP INDEX shop_name;\n",
+        },
+        table="schema_version",
+        query="SELECT version FROM schema_version",
+        rows="3",
+        reverted="2",
+    )
+
+
+def _node_pg_migrate() -> Sample:
+    names = ("1700000000001_shop", "1700000000002_name", "1700000000003_index")
+    downs = ("DROP TABLE shop;", "ALTER TABLE shop DROP COLUMN name;", "DROP INDEX shop_name;")
+    texts = (A, B, C.replace("CONCURRENTLY ", ""))
+    return Sample(
+        files={
+            f"{name}.sql": f"-- Up Migration\n{up}\n-- Down Migration\n{down}\n"
+            for name, up, down in zip(names, texts, downs, strict=True)
+        },
+        table="pgmigrations",
+        query="SELECT id, name FROM pgmigrations ORDER BY id",
+        rows="\n".join(f"{number}|{name}" for number, name in enumerate(names, 1)),
+        reverted="\n".join(f"{number}|{name}" for number, name in enumerate(names[:2], 1)),
+    )
+
+
+def _graphile_migrate() -> Sample:
+    files: dict[str, str] = {}
+    rows: list[str] = []
+    previous = ""
+    for number, text in enumerate((A, B, C), 1):
+        head = "--! no-transaction\n" if text is C else ""
+        body = f"{head}{text}".strip()
+        chained = f"{previous}\n{body}".strip() + "\n"
+        made = f"sha1:{sha1(chained.encode()).hexdigest()}"
+        name = f"{number:06}.sql"
+        files[f"committed/{name}"] = f"--! Previous: {previous or '-'}\n--! Hash: {made}\n\n{body}\n"
+        rows.append(f"{made}|{previous}|{name}")
+        previous = made
+    return Sample(
+        files=files,
+        table="graphile_migrate.migrations",
+        query="SELECT hash, previous_hash, filename FROM graphile_migrate.migrations ORDER BY filename",
+        rows="\n".join(rows),
+    )
+
+
+def _diesel() -> Sample:
+    names = ("2024-01-01-000000_shop", "2024-01-02-000000_name", "2024-01-03-000000_index")
+    versions = ("20240101000000", "20240102000000", "20240103000000")
+    files = {f"{name}/up.sql": text for name, text in zip(names, (A, B, C), strict=True)}
+    downs = ("DROP TABLE shop;", "ALTER TABLE shop DROP COLUMN name;", "DROP INDEX shop_name;")
+    files |= {f"{name}/down.sql": text for name, text in zip(names, downs, strict=True)}
+    return Sample(
+        files={**files, f"{names[2]}/metadata.toml": "run_in_transaction = false\n"},
+        table="__diesel_schema_migrations",
+        query="SELECT version FROM __diesel_schema_migrations ORDER BY 1",
+        rows="\n".join(versions),
+        reverted="\n".join(versions[:2]),
+    )
+
+
 SAMPLES: dict[str, Sample] = {
     "golang-migrate": _golang(),
     "dbmate": _dbmate(),
@@ -147,4 +211,8 @@ SAMPLES: dict[str, Sample] = {
     "sqlx": _sqlx(),
     "prisma": _prisma(),
     "flyway": _flyway(),
+    "tern": _tern(),
+    "node-pg-migrate": _node_pg_migrate(),
+    "graphile-migrate": _graphile_migrate(),
+    "diesel": _diesel(),
 }
