@@ -17,6 +17,7 @@ import msgspec
 from .errors import ExitCode, Fault
 from .events import AllowedHazard, Result, ServerFacts, Stalled
 from .hazard_documents import HazardPart, HazardsDocument, PlacedHazardPart
+from .history import OtherHistory
 from .locks import LockMode
 from .precheck import Aspect, Decision, Verdict
 from .schema_difference import Change
@@ -77,6 +78,7 @@ class StatusDocument:
     # qualified name of the history table; history_exists tells whether it is there yet
     history: str
     history_exists: bool
+    also_managed_by: tuple[OtherHistory, ...]
     migrations: tuple[MigrationStatusPart, ...]
     pending: int
 
@@ -116,6 +118,8 @@ class CheckDocument:
     changeover: Version
     target: TargetPart
     server: ServerFacts
+    # histories of other tools in the same database
+    also_managed_by: tuple[OtherHistory, ...]
     attempts: tuple[AttemptPart, ...]
     rows: tuple[RowPart, ...]
     # those that stop the plan first

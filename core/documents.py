@@ -65,6 +65,7 @@ def status_document(found: Survey | Glance, target: Target, *, pending: int) -> 
         format=found.history.format,
         history=found.history.table,
         history_exists=found.history.exists,
+        also_managed_by=found.history.others,
         migrations=tuple(_status(one) for one in found.statuses),
         pending=pending,
     )
@@ -76,6 +77,7 @@ def check_document(survey: Survey, target: Target, attempts: Sequence[AttemptVie
         changeover=VERSION,
         target=target_part(target),
         server=survey.server,
+        also_managed_by=survey.history.others,
         attempts=tuple(
             AttemptPart(
                 number=attempt.number,

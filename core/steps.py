@@ -7,8 +7,10 @@ See https://www.postgresql.org/docs/18/sql-createindex.html#SQL-CREATEINDEX-CONC
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from . import silence
@@ -32,6 +34,8 @@ from .work import Applied, Diverged, Ending, Failed, HalfDone, Lost, Work, gave_
 log = logging.getLogger(__name__)
 
 _GIVES_WAY = frozenset({"55P03", "40P01"})
+# Between two looks at who waits for another tool's lock; seconds.
+_WAITERS = 1.0
 # How often an attempt goes on over a new connection, when what is done is known.
 _LOSSES = 3
 
@@ -137,10 +141,35 @@ async def _send(
     steps.budget.total = float("inf") if patient else work.limits.lock_timeout
     limit = 0 if patient else round(work.limits.lock_timeout * 1000)
     await connection.execute(f"SET lock_timeout = '{limit}ms'")
-    tag = await silence.execute(connection, work.watch, statement.sql)
+    async with _unobstructed(work, connection):
+        tag = await silence.execute(connection, work.watch, statement.sql)
     if new := await work.watch.invalid_indexes() - (steps.invalid_before or frozenset()):
         raise ServerError(f"The statement ended well and left an invalid index: {', '.join(sorted(new))}.")
     return tag
+
+
+@contextlib.asynccontextmanager
+async def _unobstructed(work: Work, connection: Connection) -> AsyncIterator[None]:
+    """Keep who waits inside the server for another tool's lock, which our guard holds, from stopping a statement.
+
+    CREATE INDEX CONCURRENTLY waits for every older snapshot, that of such a waiter too, and the waiter for the guard:
+    a circle that the server does not see, for the guard waits for nothing. Between connections of the tool itself, the
+    deadlock detector ends the waiter; here its wait is cancelled, which tells the tool that it did not get its lock.
+    """
+    if not work.keys.theirs:
+        yield
+        return
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(_WAITERS)
+            await work.watch.cancel_waiters(connection.backend, work.keys.theirs)
+
+    looking = asyncio.create_task(look(), name="waiters for the tool's lock")
+    try:
+        yield
+    finally:
+        looking.cancel()
 
 
 async def _record(

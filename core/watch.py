@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from .blockers import CANCEL, EndPolicy, EndWish, why_not
@@ -162,6 +162,19 @@ class Watch:
         if sent and wish.how == CANCEL:
             self._policy.cancelled.add((wish.pid, wish.started))
         self._emit(BlockerEndAnswered(how=wish.how, pid=wish.pid, sent=sent, reason=reason))
+
+    async def cancel_waiters(self, backend: int, keys: Sequence[int]) -> None:
+        """Cancel the wait of who keeps `backend` waiting only because it asks for one of our advisory keys."""
+        try:
+            rows = await self._fetch(query("cancel_waiters"), backend, list(keys))
+        except ServerError as error:
+            log.info("a wait for the migration lock could not be cancelled: %s", error)
+            return
+        for row in rows:
+            by = "changeover: it waits for the migration lock, and the statement for it"
+            blocker = next((it for it in self._blockers if it.pid == row["pid"]), None)
+            self._emit(BlockerEndAsked(how=CANCEL, by=by, pid=row["pid"], blocker=blocker))
+            self._emit(BlockerEndAnswered(how=CANCEL, pid=row["pid"], sent=row["told"]))
 
     async def locks(self, version: str, backend: int, budget: LockBudget, *, behind: bool) -> LocksSeen | None:
         """Look once: who blocks the backend, and who waits behind it; None where nobody waits for anybody.

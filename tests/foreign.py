@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha1, sha256, sha384
+from pathlib import Path
 from zlib import crc32
+
+from changeover.core.target import Target
+from tests.runs import Project, project
 
 A = "CREATE TABLE shop (id int PRIMARY KEY);\n"
 B = "ALTER TABLE shop ADD COLUMN name text;\n"
@@ -216,3 +220,13 @@ SAMPLES: dict[str, Sample] = {
     "graphile-migrate": _graphile_migrate(),
     "diesel": _diesel(),
 }
+
+
+def shop_of(target: Target, folder: Path, name: str) -> Project:
+    """Return a project with the folder of a format, whose hazards pass."""
+    made = project(target, folder)
+    for file, text in SAMPLES[name].files.items():
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(text)
+    made.settings = replace(made.settings, format=name, allowed_hazards={"all": "--allow"})
+    return made

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC
 
+from ..core.formats import BY_NAME, NATIVE
+from ..core.history import History
 from ..core.survey import Glance, Survey
 from ..core.target import Target
 from .columns import table
@@ -32,7 +34,12 @@ def status_lines(found: Survey | Glance) -> list[str]:
     history = found.history
     there = "" if history.exists else " (not there yet)"
     size, folder = count(len(found.statuses), "migration"), visible(str(found.folder.path))
-    head = [server_words(found.server), f"{size} in {folder}, history {visible(history.table)}{there}"]
+    what = "" if history.format == NATIVE.name else f" ({BY_NAME[history.format].title})"
+    head = [
+        server_words(found.server),
+        f"{size} in {folder}{what}, history {visible(history.table)}{there}",
+        *other_lines(history),
+    ]
     rows = [
         (
             one.version,
@@ -46,3 +53,13 @@ def status_lines(found: Survey | Glance) -> list[str]:
         for one in found.statuses
     ]
     return [*head, "", *table(("VERSION", "NAME", "STATE", "APPLIED", "BY", "TOOK", "NOTE"), rows)]
+
+
+def other_lines(history: History) -> list[str]:
+    """Return which other tools manage the database as well, a line each."""
+    return [
+        f"this database is also managed by {it.tool}"
+        + (f", at version {visible(it.version)}" if it.version else "")
+        + f" ({visible(it.table)})"
+        for it in history.others
+    ]

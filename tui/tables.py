@@ -24,6 +24,7 @@ from .format import bounded, count, duration, stalled, visible
 from .hazard_lines import hazard_lines, hazard_table
 from .lines import backend_words, fault_lines, result_words, server_words
 from .rehearsal_words import compared_words, difference_lines, remark_lines, standing_words, unknown_lines
+from .status_lines import other_lines
 
 
 def check_lines(survey: Survey) -> list[str]:
@@ -39,7 +40,7 @@ def check_lines(survey: Survey) -> list[str]:
         )
         for row in plan.rows
     ]
-    lines = [server_words(survey.server), ""]
+    lines = [server_words(survey.server), *other_lines(survey.history), ""]
     lines += table(("VERDICT", "OBJECT", "NEEDED BY", "EXPECTED", "FOUND"), rows) if rows else ["Nothing to check."]
     hazards = hazard_table(plan)
     return [*lines, "", *hazards, *([""] if hazards else []), *verdict_lines(survey)]

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 
-from changeover.core.actions import Action, Verb
-from changeover.core.events import Result, RunKeyAwaited, Settled, StatementStarted
+from changeover.core.actions import Action, Choice, Settlement, Verb
+from changeover.core.events import Result, Settled
 from changeover.core.target import Target
 from tests.faults.proxy import Way, once, proxied
-from tests.foreign import SAMPLES, A
-from tests.runs import UNTIL_OPEN, Project, follow, project, until
-from tests.servers import connect, psql
-
-
-def shop_of(target: Target, folder: Path, name: str) -> Project:
-    sample = SAMPLES[name]
-    made = project(target, folder)
-    for file, text in sample.files.items():
-        (folder / file).parent.mkdir(exist_ok=True)
-        (folder / file).write_text(text)
-    made.settings = replace(made.settings, format=name, allowed_hazards={"all": "--allow"})
-    return made
+from tests.foreign import SAMPLES, C, shop_of
+from tests.runs import project
+from tests.servers import psql
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -121,72 +106,100 @@ async def test_what_never_reached_the_server_is_settled_as_not_applied(
     assert psql(database, SAMPLES[name].query).count("\n") == SAMPLES[name].rows.count("\n")
 
 
-async def test_of_ten_runners_on_a_tool_s_history_one_applies(database: Target, tmp_path: Path) -> None:
-    psql(database, "CREATE TABLE effect (n int)")
-    folder = tmp_path / "migrations"
-    folder.mkdir()
-    (folder / "1_x.sql").write_text("-- migrate:up\nINSERT INTO effect VALUES (1);\nSELECT pg_sleep(8);\n-- migrate:down\n")
-    shop = project(database, folder)
-    shop.settings = replace(shop.settings, format="dbmate", allowed_hazards={"all": "--allow"})
-    digest = (await shop.look()).plan.digest
-    runs = await asyncio.gather(*(shop.start(digest=digest) for _ in range(5)))
-    ends = [(await follow(run)).end for run in runs]
-    assert sorted(int(end.exit_code) for end in ends) == [0] + [9] * 4
-    assert psql(database, "SELECT count(*) FROM effect") == "1"
-
-
-KEYS: dict[str, Callable[[str], int]] = {
-    "golang-migrate": lambda db: crc32(f"public\0schema_migrations\0/{db}".encode()) * 1486364155 % 2**32,
-    "golang-migrate library": lambda db: crc32(f"public\0schema_migrations\0{db}".encode()) * 1486364155 % 2**32,
-    "goose": lambda _: 4097083626,
-    "sqlx": lambda db: 0x3D32AD9E * crc32(db.encode()),
-    "prisma": lambda _: 72707369,
-    # Java's hash of "public"."flyway_schema_history"
-    "flyway": lambda _: 0x466C79776179 + FLYWAY_HASH,
-}
-FLYWAY_HASH = functools.reduce(lambda made, c: (made * 31 + ord(c)) % 2**32, '"public"."flyway_schema_history"', 0)
-FLYWAY_HASH -= 2**32 if FLYWAY_HASH >= 2**31 else 0
-
-
-@pytest.mark.parametrize("name", KEYS)
-async def test_while_the_tool_holds_its_lock_nothing_runs_and_the_tool_is_named(
-    database: Target, tmp_path: Path, name: str
+async def test_what_stops_half_way_is_dirty_for_the_tool_and_is_settled_by_repair(
+    database: Target, tmp_path: Path
 ) -> None:
-    shop = shop_of(database, tmp_path / "migrations", name.partition(" ")[0])
-    tool = await connect(database)
-    try:
-        await tool.execute(f"SELECT pg_advisory_lock({KEYS[name](database.database)})")
-        done = await shop.apply()
-        assert done.end.exit_code == 9
-        assert done.end.fault is not None
-        assert "holds its migration lock" in done.end.fault.summary
-        assert str(tool.get_server_pid()) in done.end.fault.summary
-        # nothing of ours waits inside the server
-        assert await tool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 0
-        run = await shop.start(wait=60)
-        await until(run, lambda event: isinstance(event, RunKeyAwaited))
-        await tool.execute("SELECT pg_advisory_unlock_all()")
-        assert (await follow(run)).end.exit_code == 0
-    finally:
-        await tool.close()
+    shop = shop_of(database, tmp_path / "migrations", "golang-migrate")
+    (shop.folder / "000003_index.up.sql").write_text(f"{C}CREATE UNIQUE INDEX CONCURRENTLY one ON shop ((1));\n")
+    assert (await shop.apply(action=Action(to="2"))).end.exit_code == 0
+    psql(database, "INSERT INTO shop VALUES (1), (2)")
+    done = await shop.apply()
+    assert (done.end.result, done.end.exit_code) == (Result.PARTIAL, 8)
+    assert psql(database, "SELECT version, dirty FROM schema_migrations") == "3|t"
+    states = {status.version: status.state for status in (await shop.look()).statuses}
+    assert states == {"1": "applied", "2": "applied", "3": "in_doubt"}
+    assert not (await shop.look()).plan.ready
+    settled = await shop.apply(action=settle("3", Choice.NOT_APPLIED))
+    assert (settled.end.result, settled.end.exit_code) == (Result.REPAIRED, 0)
+    assert psql(database, "SELECT version, dirty FROM schema_migrations") == "2|f"
 
 
-@pytest.mark.parametrize("name", KEYS)
-async def test_while_we_run_the_tool_does_not_get_its_lock(database: Target, tmp_path: Path, name: str) -> None:
-    psql(database, "CREATE TABLE gate ()")
-    format_name = name.partition(" ")[0]
-    shop = shop_of(database, tmp_path / "migrations", format_name)
-    (first,) = [it for it in SAMPLES[format_name].files if "shop" in it and ".down." not in it]
-    text = (shop.folder / first).read_text()
-    (shop.folder / first).write_text(text.replace(A, f"{A}{UNTIL_OPEN};\n") if A in text else text)
-    run = await shop.start()
-    await until(run, lambda event: isinstance(event, StatementStarted) and event.number == 2)
-    tool = await connect(database)
-    try:
-        key = KEYS[name](database.database)
-        assert await tool.fetchval(f"SELECT pg_try_advisory_lock({key})") is False
-        psql(database, "INSERT INTO gate DEFAULT VALUES")
-        assert (await follow(run)).end.exit_code == 0
-        assert await tool.fetchval(f"SELECT pg_try_advisory_lock({key})") is True
-    finally:
-        await tool.close()
+async def test_what_did_nothing_leaves_no_dirty_flag_behind(database: Target, tmp_path: Path) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "golang-migrate")
+    assert (await shop.apply(action=Action(to="2"))).end.exit_code == 0
+    psql(database, "ALTER TABLE shop RENAME COLUMN name TO other")
+    (shop.folder / "000003_index.up.sql").write_text(f"DO $$ BEGIN END $$; {C}")
+    survey = await shop.look()
+    assert not survey.plan.ready or (await shop.apply()).end.exit_code in {6, 8}
+    assert psql(database, "SELECT version, dirty FROM schema_migrations") in {"2|f", "3|t"}
+
+
+FAILED = {
+    "prisma": (
+        "INSERT INTO _prisma_migrations (id, checksum, migration_name, logs) VALUES ('x', 'y', '{}', E'\\nit broke')",
+        "20240103000000_index",
+        "SELECT rolled_back_at IS NOT NULL, finished_at IS NOT NULL FROM _prisma_migrations "  # noqa: ISC004
+        "WHERE migration_name = '{}' ORDER BY started_at",
+        "t|f",
+        "t|f\nf|t",
+    ),
+    "flyway": (
+        "INSERT INTO flyway_schema_history VALUES (3, '{}', 'index', 'SQL', 'V2__index.sql', 1, 'x', now(), 5, false)",
+        "2",
+        "SELECT type, success FROM flyway_schema_history WHERE version = '{}'",
+        "",
+        "SQL|t",
+    ),
+    "sqlx": (
+        "INSERT INTO _sqlx_migrations VALUES ({}, 'index', now(), false, '\\x00', -1)",
+        "3",
+        "SELECT success, execution_time FROM _sqlx_migrations WHERE version = {}",
+        "",
+        "t|-1",
+    ),
+}
+
+
+@pytest.mark.parametrize("choice", [Choice.NOT_APPLIED, Choice.APPLIED])
+@pytest.mark.parametrize("name", FAILED)
+async def test_a_migration_that_the_tool_left_failed_stops_the_plan_until_it_is_settled(
+    database: Target, tmp_path: Path, name: str, choice: Choice
+) -> None:
+    failed, version, query, not_applied, applied = FAILED[name]
+    shop = shop_of(database, tmp_path / "migrations", name)
+    second = (await shop.look()).folder.migrations[1].version
+    assert (await shop.apply(action=Action(to=second))).end.exit_code == 0
+    psql(database, failed.format(version))
+    plan = (await shop.look()).plan
+    assert {fault.id for fault in plan.refusals} <= {"partial", "in-doubt"}
+    assert not plan.ready
+    done = await shop.apply(action=settle(version, choice))
+    assert (done.end.result, done.end.exit_code) == (Result.REPAIRED, 0)
+    assert psql(database, query.format(version)) == (not_applied if choice is Choice.NOT_APPLIED else applied)
+    assert (await shop.look()).plan.ready
+
+
+def settle(version: str, choice: Choice) -> Action:
+    return Action(verb=Verb.REPAIR, settlements=(Settlement(version=version, choice=choice),))
+
+
+async def test_a_migration_may_name_the_history_table_before_there_is_one(database: Target, tmp_path: Path) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "dbmate")
+    (shop.folder / "20231231000000_grants.sql").write_text(
+        "-- migrate:up\nGRANT SELECT ON schema_migrations TO PUBLIC;\n-- migrate:down\n"
+    )
+    assert (await shop.look()).plan.ready
+    assert (await shop.apply()).end.exit_code == 0
+    assert psql(database, "SELECT has_table_privilege('pg_monitor', 'schema_migrations', 'SELECT')") == "t"
+
+
+async def test_a_migration_that_is_not_sql_ends_the_plan_before_it(database: Target, tmp_path: Path) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "goose")
+    (shop.folder / "00002_name.sql").unlink()
+    (shop.folder / "00002_name.go").write_text("package migrations\n")
+    plan = (await shop.look()).plan
+    assert ([one.migration.version for one in plan.migrations], plan.ready) == (["1"], True)
+    assert [note.id for note in plan.notes] == ["not-sql"]
+    assert (await shop.apply()).end.exit_code == 0
+    plan = (await shop.look()).plan
+    assert [fault.id for fault in plan.refusals] == ["not-sql"]

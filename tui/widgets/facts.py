@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from ...core.events import ServerFacts
+from ...core.formats import BY_NAME, NATIVE
 from ...core.history import History
 from ...core.migration import Folder
 from ..format import count
@@ -31,10 +32,18 @@ def sources_words(folder: Folder, history: History) -> Content:
         said = f"{history.table}, {count(len(history.applied), 'migration')} in force"
     else:
         said = f"{history.table}, not there yet: the first run makes it"
+    what = "" if folder.format == NATIVE.name else f", {BY_NAME[folder.format].title}"
     return stacked(
         joined(
             words(" folder    ", "dim"),
-            words(f"{folder.path}, {count(len(folder.migrations), 'migration')}"),
+            words(f"{folder.path}, {count(len(folder.migrations), 'migration')}{what}"),
         ),
         joined(words(" history   ", "dim"), words(said)),
+        *(
+            joined(
+                words(" also      ", "dim"),
+                words(f"managed by {it.tool}{f', at version {it.version}' if it.version else ''} ({it.table})", "warn"),
+            )
+            for it in history.others[:2]
+        ),
     )
