@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha1, sha256, sha384
@@ -208,6 +209,24 @@ def _diesel() -> Sample:
     )
 
 
+def _atlas() -> Sample:
+    texts = {"1_shop.sql": A, "2_name.sql": B, "3_index.sql": f"-- atlas:txmode none\n\n{C}"}
+    running, sums = sha256(), dict[str, str]()
+    for file, text in texts.items():
+        running.update(file.encode() + text.encode())
+        sums[file] = b64encode(running.digest()).decode()
+    total = sha256("".join(f"{file}{made}" for file, made in sums.items()).encode())
+    lines = [f"h1:{b64encode(total.digest()).decode()}", *(f"{file} h1:{made}" for file, made in sums.items())]
+    said = zip("123", ("shop", "name", "index"), sums.values(), strict=True)
+    return Sample(
+        files={**texts, "atlas.sum": "\n".join(lines) + "\n"},
+        table="atlas_schema_revisions.atlas_schema_revisions",
+        query="SELECT version, description, type, applied, total, error, hash, partial_hashes, operator_version "
+        "FROM atlas_schema_revisions.atlas_schema_revisions ORDER BY version",
+        rows="\n".join(f"{version}|{what}|2|1|1||{made}|null|changeover" for version, what, made in said),
+    )
+
+
 SAMPLES: dict[str, Sample] = {
     "golang-migrate": _golang(),
     "dbmate": _dbmate(),
@@ -219,6 +238,7 @@ SAMPLES: dict[str, Sample] = {
     "node-pg-migrate": _node_pg_migrate(),
     "graphile-migrate": _graphile_migrate(),
     "diesel": _diesel(),
+    "atlas": _atlas(),
 }
 
 

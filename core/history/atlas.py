@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from .. import formats
 from ..facts import AtlasFacts
-from ..migration import Folder
+from ..migration import Folder, Kind
 from ..quoting import literal
 from . import AppliedMigration, AttemptRecord, Row
 from .dialect import NEVER, Change, Dialect, Reading, Standing
@@ -100,7 +100,9 @@ class Atlas(Dialect):
                     duration_ms=round(row["execution_time"] / 1e6),
                 )
             )
-        return Reading(applied=tuple(applied), attempts=tuple(attempts))
+        checkpoints = {it.version for it in folder.migrations if it.kind is Kind.BASELINE}
+        begun = frozenset(row["version"] for row in rows) & checkpoints
+        return Reading(applied=tuple(applied), attempts=tuple(attempts), begun_with=begun)
 
     def applied(self, at: Standing, deed: Deed, seconds: float) -> Change:
         """Return the row of the version, in place of one that stopped on the way."""

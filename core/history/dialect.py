@@ -50,6 +50,8 @@ class Reading:
 
     applied: tuple[AppliedMigration, ...] = ()
     attempts: tuple[AttemptRecord, ...] = ()
+    # versions of the baseline scripts that the history began with
+    begun_with: frozenset[str] = frozenset()
 
 
 class Dialect(ABC):
@@ -107,11 +109,6 @@ class Dialect(ABC):
     def initial(self) -> Rows:
         """The rows that the tool writes with the creation."""
         return ()
-
-    def relevant(self, folder: Folder, rows: Sequence[Row]) -> Folder:
-        """Return the folder without the files that the tool leaves aside beside these rows."""
-        del rows
-        return folder
 
     @abstractmethod
     def read(self, rows: Sequence[Row], folder: Folder) -> Reading:

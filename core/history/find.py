@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from .. import formats
+from ..due import meant_for
 from ..errors import HistoryError, ServerError
 from ..migration import Folder
 from ..names import read as read_name
@@ -204,13 +205,13 @@ async def _read(connection: Reads, folder: Folder, place: Place) -> tuple[Histor
         creation=dialect.creation(place),
     )
     if not place.exists:
-        return empty, dialect.relevant(folder, ())
+        return empty, meant_for(folder, (), ())
     try:
         rows = tuple(dict(row) for row in await connection.fetch(dialect.query(place)))
     except ServerError as error:
         raise HistoryError(f"The history {place.shown} cannot be read: {error.summary}", report=error.report) from None
-    folder = dialect.relevant(folder, rows)
     reading = dialect.read(rows, folder)
+    folder = meant_for(folder, reading.begun_with, [it.version for it in reading.applied])
     found = replace(
         empty,
         applied=reading.applied,

@@ -7,7 +7,6 @@ schemas that Flyway made (rank 0) for no migration.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar, Final
 
 from .. import formats
@@ -78,27 +77,6 @@ class Flyway(Dialect):
             f'CREATE INDEX {identifier(f"{place.name}_s_idx")} ON {place.sql} ("success")'
         )
 
-    def relevant(self, folder: Folder, rows: Sequence[Row]) -> Folder:
-        """Return the folder without what a baseline script stands for, and without those that have no use any more.
-
-        The newest one is for a database whose history is empty; it stands for everything up to its version.
-        """
-        done = [row["version"] for row in rows if row["type"] == "SQL_BASELINE" and row["success"] == "true"]
-        scripts = [it for it in folder.migrations if it.kind is Kind.BASELINE]
-        if not done and (not scripts or any(row["type"] != "SCHEMA" for row in rows)):
-            return replace(folder, migrations=tuple(it for it in folder.migrations if it.kind is not Kind.BASELINE))
-        newest = max(map(order_of, done)) if done else max(order_of(it.version) for it in scripts)
-        return replace(
-            folder,
-            migrations=tuple(
-                it
-                for it in folder.migrations
-                if it.is_repeatable
-                or (it.kind is Kind.BASELINE and order_of(it.version) == newest)
-                or (it.kind is Kind.VERSIONED and order_of(it.version) > newest)
-            ),
-        )
-
     def read(self, rows: Sequence[Row], folder: Folder) -> Reading:
         """Return what is in force by the newest row of each version, and what a baseline covers."""
         files = {_key(it.version): it for it in folder.migrations}
@@ -128,7 +106,7 @@ class Flyway(Dialect):
                 attempts.append(_failed(version, row))
             elif not row["type"].startswith("UNDO") and not _is_behind(row, scripts):
                 applied.append(_applied(version, name, row, recorded=row["checksum"]))
-        return Reading(applied=tuple(applied), attempts=tuple(attempts))
+        return Reading(applied=tuple(applied), attempts=tuple(attempts), begun_with=frozenset(scripts))
 
     def applied(self, at: Standing, deed: Deed, seconds: float) -> Change:
         """Return the row of a migration that has run, or that counts as if it had."""

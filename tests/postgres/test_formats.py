@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from changeover.core.actions import Action, Choice, Settlement, Verb
 from changeover.core.events import Result, Settled
+from changeover.core.postgres_binaries import embedded
 from changeover.core.target import Target
 from tests.faults.proxy import Way, once, proxied
 from tests.foreign import SAMPLES, C, shop_of
@@ -30,6 +33,51 @@ async def test_a_folder_of_another_tool_is_applied_and_recorded_as_the_tool_does
     after = await shop.look()
     assert [status.state for status in after.statuses] == ["applied"] * len(after.folder.migrations)
     assert after.plan.migrations == ()
+
+
+async def test_500_files_leave_the_schema_that_psql_leaves(database: Target, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for number in range(1, 501):
+        table = f"t{number % 50}"
+        text = f"ALTER TABLE {table} ADD COLUMN c{number} int DEFAULT {number} CHECK (c{number} > 0);\n"
+        if number <= 50:
+            text = f"CREATE TABLE {table} (id int PRIMARY KEY, name text);\nCREATE INDEX ON {table} (name);\n"
+        (folder / f"{number}_x.sql").write_text(text)
+    shop = project(database, folder)
+    shop.settings = replace(shop.settings, format="sqlx", allowed_hazards={"all": "--allow"})
+    assert (await shop.apply()).end.applied == 500
+    psql(database, "DROP TABLE _sqlx_migrations")
+    ours = schema_of(database)
+    psql(database, "CREATE DATABASE by_psql")
+    try:
+        other = replace(database, database="by_psql")
+        psql(other, "".join((folder / f"{number}_x.sql").read_text() for number in range(1, 501)))
+        assert schema_of(other) == ours
+    finally:
+        psql(database, "DROP DATABASE by_psql")
+
+
+def schema_of(target: Target) -> str:
+    dumped = subprocess.run(
+        [
+            embedded().pg_dump,
+            "--schema-only",
+            "-h",
+            target.host,
+            "-p",
+            str(target.port),
+            "-U",
+            target.user,
+            "-d",
+            target.database,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    # a random word of the dump, in 18
+    return "\n".join(line for line in dumped.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
 @pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample.reverted is not None])
