@@ -266,8 +266,8 @@ def _keys(run: UnfinishedRun) -> Keys:
 async def _read_theirs(connection: Connection, run: UnfinishedRun) -> list[dict[str, Any]]:
     """Return the same of another tool's history: its rows know no run, but which transaction wrote them.
 
-    Where the run's file does not have the transaction's id, its last lines were lost with the host: then what is in
-    force decides, whoever has recorded it.
+    Where the run's file does not have the transaction's id, its last lines were lost with the host, and a table of one
+    row may have gone on since: then what is in force decides, whoever has recorded it.
     """
     dialect = DIALECTS[run.format]
     place = Place(schema=run.table[0], name=run.table[1], exists=True)
@@ -278,9 +278,9 @@ async def _read_theirs(connection: Connection, run: UnfinishedRun) -> list[dict[
     for brief in run.open:
         undone = brief.entry == "revert"
         proof = dialect.proof(place, version=brief.version, undone=undone, xid=run.xids.get(brief.version))
-        if proof is None:
+        if proof is None or not dialect.rows_for_each:
             proof = dialect.stands(place, version=brief.version, undone=undone)
-        committed = brief.version in run.attempts and bool(await connection.fetch(proof))
+        committed = bool(await connection.fetch(proof))
         steps = [] if brief.transactional else sorted(run.steps.get(brief.version, {}).items())
         if committed or steps:
             told = json.dumps([{"number": number, "state": state} for number, state in steps])

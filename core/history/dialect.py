@@ -69,6 +69,8 @@ class Dialect(ABC):
     shown: ClassVar[Mapping[str, str]] = {}
     # the order in which rows are read
     order: ClassVar[str]
+    # whether each migration has a row of its own; else the one row says which is the newest
+    rows_for_each: ClassVar[bool] = True
     # the query for where it stands, in the tool's own words; `{table}` is its name
     newest: ClassVar[str] = "SELECT pg_catalog.max(version)::pg_catalog.text FROM {table}"
 
@@ -150,6 +152,10 @@ class Dialect(ABC):
         """Return the condition on the row that says that a migration was not undone."""
         return self.in_force(version)
 
+    def passed(self, version: str) -> str:
+        """Return the condition on the row that says so, or that something newer is."""
+        return self.in_force(version)
+
     def proof(self, place: Place, *, version: str, undone: bool, xid: str | None) -> str | None:
         """Return a query with one row where the transaction `xid` has recorded a migration, or that it was undone.
 
@@ -164,7 +170,7 @@ class Dialect(ABC):
 
     def stands(self, place: Place, *, version: str, undone: bool) -> str:
         """Return a query with one row where the history says so, whoever wrote it."""
-        there = f"EXISTS (SELECT FROM {place.sql} WHERE {self.remains(version) if undone else self.in_force(version)})"
+        there = f"EXISTS (SELECT FROM {place.sql} WHERE {self.remains(version) if undone else self.passed(version)})"
         return f"SELECT 1 WHERE {'NOT ' if undone else ''}{there}"
 
     def written(self, place: Place, condition: str, xid: str | None) -> str | None:

@@ -26,6 +26,7 @@ class GolangMigrate(Dialect):
     columns: ClassVar = {"version": "bigint", "dirty": "boolean"}
     stable: ClassVar = {"version": "version::pg_catalog.text", "dirty": "dirty::pg_catalog.text"}
     order = "version"
+    rows_for_each = False
 
     def keys(self, place: Place, database: str) -> tuple[int, ...]:
         """Return its key twice: the command line takes the database's name from the URL, with a slash before it."""
@@ -87,6 +88,10 @@ class GolangMigrate(Dialect):
     def in_force(self, version: str) -> str:
         """Return the condition on its row."""
         return f"version OPERATOR(pg_catalog.=) {number(version)} AND NOT dirty"
+
+    def passed(self, version: str) -> str:
+        """Return the condition on the one row once the migration or a newer one is in force."""
+        return f"version OPERATOR(pg_catalog.>=) {number(version)} AND NOT dirty"
 
     def remains(self, version: str) -> str:
         """Return the condition on the one row while it is not undone."""

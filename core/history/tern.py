@@ -24,6 +24,7 @@ class Tern(Dialect):
     columns: ClassVar = {"version": "integer"}
     stable: ClassVar = {"version": "version::pg_catalog.text"}
     order = "version"
+    rows_for_each = False
 
     def keys(self, place: Place, database: str) -> tuple[int, ...]:
         """Return the one key that it always takes."""
@@ -67,6 +68,10 @@ class Tern(Dialect):
     def in_force(self, version: str) -> str:
         """Return the condition on the one row."""
         return f"version OPERATOR(pg_catalog.=) {number(version)}"
+
+    def passed(self, version: str) -> str:
+        """Return the condition on the one row once the migration or a newer one is in force."""
+        return self.remains(version)
 
     def remains(self, version: str) -> str:
         """Return the condition on the one row while the migration is not undone."""

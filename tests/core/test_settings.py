@@ -68,7 +68,7 @@ def test_a_folder_called_migrations_is_found_without_a_word(tmp_path: Path) -> N
         ("lock_timeout = nan\n", 1, "number of seconds"),
         ("lock_pause = [5, 1]\n", 1, "lock_pause must be"),
         ("read_only = 1\n", 1, "true or false"),
-        ('format = "flyway"\n', 1, "one of"),
+        ('format = "alembic"\n', 1, "one of"),
         ('migrations = ""\n', 1, "migrations must be"),
         ("allow = 1\n", 1, "allow must be a table"),
         ('[allow]\na = "b"\ndrop-column = ""\n', 3, "the reason"),

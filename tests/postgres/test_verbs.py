@@ -303,7 +303,8 @@ async def test_a_verify_script_cannot_change_anything(sql: str, shop: Project) -
 
 
 async def test_a_run_that_waits_for_another_says_for_whom_and_finds_nothing_left(shop: Project) -> None:
-    shop.write(_0001_a="CREATE TABLE a (); SELECT pg_sleep(1.5)")
+    # long enough for the second to arrive on a slow machine
+    shop.write(_0001_a="CREATE TABLE a (); SELECT pg_sleep(8)")
     first = await shop.start()
     await until(first, lambda event: isinstance(event, StatementStarted))
     second = await shop.apply(wait=30)
