@@ -14,6 +14,7 @@ from . import (
     graphile_migrate,
     node_pg_migrate,
     prisma,
+    sqitch,
     sqlx,
     tern,
 )
@@ -23,5 +24,6 @@ DIALECTS: Final[dict[str, Dialect]] = {
     module.DIALECT.format.name: module.DIALECT
     for module in (
         golang_migrate, dbmate, goose, sqlx, prisma, flyway, tern, node_pg_migrate, graphile_migrate, diesel, atlas,
+        sqitch,
     )
 }  # fmt: skip

@@ -12,7 +12,7 @@ from changeover.core.actions import Action, Verb
 from changeover.core.target import Target
 from tests.foreign import SAMPLES, shop_of
 from tests.peers import tools
-from tests.runs import Project
+from tests.runs import Project, project
 from tests.servers import psql
 
 pytestmark = pytest.mark.peers
@@ -151,3 +151,75 @@ async def test_yoyo_is_recognised(database: Target, tmp_path: Path) -> None:
         "yoyo", "apply", "--batch", "--no-config-file", "--database", url, str(tmp_path / "yoyo-files"), cwd=tmp_path
     )
     assert await _others(shop) == [("yoyo-migrations", "0001_a")]
+
+
+def planned(target: Target, folder: Path) -> Project:
+    """Return a Sqitch project of three changes, which the tool itself has planned."""
+    shop = project(target, folder)
+    tools.run(tools.sqitch(), "init", "shop", "--engine", "pg", cwd=folder)
+    for name, (deploy, revert) in CHANGES.items():
+        needs = ["--requires", "shop"] if name != "shop" else []
+        tools.run(tools.sqitch(), "add", name, "-n", f"Adds {name}.", *needs, cwd=folder, env=WHO)
+        (folder / "deploy" / f"{name}.sql").write_text(f"-- Deploy shop:{name} to pg\nBEGIN;\n{deploy}\nCOMMIT;\n")
+        (folder / "revert" / f"{name}.sql").write_text(f"-- Revert\nBEGIN;\n{revert}\nCOMMIT;\n")
+        (folder / "verify" / f"{name}.sql").write_text(
+            "-- Verify\nBEGIN;\nSELECT id FROM shop WHERE false;\nROLLBACK;\n"
+        )
+    tools.run(tools.sqitch(), "tag", "v1", "-n", "First.", cwd=folder, env=WHO)
+    shop.settings = replace(shop.settings, allowed_hazards={"all": "--allow"})
+    return shop
+
+
+WHO = {"SQITCH_FULLNAME": "Ann", "SQITCH_EMAIL": "ann@example.org"}
+CHANGES = {
+    "shop": ("CREATE TABLE shop (id int PRIMARY KEY);", "DROP TABLE shop;"),
+    "name": ("ALTER TABLE shop ADD COLUMN name text;", "ALTER TABLE shop DROP COLUMN name;"),
+    "index": ("CREATE INDEX shop_name ON shop (name);", "DROP INDEX shop_name;"),
+}
+
+
+def by_sqitch(shop: Project, *words: str, codes: tuple[int, ...] = (0,)) -> str:
+    target = shop.target
+    where = {"PGHOST": target.host, "PGPORT": str(target.port), "PGUSER": target.user, **WHO}
+    command = (tools.sqitch(), words[0], f"db:pg:{target.database}", *words[1:])
+    return tools.run(*command, cwd=shop.folder, env=where, codes=codes)
+
+
+REGISTRY = (
+    "SELECT change_id, script_hash, change, project, note, planned_at, planner_name, planner_email FROM sqitch.changes "
+    "ORDER BY change_id; SELECT tag_id, tag, change_id, note FROM sqitch.tags; SELECT * FROM sqitch.dependencies "
+    "ORDER BY 1; SELECT event, change_id, change, note, requires, conflicts, tags FROM sqitch.events ORDER BY 2; "
+    "SELECT project, uri FROM sqitch.projects; SELECT version FROM sqitch.releases"
+)
+
+
+async def test_sqitch_begins_and_changeover_goes_on(database: Target, tmp_path: Path) -> None:
+    shop = planned(database, tmp_path / "project")
+    by_sqitch(shop, "deploy", "--to", "name")
+    survey = await shop.look()
+    assert (survey.history.format, [it.state for it in survey.statuses]) == (
+        "sqitch",
+        ["applied", "applied", "pending"],
+    )
+    assert (await shop.apply()).end.exit_code == 0
+    assert "Nothing to deploy" in by_sqitch(shop, "status")
+    by_sqitch(shop, "verify")
+    # and what the tool does alone is the same, row by row
+    ours = psql(database, REGISTRY)
+    by_sqitch(shop, "revert", "-y")
+    psql(database, "DROP SCHEMA sqitch CASCADE")
+    by_sqitch(shop, "deploy")
+    assert psql(database, REGISTRY) == ours
+
+
+async def test_changeover_begins_and_sqitch_goes_on(database: Target, tmp_path: Path) -> None:
+    shop = planned(database, tmp_path / "project")
+    second = (await shop.look()).folder.migrations[1].version
+    assert (await shop.apply(action=Action(to=second))).end.exit_code == 0
+    by_sqitch(shop, "deploy")
+    assert [it.state for it in (await shop.look()).statuses] == ["applied"] * 3
+    assert (await shop.apply(action=Action(verb=Verb.REVERT))).end.exit_code == 0
+    assert "Undeployed change" in by_sqitch(shop, "status")
+    by_sqitch(shop, "deploy")
+    by_sqitch(shop, "revert", "-y")
+    assert [it.state for it in (await shop.look()).statuses] == ["pending"] * 3
