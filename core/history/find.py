@@ -192,7 +192,7 @@ async def read(
         history, folder = await _read(connection, folder, place)
         own = (place.schema, place.name)
     others = [it for it in tables.found if (it.place.schema, it.place.name) != own and it.format != "native"]
-    return replace(history, others=await _stands(connection, others)), folder
+    return replace(history, others=await stands(connection, others)), folder
 
 
 async def _read(connection: Reads, folder: Folder, place: Place) -> tuple[History, Folder]:
@@ -221,7 +221,7 @@ async def _read(connection: Reads, folder: Folder, place: Place) -> tuple[Histor
     return found, folder
 
 
-async def _stands(connection: Reads, others: Sequence[Found]) -> tuple[OtherHistory, ...]:
+async def stands(connection: Reads, others: Sequence[Found]) -> tuple[OtherHistory, ...]:
     """Ask all in one query where they stand; one that may not be read is named without it."""
     asked = [it for it in others if it.readable and it.version][:_ASKED]
     stands: dict[int, str | None] = {}

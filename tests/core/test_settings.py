@@ -69,6 +69,8 @@ def test_a_folder_called_migrations_is_found_without_a_word(tmp_path: Path) -> N
         ("lock_pause = [5, 1]\n", 1, "lock_pause must be"),
         ("read_only = 1\n", 1, "true or false"),
         ('format = "alembic"\n', 1, "one of"),
+        ('history_table = "a.b.c"\n', 1, "the name of a table"),
+        ("[placeholders]\nowner = 1\n", 2, "must be a text"),
         ('migrations = ""\n', 1, "migrations must be"),
         ("allow = 1\n", 1, "allow must be a table"),
         ('[allow]\na = "b"\ndrop-column = ""\n', 3, "the reason"),

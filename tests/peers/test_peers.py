@@ -162,9 +162,8 @@ def planned(target: Target, folder: Path) -> Project:
         tools.run(tools.sqitch(), "add", name, "-n", f"Adds {name}.", *needs, cwd=folder, env=WHO)
         (folder / "deploy" / f"{name}.sql").write_text(f"-- Deploy shop:{name} to pg\nBEGIN;\n{deploy}\nCOMMIT;\n")
         (folder / "revert" / f"{name}.sql").write_text(f"-- Revert\nBEGIN;\n{revert}\nCOMMIT;\n")
-        (folder / "verify" / f"{name}.sql").write_text(
-            "-- Verify\nBEGIN;\nSELECT id FROM shop WHERE false;\nROLLBACK;\n"
-        )
+        verify = "-- Verify\nBEGIN;\nSELECT id FROM shop WHERE false;\nROLLBACK;\n"
+        (folder / "verify" / f"{name}.sql").write_text(verify)
     tools.run(tools.sqitch(), "tag", "v1", "-n", "First.", cwd=folder, env=WHO)
     shop.settings = replace(shop.settings, allowed_hazards={"all": "--allow"})
     return shop

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from changeover.core.connect import Connector
+from changeover.core.detected import detect
 from changeover.core.errors import FolderError, HistoryError
 from changeover.core.history.place import Place
 from changeover.core.history.registry import DIALECTS
+from changeover.core.settings import Settings
 from changeover.core.target import Target
 from tests.foreign import A, B, shop_of
-from tests.runs import project
+from tests.runs import QUICK, project
 from tests.servers import psql
 
 DJANGO = (
@@ -122,3 +125,18 @@ async def test_a_repeatable_migration_is_due_again_once_its_text_has_changed(dat
     assert (await shop.apply()).end.exit_code == 0
     assert psql(database, "SELECT count(*) FROM flyway_schema_history WHERE version IS NULL") == "2"
     assert not (await shop.look()).plan.migrations
+
+
+async def test_a_set_up_is_told_whose_folder_and_database_it_seems_to_be(database: Target, tmp_path: Path) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "sqlx")
+    connect = Connector(database, QUICK, emit=lambda _: None)
+    try:
+        connection = await connect("look")
+        before = await detect(connection, Settings(), shop.folder)
+        assert (set(before.folder), before.histories, before.proposed) == ({"golang-migrate", "sqlx"}, (), None)
+        assert (await shop.apply()).end.exit_code == 0
+        after = await detect(connection, Settings(), shop.folder)
+        assert [(it.tool, it.version) for it in after.histories] == [("sqlx", "3")]
+        assert after.proposed == "sqlx"
+    finally:
+        await connect.close()

@@ -1,0 +1,46 @@
+"""What a set-up can offer of a folder and a database before anything is configured: whose they seem to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import formats
+from .connect import Connection
+from .folders.detect import candidates
+from .folders.listing import look
+from .history import OtherHistory
+from .history import find as histories
+from .settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detected:
+    """What was found; names are those of `--format`."""
+
+    # formats that the folder's files are most like: several where they cannot be told apart, none for an empty folder
+    folder: tuple[str, ...] = ()
+    # every tool whose history the database has, with its table and where it stands
+    histories: tuple[OtherHistory, ...] = ()
+    # the one format to propose; None where a person has to say it
+    proposed: str | None = None
+
+
+def of_folder(path: Path) -> tuple[str, ...]:
+    """Return the formats that a folder may be of. Raises `FolderError`."""
+    return candidates(look(path))
+
+
+async def detect(connection: Connection, settings: Settings, path: Path | None) -> Detected:
+    """Return what folder and database say together; nothing is written. Raises `FolderError` and `ServerError`."""
+    folder = of_folder(path) if path is not None else ()
+    tables = await histories.find(connection, schema=settings.schema, table=settings.history_table)
+    said = await histories.stands(connection, tables.found)
+    known = [name for name in tables.formats if not folder or name in folder]
+    proposed = known[0] if len(known) == 1 else folder[0] if len(folder) == 1 else None
+    return Detected(folder=folder, histories=said, proposed=proposed)
+
+
+def title_of(name: str) -> str:
+    """Return what the tool of a format calls itself."""
+    return formats.BY_NAME[name].title
