@@ -82,7 +82,8 @@ async def test_while_the_tool_holds_its_lock_nothing_runs_and_the_tool_is_named(
         await tool.close()
 
 
-@pytest.mark.parametrize("name", KEYS)
+# the text of a committed migration of graphile-migrate is hashed: a gate in it would be refused
+@pytest.mark.parametrize("name", [name for name in KEYS if name != "graphile-migrate"])
 async def test_while_we_run_the_tool_does_not_get_its_lock(database: Target, tmp_path: Path, name: str) -> None:
     psql(database, "CREATE TABLE gate ()")
     format_name = name.partition(" ")[0]
