@@ -113,10 +113,12 @@ async def begin(work: Work, connection: Connection, modes: str = "") -> None:
     `modes` is how the file wants it to begin: ISOLATION LEVEL SERIALIZABLE.
     """
     level = "" if "ISOLATION" in modes else "ISOLATION LEVEL READ COMMITTED "
-    await connection.execute(f"BEGIN {level}{modes} READ WRITE")
-    await connection.execute(limits(work, connection, scope="SET LOCAL"))
+    opening = f"BEGIN {level}{modes} READ WRITE; {limits(work, connection, scope='SET LOCAL')}; "
     for _ in range(50):
-        if await connection.execute(attempt_to_take(work.keys.fate)) == "SELECT 1":
+        # all in one message the first time: a far server is a round trip away
+        taken = await connection.execute(f"{opening}{attempt_to_take(work.keys.fate)}")
+        opening = ""
+        if taken == "SELECT 1":
             if connection.facts.pooled:
                 # a pooler gives the transaction a backend of its own choice
                 with contextlib.suppress(ServerError):
@@ -169,9 +171,8 @@ async def _record(work: Work, planned: PlannedMigration, connection: Connection,
 
 
 async def _commit(work: Work, planned: PlannedMigration, connection: Connection, progress: _Progress) -> Ending:
-    if await connection.execute(_XID_SAME) != "SELECT 1":
+    if await connection.execute(f"SET LOCAL synchronous_commit = on; {_XID_SAME}") != "SELECT 1":
         raise Escaped
-    await connection.execute("SET LOCAL synchronous_commit = on")
     if was_cancelled():
         raise asyncio.CancelledError
     work.emit(MigrationCommitting(version=planned.migration.version, xid=progress.xid))

@@ -98,6 +98,13 @@ class Case:
     locked: Mapping[str, Relation] = field(default_factory=dict)
     # tables that the plan gives a primary key, by their last name
     keyed: frozenset[str] = frozenset()
+    # the trees by their kind: sixty rules ask for theirs
+    _kinds: dict[str, tuple[Any, ...]] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for node in self.nodes:
+            kind = tree.kind(node)
+            self._kinds[kind] = (*self._kinds.get(kind, ()), tree.inner(node))
 
     @property
     def statement(self) -> Statement:
@@ -105,10 +112,8 @@ class Case:
         return self.judged.statement
 
     def of(self, kind: str) -> Iterator[Any]:
-        """Yield the trees of one kind, as `index_stmt`."""
-        for node in self.nodes:
-            if tree.kind(node) == kind:
-                yield tree.inner(node)
+        """Return the trees of one kind, as `index_stmt`."""
+        return iter(self._kinds.get(kind, ()))
 
     def there(self, name: Parts) -> State | None:
         """Return a relation that was there before the plan."""
