@@ -5,6 +5,7 @@ Each is started once, when the first test asks for it, and each test gets a data
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib.util
 import itertools
@@ -143,13 +144,19 @@ async def connect(target: Target, **settings: str) -> asyncpg.Connection:
 def _end_orphans() -> None:
     """End the servers of test runs that were killed; those of a run that is going on hold its lock."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if folder.stat().st_uid != os.geteuid() or not (folder / "alive").exists():
-            continue
-        with (folder / "alive").open("rb") as alive:
-            try:
-                fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            for server in folder.iterdir():
-                postmaster.end_all(server / "data")
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            # another run may have removed its own meanwhile
+            _end_orphans_in(folder)
+
+
+def _end_orphans_in(folder: Path) -> None:
+    if folder.stat().st_uid != os.geteuid() or not (folder / "alive").exists():
+        return
+    with (folder / "alive").open("rb") as alive:
+        try:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        for server in folder.iterdir():
+            postmaster.end_all(server / "data")
+        shutil.rmtree(folder, ignore_errors=True)
