@@ -20,7 +20,7 @@ endif
 # The tests start hundreds of processes: without the bytecode of the one before, each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-majors test-peers soak score check format screenshots clean
+.PHONY: help demo test test-majors test-peers soak score bench check format screenshots clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -54,6 +54,9 @@ soak: $(DEV) ## the long loops of faults: every message cut, 1,000 kills (an hou
 score: $(DEV) ## how near the plan's locks, rewrites and scans are to what servers do, beside squawk (ARGS="--verbose 18")
 	@$(PIP) install squawk-cli || echo "squawk-cli cannot be installed here: its score is left out"
 	@$(BIN)/python -m tests.score $(ARGS)
+
+bench: $(DEV) ## Changeover beside psql, Alembic and others, on the same work (ARGS="throughput --runs 5")
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 check: $(DEV) ## format, lint, types, import directions
 	@$(BIN)/ruff format --check
