@@ -220,6 +220,21 @@ async def test_the_statement_of_a_group_that_waits_too_long_is_named(shop: Proje
     assert all(it.elapsed < 5 for it in done.of(StatementFailed))
 
 
+async def test_a_group_that_fails_once_is_done_in_the_end_with_all_that_went_before_it(shop: Project) -> None:
+    # what a sequence has handed out is not rolled back, so that it fails the first time only
+    once = "INSERT INTO item VALUES (900, CASE WHEN nextval('numbers') = 1 THEN 1 / (1 - currval('numbers')::int) END);"
+    shop.write(_0001_x=f"{rows(101, 130)}{once.replace('END', 'ELSE 1 END')}{rows(201, 220)}")
+    done = await shop.apply()
+    assert done.end.result is Result.APPLIED, done.end.fault
+    assert psql(shop.target, "SELECT count(*), max(id) FROM item WHERE id > 100") == "51|900"
+    assert done.view.migrations[0].finished == 51
+    assert not done.of(StatementFailed)
+    # a group, and from its first on one by one
+    started = [(it.number, it.last) for it in done.of(StatementStarted)]
+    failed = max(index for index, (_, last) in enumerate(started) if last is not None)
+    assert started[failed + 1 :] == [(number, None) for number in range(started[failed][0], 52)]
+
+
 async def test_a_cancel_by_somebody_else_ends_a_group_as_it_ends_a_statement(shop: Project) -> None:
     shop.settings = project(shop.target, shop.folder, Limits(lock_timeout=60)).settings
     shop.allow_hazards()
