@@ -65,6 +65,9 @@ The path of the data, one line per module::
       precheck           effects x catalog -> rows of the pre-check table, and what becomes of each statement
       hazards/           one rule per named danger, by family; each with its safe SQL and its examples
       hazard_documents   hazards as --json prints them
+      inspection         comments, and who is at work now: what is read only to be looked at
+      schema_browser     the catalog to be looked through, one relation in full
+      action_offers      what can be asked for beside apply, from where a migration stands
       actions            what a run is asked to do: apply, revert, baseline, repair
       items              which migrations an action is about, and what is done with each
       resume, rebuild    what an attempt outside a transaction has left to do; invalid indexes

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from ..core.attach import Run, last_run, opened_by
 from ..core.errors import ExitCode, NeedsAttention
@@ -21,6 +21,7 @@ from ..core.session_log import list_sessions, read_session
 from ..core.view import RunView, reduce
 from .frame import Frame
 from .journey import Journey
+from .keys import bindings
 from .messages import ConsoleEvent
 from .opening import Mode, Opening
 from .screens.connect import ConnectScreen
@@ -39,9 +40,7 @@ _GOODBYE: Final = 5.0
 class Console(Frame):
     """The full screen; its return value is the exit code of the process."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("L,f2", "sessions", "Sessions", tooltip="past sessions, to play again"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("console")
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(folder=opening.log.folder)

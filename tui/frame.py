@@ -13,7 +13,9 @@ from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+from textual.events import Event
+from textual.events import Key as KeyPress
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.worker import Worker, WorkerState
 
@@ -21,11 +23,16 @@ from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
 from ..core.secret import Secret
 from .driver import HUNG_UP, TerminalDriver
 from .fence import ControlFence, write_traceback
+from .format import count
+from .keys import bindings
+from .screens.commands import Commands, commands_of
 from .screens.help import Help
 from .screens.question import Choice, Question
 from .screens.stage import Stage
 from .theme import THEMES, theme_for
+from .widgets.room import LEAST_HEIGHT, LEAST_WIDTH
 
+_LEAVING: Final = frozenset({"ctrl+c", "ctrl+q"})
 # What a process ends with when a signal ends it.
 _SIGNALS: Final = {signal.SIGTERM: 143, signal.SIGHUP: HUNG_UP}
 
@@ -36,14 +43,18 @@ class Frame(App[int]):
     TITLE = "changeover"
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as in App
-    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-short"), (30, "-tall"), (50, "-vast")]  # noqa: RUF012 - as in App
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark,f1", "help", "Help", tooltip="the keys and words of this screen"),
-        Binding("q", "quit", "Quit", tooltip="end the console"),
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True, system=True),
-        Binding("ctrl+c", "quit", "Quit", show=False, priority=True, system=True),
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012 - as in App
+        (0, "-cramped"),
+        (LEAST_WIDTH, "-narrow"),
+        (100, "-wide"),
     ]
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012 - as in App
+        (0, "-low"),
+        (LEAST_HEIGHT, "-short"),
+        (30, "-tall"),
+        (50, "-vast"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("everywhere")
 
     def __init__(self, *, folder: Path) -> None:
         """Keep `folder` for the traceback of a bug: the session's own."""
@@ -99,12 +110,52 @@ class Frame(App[int]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Have help where there is a stage to help with."""
         del parameters
-        return isinstance(self.screen, Stage) if action == "help" else True
+        if action == "copy":
+            return isinstance(self.screen, Stage) and self.screen.COPIES
+        return isinstance(self.screen, Stage) if action in {"help", "commands"} else True
+
+    async def on_event(self, event: Event) -> None:
+        """Let no key through where the window is too small to be read: it would answer what nobody has seen."""
+        if isinstance(event, KeyPress) and self.is_cramped and event.key not in _LEAVING:
+            return
+        await super().on_event(event)
+
+    @property
+    def is_cramped(self) -> bool:
+        """Whether the window is too small for any screen."""
+        return self.size.width < LEAST_WIDTH or self.size.height < LEAST_HEIGHT
+
+    def action_commands(self) -> None:
+        """Show what can be done here by its name, and do what is chosen."""
+        if isinstance(self.screen, Stage):
+            self.push_screen(Commands(commands_of(self.screen)), self._commanded)
+
+    def _commanded(self, action: str | None) -> None:
+        if action:
+            self.call_later(self.run_action, action.removeprefix("app."), self if "app." in action else self.screen)
+
+    def action_copy(self) -> None:
+        """Send what is chosen to the terminal's clipboard; whether it takes it, it does not say."""
+        if isinstance(self.screen, Stage):
+            text = self.screen.copied()
+            if not text:
+                self.screen.say("There is nothing to copy here.")
+                return
+            self.copy_to_clipboard(text)
+            said = count(len(text), "character")
+            self.screen.say(f"Sent to the terminal's clipboard, if it allows that: {said}.", "ok")
+
+    def action_next_theme(self) -> None:
+        """Take the next theme."""
+        names = [theme.name for theme in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        if isinstance(self.screen, Stage):
+            self.screen.say(f"Theme {self.theme.removeprefix('changeover-')}; CHANGEOVER_THEME keeps it.", "head")
 
     def action_help(self) -> None:
         """Show the keys of the screen below."""
         if isinstance(self.screen, Stage):
-            self.push_screen(Help(self.screen, self.screen.STAGE))
+            self.push_screen(Help(self.screen, self.screen.stage))
 
     @on(Worker.StateChanged)
     def _worker_changed(self, event: Worker.StateChanged) -> None:

@@ -1,102 +1,82 @@
-"""The path through the console, from top to bottom: set-up, connect, overview, pre-check, confirm, run, receipt.
+"""The path through the console, from top to bottom: set-up, connect, overview, and what is wanted from there.
 
-It calls the engine and shows screens; what a screen answers decides where it goes next. It decides nothing itself. The
-path reads from top to bottom in one place, a little past 400 lines.
+It calls the engine and shows screens; what a screen answers decides where it goes next. It decides nothing itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..core import saved_targets, setup
-from ..core.attach import start_run
-from ..core.briefs import approved
-from ..core.connect import Connection, Connector, WaitCutter
+from ..core import action_offers
+from ..core.action_offers import ActionOffer
+from ..core.actions import APPLY, Action
 from ..core.demo import create_sessions
-from ..core.errors import ChangeoverError, ConnectionLost, ExitCode, Fault, UsageError, fault_of
-from ..core.events import Planned, PreChecked, RehearsalStep
-from ..core.plan import Approval, Plan
-from ..core.recovery import Recovery, recover
-from ..core.requests import RunRequest
-from ..core.session_log import list_sessions, who
+from ..core.errors import ChangeoverError, ConnectionLost, fault_of
+from ..core.events import Planned, PreChecked
+from ..core.inspection import read_activity, read_comments
+from ..core.recovery import Recovery
+from ..core.repair import cases_of
+from ..core.session_log import list_sessions
 from ..core.settings import for_target
 from ..core.survey import Survey, look
 from ..core.target import Target
-from ..core.view import RunView
 from .aftermath import recovery_words
+from .link import Link
+from .listing import Listing, activity_listing, history_listing, schema_listing
 from .opening import Mode, Opening
-from .plan_reading import exposure_of, rehearse
-from .screens.allow import AllowScreen
-from .screens.confirm import ConfirmScreen
-from .screens.connect import ConnectScreen
-from .screens.inspect import InspectScreen, SqlScreen
-from .screens.live import LiveRunScreen
-from .screens.overview import OverviewScreen
-from .screens.precheck import Follow, PlanScreen, PrecheckScreen
-from .screens.receipt import ReceiptScreen
-from .screens.setup import LEAVE, OTHER, OffersScreen, QuestionScreen, WriteScreen
-from .theme import environment_of
+from .run_path import RunPath
+from .screens.inspect import InspectScreen
+from .screens.lists import ListScreen, ReadingListScreen
+from .screens.overview import OverviewScreen, WorkScreen
+from .screens.question import Choice, Question
+from .screens.repair import RepairScreen
+from .screens.sql import SqlScreen
+from .set_up import SetUp
 from .widgets.banner import Standing
 
 if TYPE_CHECKING:
     from .app import Console
 
-# Once these are answered, the database can be tried.
-_ABOUT_THE_TARGET = frozenset(
-    {
-        setup.Ask.URL,
-        setup.Ask.HOST,
-        setup.Ask.PORT,
-        setup.Ask.DATABASE,
-        setup.Ask.USER,
-        setup.Ask.PASSWORD,
-    }
-)
-# How long an attempt that was given up may take to end; seconds.
-_ABANDON = 2.0
-
 
 class Journey:
-    """Where the console is on its path, and the one connection that it looks through."""
+    """Where the console is on its path."""
 
     def __init__(self, console: Console, opening: Opening) -> None:
         self._console = console
         self._opening = opening
-        self._settings = opening.settings
-        self._reading = opening.mode is Mode.INSPECT or opening.settings.read_only
-        self._connector: Connector | None = None
-        self._connection: Connection | None = None
+        self._link = Link(console, opening)
         self._survey: Survey | None = None
         self._overview: OverviewScreen | None = None
         self._busy = False
         self._recovery = Recovery()
-        self.target: Target | None = opening.target
+
+    @property
+    def target(self) -> Target | None:
+        """The database that we work on."""
+        return self._link.target
 
     @property
     def standing(self) -> Standing:
         """What the first row says."""
-        server = self._connection.facts if self._connection is not None else None
-        held = self._reading or (self.target is not None and self.target.read_only)
-        return Standing(target=self.target, server=server, read_only="transactions" if held else "")
+        return self._link.standing
 
     async def set_out(self) -> None:
         """Come to the overview, by way of the set-up where that is needed."""
-        if self._opening.mode is Mode.SETUP or self.target is None:
-            arrived = await self._set_up(self._opening.error)
+        target = self._link.target
+        if self._opening.mode is Mode.SETUP or target is None:
+            arrived = await SetUp(self._link).go(self._opening.error)
         else:
-            arrived = await self._arrive(self.target)
+            arrived = await self._arrive(target)
         if not arrived:
             self._console.leave(self._console.exit_code)
             return
         demo = self._opening.mode is Mode.DEMO
-        reading = self._reading or (self.target is not None and self.target.read_only)
-        self._reading = reading
         standing = self.standing
-        self._overview = InspectScreen(standing) if reading else OverviewScreen(standing, demo=demo)
+        self._overview = InspectScreen(standing) if self._link.reading else WorkScreen(standing, demo=demo)
         await self._console.push_screen(self._overview)
         await self._look()
 
@@ -106,104 +86,82 @@ class Journey:
             return
         self._busy = True
         try:
-            match what:
-                case "precheck":
-                    await self._migrate()
-                case "refresh":
-                    await self._look()
-                case "sql":
-                    await self._view_sql(version)
-                case "sessions-table":
-                    await self._create_sessions()
-                case _:
-                    raise AssertionError(what)
+            await self._services[what](version)
         finally:
             self._busy = False
 
+    @property
+    def _services(self) -> Mapping[str, Callable[[str | None], Awaitable[object]]]:
+        return {
+            "precheck": lambda _: self._migrate(),
+            "refresh": lambda _: self._look(),
+            "sql": self._view_sql,
+            "schema": lambda _: self._browse("schema"),
+            "history": lambda _: self._browse("history"),
+            "activity": lambda _: self._browse("activity"),
+            "sessions-table": lambda _: self._create_sessions(),
+            "revert": self._revert,
+            "baseline": self._baseline,
+            "repair": lambda _: self._repair(),
+        }
+
     async def close(self) -> None:
         """Close the connection, and say so in the log."""
-        connector, self._connector, self._connection = self._connector, None, None
-        if connector is not None:
-            await connector.close()
-
-    # -- connect -----------------------------------------------------------------------------------
+        await self._link.close()
 
     async def _arrive(self, target: Target) -> bool:
         """Connect to `target`, or to another one that is named instead; False where the operator leaves."""
-        answer = await self._reach(target)
+        answer = await self._link.reach(target)
         if answer == "edit":
-            return await self._set_up(None)
+            return await SetUp(self._link).go(None)
         return answer == "connected"
-
-    async def _reach(self, target: Target) -> str:
-        """Connect; return `connected`, `edit` or `leave`."""
-        while True:
-            await self.close()
-            self.target = target
-            answer = await self._try(target)
-            if answer != "retry":
-                return answer
-
-    async def _try(self, target: Target) -> str:
-        self._opening.log.hide(target.password)
-        cut = WaitCutter()
-        self._connector = Connector(
-            target,
-            self._settings.retry,
-            emit=self._console.record,
-            cut=cut,
-            read_only=self._reading,
-        )
-        screen = ConnectScreen(self.standing, cut=cut, target=target)
-        answer = asyncio.ensure_future(self._console.push_screen_wait(screen))
-        attempt = asyncio.ensure_future(self._connector("look"))
-        gave_up = asyncio.ensure_future(screen.gave_up.wait())
-        await asyncio.wait({answer, attempt, gave_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not attempt.done():
-            await asyncio.wait({attempt}, timeout=0.1)
-            attempt.cancel()
-            await asyncio.wait({attempt}, timeout=_ABANDON)
-        gave_up.cancel()
-        fault = self._outcome(attempt)
-        if fault is None and not answer.done():
-            screen.dismiss("connected")
-        elif fault is not None:
-            self._console.exit_code = int(ExitCode.NO_CONNECTION)
-            screen.fail(fault)
-        return await answer or "leave"
-
-    def _outcome(self, attempt: asyncio.Future[Connection]) -> Fault | None:
-        """Take the connection, or return why there is none."""
-        if attempt.cancelled() or not attempt.done():
-            return Fault(
-                id="connect",
-                summary="You gave up before the server had answered.",
-                advice="Nothing was changed.",
-            )
-        error = attempt.exception()
-        if error is None:
-            self._connection = attempt.result()
-            self._console.exit_code = int(ExitCode.DONE)
-            return None
-        if isinstance(error, ChangeoverError):
-            return fault_of(error)
-        raise error
 
     # -- overview ----------------------------------------------------------------------------------
 
     async def _look(self) -> None:
-        """Look at the database again, over a new connection where the old one is gone."""
+        """Look at the database again, and show what is there."""
         overview = self._overview
         assert overview is not None
         try:
-            survey = await self._survey_now()
+            survey = await self._survey_now(APPLY)
         except ChangeoverError as error:
             self._survey = None
-            overview.fail(fault_of(error), self._connection.facts if self._connection else None)
+            connection = self._link.connection
+            overview.fail(fault_of(error), connection.facts if connection else None)
             return
         if survey is None:
             return
         self._survey = survey
+        overview.stand(self.standing)
+        overview.show(survey)
+        overview.say(*recovery_words(self._recovery))
+        sessions = await asyncio.to_thread(list_sessions)
+        overview.show_sessions([it for it in sessions if it.id != self._opening.log.id][:3])
+
+    async def _survey_now(self, action: Action) -> Survey | None:
+        """Look and plan an action, over a new connection where the old one is gone; None where the operator leaves."""
+        link = self._link
+        assert link.target is not None
+        for last in (False, True):
+            if link.connection is None or link.connection.is_closed:
+                if not await self._arrive(link.target):
+                    self._console.leave(self._console.exit_code)
+                    return None
+                assert link.connection is not None
+            try:
+                self._recovery = await link.recover(link.connection)
+                settings = for_target(link.settings, link.target)
+                survey = await look(link.connection, settings, action=action, connect=link.connector)
+            except ConnectionLost:
+                link.connection.terminate()
+                if last:
+                    raise
+            else:
+                self._record(survey)
+                return survey
+        return None
+
+    def _record(self, survey: Survey) -> None:
         plan = survey.plan
         verdicts = Counter(row.verdict.value for row in plan.rows)
         self._console.record(PreChecked(verdicts=dict(verdicts), ready=plan.ready))
@@ -214,40 +172,6 @@ class Journey:
                 statements=plan.statement_count,
                 refusals=plan.refusals,
             )
-        )
-        overview.stand(self.standing)
-        overview.show(survey)
-        overview.say(*recovery_words(self._recovery))
-        sessions = await asyncio.to_thread(list_sessions)
-        overview.show_sessions([it for it in sessions if it.id != self._opening.log.id][:3])
-
-    async def _survey_now(self) -> Survey | None:
-        assert self.target is not None
-        for last in (False, True):
-            if self._connection is None or self._connection.is_closed:
-                if not await self._arrive(self.target):
-                    self._console.leave(self._console.exit_code)
-                    return None
-                assert self._connection is not None
-            try:
-                await self._recover(self._connection)
-                settings = for_target(self._settings, self.target)
-                return await look(self._connection, settings, connect=self._connector)
-            except ConnectionLost:
-                self._connection.terminate()
-                if last:
-                    raise
-        return None
-
-    async def _recover(self, connection: Connection) -> None:
-        """Settle what earlier runs left on the database."""
-        assert self._connector is not None
-        self._recovery = await recover(
-            self._connector,
-            connection,
-            session=self._opening.log.id,
-            emit=self._console.record,
-            read_only=self._reading,
         )
 
     async def _view_sql(self, version: str | None) -> None:
@@ -266,209 +190,102 @@ class Journey:
         await self._look()
         overview.say("The sessions table is there: what waited for it can run now.", "ok")
 
-    # -- the run -----------------------------------------------------------------------------------
+    # -- to look through ------------------------------------------------------------------------------
+
+    async def _browse(self, name: str) -> None:
+        """Show one list after the other, until the overview is wanted again."""
+        screen_of = ReadingListScreen if self._link.reading else ListScreen
+        while name:
+            read = partial(self._listing, name)
+            try:
+                listing = await read()
+            except ChangeoverError as error:
+                self._console.show_fault(fault_of(error))
+                return
+            name = await self._console.push_screen_wait(screen_of(self.standing, listing, read))
+
+    async def _listing(self, name: str) -> Listing:
+        connection = self._link.connection
+        if connection is None or connection.is_closed:
+            raise ConnectionLost("The connection is gone.", advice="r on the overview connects again.")
+        if name == "activity":
+            return activity_listing(await read_activity(connection))
+        if name == "history":
+            assert self._link.target is not None
+            settings = for_target(self._link.settings, self._link.target)
+            return history_listing((await look(connection, settings)).history)
+        comments = await read_comments(connection)
+        assert self._survey is not None
+        return schema_listing(self._survey.catalog, comments)
+
+    # -- what changes something: each by its plan and a confirmation -----------------------------------
+
+    def _may_begin(self) -> bool:
+        """Whether a run may be prepared: there is something to see, and nothing is in doubt."""
+        if self._survey is None or self._overview is None:
+            return False
+        if self._recovery.in_doubt:
+            self._overview.say(*recovery_words(self._recovery))
+            return False
+        return True
 
     async def _migrate(self) -> None:
         """Pre-check, confirm, run, receipt; back at any point before the confirmation."""
-        survey = self._survey
-        if survey is None or self.target is None:
+        if not self._may_begin():
             return
-        if self._recovery.in_doubt:
-            assert self._overview is not None
-            self._overview.say(*recovery_words(self._recovery))
-            return
-        if self._reading:
-            await self._console.push_screen_wait(
-                PrecheckScreen(
-                    self.standing,
-                    survey.plan,
-                    reading=True,
-                    follow=self._exposure_of(survey),
-                    rehearse=self._rehearse,
-                )
-            )
-            return
-        typed = self.target.protected or environment_of(self.target).tone == "danger"
-        while await self._console.push_screen_wait(
-            PlanScreen(
-                self.standing,
-                (self._survey or survey).plan,
-                follow=self._exposure_of(survey),
-                rehearse=self._rehearse,
-            )
-        ):
-            survey = self._survey or survey
-            if survey.plan.can_be_allowed:
-                looked = await self._allow(survey)
-                if looked is None:
-                    return
-                survey = looked
-                if not survey.plan.ready:
-                    continue
-            allowed = self._settings.operator_allows
-            approval = await self._console.push_screen_wait(
-                ConfirmScreen(self.standing, survey.plan, survey.server, by=who().os_user, typed=typed, allowed=allowed)
-            )
-            if approval is not None:
-                await self._run(approval, self.target, survey)
-                return
-        if self._settings.operator_allows:
-            # what was allowed was for this one time
-            self._settings = replace(self._settings, operator_allows={})
+        assert self._survey is not None
+        path = RunPath(self._link, APPLY, self._survey, self._look_for)
+        if self._link.reading:
+            await path.read()
+        elif await path.walk():
             await self._look()
 
-    async def _allow(self, survey: Survey) -> Survey | None:
-        """Have the severe hazards allowed and plan anew with that; the same plan where the operator goes back."""
-        reasons = await self._console.push_screen_wait(AllowScreen(self.standing, survey.plan))
-        if reasons is None:
-            return survey
-        self._settings = replace(self._settings, operator_allows={**self._settings.operator_allows, **reasons})
+    async def _look_for(self, action: Action) -> Survey | None:
+        if action is not APPLY:
+            return await self._survey_now(action)
         await self._look()
         return self._survey
 
-    async def _rehearse(self, tell: Callable[[RehearsalStep], object]) -> Plan:
-        survey, target = self._survey, self.target
-        assert survey is not None
-        assert target is not None
-        settings = for_target(self._settings, target)
-        work = rehearse(survey, target, settings, record=self._console.record, tell=tell, reading=self._reading)
-        self._survey = await work
-        return self._survey.plan
+    async def _act(self, action: Action) -> None:
+        """Go the way of every run with an action."""
+        survey = await self._survey_now(action)
+        if survey is not None:
+            await RunPath(self._link, action, survey, self._look_for).walk()
+            await self._look()
 
-    def _exposure_of(self, survey: Survey) -> Follow | None:
-        retry, session = self._settings.retry, self._opening.log.id
-        return exposure_of(survey, self.target, retry, session=session, reading=self._reading)
-
-    async def _run(self, approval: Approval, target: Target, survey: Survey) -> None:
-        log = self._opening.log
-        self._console.record(approved(approval))
-        settings = for_target(self._settings, target)
-        run = await start_run(log, RunRequest(target=target, settings=settings, approval=approval))
-        view = RunView(session=log.id, target=str(target), server=survey.server, on_hangup=approval.on_hangup)
-        view = replace(view, by=approval.by, how=approval.how, digest=approval.digest)
-        screen = LiveRunScreen(self.standing, view, run)
-        if await self._console.push_screen_wait(screen) == "leave":
-            self._console.leave(
-                int(ExitCode.DONE), f"The run goes on without this console: changeover logs show {log.id}"
-            )
+    async def _ask(self, title: str, offers: tuple[ActionOffer, ...], nothing: str) -> None:
+        """Ask which of the offers to plan; say `nothing` where there is none."""
+        assert self._overview is not None
+        if not offers:
+            self._overview.say(nothing)
             return
-        code = screen.view.exit_code
-        self._console.exit_code = int(ExitCode.NEEDS_ATTENTION) if code is None else code
-        self._settings = replace(self._settings, operator_allows={})
-        await self._console.push_screen_wait(ReceiptScreen(self.standing, screen.view, log.folder))
-        await self._look()
+        stay = Choice(key="n", answer="", label="Nothing")
+        choices = [
+            Choice(key=str(number), answer=str(number), label=offer.label, effect=offer.effect)
+            for number, offer in enumerate(offers, start=1)
+        ]
+        answer = await self._console.push_screen_wait(Question(title, (stay, *choices)))
+        if answer:
+            await self._act(offers[int(answer) - 1].action)
 
-    # -- set-up ------------------------------------------------------------------------------------
+    async def _revert(self, version: str | None) -> None:
+        if self._may_begin() and (survey := self._survey) is not None:
+            offers = action_offers.undo_offers(survey.statuses, survey.history, version)
+            await self._ask("Undo what? The plan comes first.", offers, "No migration is in force: nothing to undo.")
 
-    async def _set_up(self, fault: Fault | None) -> bool:
-        """Ask for a database until one is connected; False where the operator leaves."""
-        environ = self._opening.environ
-        while True:
-            await self.close()
-            self.target = None
-            offers = setup.offers(self._settings, environ=environ)
-            picked = await self._console.push_screen_wait(OffersScreen(offers, fault))
-            if picked == LEAVE or picked is None:
-                self._console.exit_code = int(ExitCode.USAGE) if fault is not None else self._console.exit_code
-                return False
-            start = setup.Answers()
-            if isinstance(picked, setup.Offer):
-                start = setup.take(start, picked)
-            else:
-                assert picked == OTHER
-            fault = None
-            arrived = await self._ask_through(start)
-            if arrived is not None:
-                return arrived
+    async def _baseline(self, version: str | None) -> None:
+        if self._may_begin() and (survey := self._survey) is not None:
+            offers = action_offers.baseline_offers(survey.statuses, version)
+            nothing = "Choose a pending migration: a baseline marks all up to it as applied."
+            await self._ask("Mark what as applied? The plan comes first.", offers, nothing)
 
-    async def _ask_through(self, start: setup.Answers) -> bool | None:
-        """Ask what is still open, trying the database as soon as it is named.
-
-        True once all is settled, False where the operator leaves, None for a step back to the offers.
-        """
-        past: list[setup.Answers] = []
-        answers, tried = start, False
-        while True:
-            question = setup.next_question(answers, settings=self._settings)
-            if not tried and (question is None or question.ask not in _ABOUT_THE_TARGET):
-                said = await self._try_answers(answers)
-                if said == "leave":
-                    return False
-                tried = said == "connected"
-                if not tried:
-                    if not past:
-                        return None
-                    answers = past.pop()
-                continue
-            if question is None:
-                settled = await self._settle(answers)
-                if settled:
-                    return True
-                changed = None
-            else:
-                changed = await self._ask(question, answers)
-            if changed is not None:
-                past.append(answers)
-                answers = changed
-            elif past:
-                answers = past.pop()
-                asked = setup.next_question(answers, settings=self._settings)
-                tried = tried and asked is not None and asked.ask not in _ABOUT_THE_TARGET
-            else:
-                return None
-
-    async def _ask(self, question: setup.Question, answers: setup.Answers) -> setup.Answers | None:
-        def take(text: str) -> setup.Answers:
-            taken = setup.answer(answers, question, text)
-            if setup.next_question(taken, settings=self._settings) is None or taken.choice is not None:
-                setup.target_of(taken, environ=self._opening.environ)
-            return taken
-
-        screen = QuestionScreen(self.standing, question, settled=_settled(answers), take=take)
-        return await self._console.push_screen_wait(screen)
-
-    async def _try_answers(self, answers: setup.Answers) -> str:
-        try:
-            target = setup.target_of(answers, environ=self._opening.environ)
-        except UsageError as error:
-            self._console.show_fault(fault_of(error))
-            return "edit"
-        return await self._reach(target)
-
-    async def _settle(self, answers: setup.Answers) -> bool:
-        """Show what would be saved, and save it where that is wanted; False for a step back."""
-        assert self.target is not None
-        named = setup.named_of(answers, self.target)
-        targets = {**self._settings.targets, named.name: named}
-        file = saved_targets.user_file(self._opening.environ)
-        text = saved_targets.text_of({named.name: named}, default=named.name)
-        said = await self._console.push_screen_wait(
-            WriteScreen(self.standing, file=file, text=text, target=self.target)
-        )
-        if said == "back":
-            return False
-        if said == "save":
-            saved_targets.save(named, default=True, environ=self._opening.environ)
-        self._settings = replace(
-            self._settings, targets=targets, migrations=named.migrations or self._settings.migrations
-        )
-        self.target = replace(self.target, name=named.name, environment=named.environment, protected=named.protected)
-        return True
-
-
-def _settled(answers: setup.Answers) -> tuple[tuple[str, str], ...]:
-    """Return what is answered so far, without the password."""
-    said: list[tuple[str, str]] = []
-    if answers.choice is not None:
-        said.append(("database", answers.choice.said_by))
-    pairs = (
-        ("host", answers.host),
-        ("port", answers.port),
-        ("database", answers.database),
-        ("user", answers.user),
-        ("migrations", str(answers.migrations) if answers.migrations else None),
-        ("name", answers.name),
-        ("environment", answers.environment),
-    )
-    said += [(name, value) for name, value in pairs if value]
-    return tuple(said)
+    async def _repair(self) -> None:
+        if not self._may_begin() or (survey := self._survey) is None or self._overview is None:
+            return
+        cases = cases_of(folder=survey.folder, history=survey.history, catalog=survey.catalog, states=survey.statuses)
+        if not any(case.remedies for case in cases):
+            self._overview.say("Nothing stopped half-way: there is nothing to settle.", "ok")
+            return
+        answer = await self._console.push_screen_wait(RepairScreen(self.standing, cases))
+        for action in action_offers.repairs([answer]) if answer is not None else ():
+            await self._act(action)

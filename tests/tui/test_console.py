@@ -173,7 +173,7 @@ async def test_inspection_reads_on_a_connection_that_the_server_holds_read_only(
         assert len(states) == 1
         console: Any = pilot.app
         with pytest.raises(Exception, match="read-only"):
-            await console.journey._connection.execute("CREATE TABLE nothing ()")
+            await console.journey._link.connection.execute("CREATE TABLE nothing ()")
         await pilot.press("v")
         await seen(pilot, "CREATE TABLE people")
         await pilot.press("escape")
@@ -227,7 +227,7 @@ async def test_a_connection_that_was_lost_is_made_again_by_a_refresh(database: T
         await pilot.pause(0.5)
         await seen(pilot, "OVERVIEW", "2 pending")
         console: Any = pilot.app
-        assert not console.journey._connection.is_closed
+        assert not console.journey._link.connection.is_closed
 
 
 async def test_a_past_session_is_listed_and_played_again(database: Target, folder: Path) -> None:

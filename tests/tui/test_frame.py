@@ -17,6 +17,7 @@ from changeover.core.secret import Secret
 from changeover.core.view import RunView, reduce
 from changeover.tui.fence import ControlFence
 from changeover.tui.frame import Frame
+from changeover.tui.keys import key_name
 from changeover.tui.screens.confirm import ConfirmScreen
 from changeover.tui.screens.overview import OverviewScreen
 from changeover.tui.screens.precheck import PlanScreen
@@ -26,7 +27,7 @@ from changeover.tui.screens.run import RunScreen
 from changeover.tui.terminal import prepare
 from changeover.tui.theme import environment_of, theme_for
 from changeover.tui.widgets.banner import Standing, address
-from changeover.tui.widgets.hints import key_name, shown_bindings
+from changeover.tui.widgets.hints import shown_bindings
 from tests.tui.scenes import (
     APPLIES,
     BLOCKER,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ...core import orphans
-from ...core.actions import Action, Choice, Settlement, Verb
+from ...core.action_offers import repairs
 from ...core.connect import Connection, Connector
 from ...core.document_types import ApplyDocument, text_of
 from ...core.documents import apply_document, plan_document, repair_document
@@ -187,26 +187,10 @@ def _refuse_impossible(wanted: Sequence[Case], remedy: Remedy) -> None:
     )
 
 
-def _actions(answers: Sequence[tuple[Case, Remedy, str]]) -> list[Action]:
-    """Return the runs that the answers come to: one for what is written down, one for each way of going on."""
-    settlements = tuple(
-        Settlement(version=case.version, choice=Choice(remedy.choice), reason=reason)
-        for case, remedy, reason in answers
-        if remedy.choice
-    )
-    actions = [Action(verb=Verb.REPAIR, settlements=settlements)] if settlements else []
-    resumed = [case for case, remedy, _ in answers if remedy is Remedy.RESUME]
-    if any(not case.undoing for case in resumed):
-        actions.append(Action(to=[case.version for case in resumed if not case.undoing][-1]))
-    if any(case.undoing for case in resumed):
-        actions.append(Action(verb=Verb.REVERT))
-    return actions
-
-
 def _run(sitting: Sitting, answers: Sequence[tuple[Case, Remedy, str]], wish: Wish) -> Ended:
     """Have it run, and return how the last run ended; one that did not end well is the last."""
     ended = Ended(outcome=Result.NOTHING_TO_DO, exit_code=ExitCode.DONE, view=sitting.view)
-    for action in _actions(answers):
+    for action in repairs(answers):
         ended = run_plan(sitting, look_at(sitting, action=action, wait=wish.leave.wait), action, wish.leave)
         if not sitting.options.json:
             show(receipt_lines(ended.view) if ended.view.result is not None else [])
@@ -220,7 +204,7 @@ def _run(sitting: Sitting, answers: Sequence[tuple[Case, Remedy, str]], wish: Wi
 def _dry_run(sitting: Sitting, wanted: Sequence[Case], wish: Wish) -> int:
     """Show the plan of what would be settled, with the digest that --approve takes."""
     answers = _answers(sitting, wanted, replace(wish, leave=replace(wish.leave, dry_run=False)), asked=False)
-    actions = _actions(answers)
+    actions = repairs(answers)
     if not actions:
         return int(ExitCode.NEEDS_ATTENTION if any(case.is_open for case in wanted) else ExitCode.DONE)
     survey = look_at(sitting, action=actions[0])

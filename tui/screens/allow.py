@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.timer import Timer
@@ -19,6 +19,7 @@ from textual.widgets import Input
 from ...core.plan import HazardFinding, Plan
 from ..format import count
 from ..hazard_words import hazard_words
+from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.field import ReasonField
 from ..widgets.paper import Paper
@@ -37,9 +38,7 @@ class AllowScreen(Stage[dict[str, str] | None]):
     STAGE: ClassVar[str] = "confirm"
     AUTO_FOCUS: ClassVar[str | None] = None
     FOLDS: ClassVar[bool] = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", tooltip="nothing is allowed; back to the plan"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("allow")
 
     def __init__(self, standing: Standing, plan: Plan) -> None:
         super().__init__(standing)

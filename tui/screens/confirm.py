@@ -11,7 +11,7 @@ from textwrap import wrap
 from typing import ClassVar, Final
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.timer import Timer
@@ -25,6 +25,7 @@ from ...core.plan import Approval, Plan, PlannedMigration
 from ...core.precheck import Decision
 from ..format import count, duration
 from ..hazard_lines import allowed_words
+from ..keys import bindings
 from ..rehearsal_words import standing_words
 from ..widgets.banner import Standing
 from ..widgets.field import NameField
@@ -51,13 +52,8 @@ class ConfirmScreen(Stage[Approval | None]):
     STAGE: ClassVar[str] = "confirm"
     AUTO_FOCUS: ClassVar[str | None] = None
     FOLDS: ClassVar[bool] = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "agree", "Yes, run it", tooltip="approve this plan and start it"),
-        Binding("f3", "policy", "If it closes", tooltip="what the run does when nobody watches it"),
-        Binding("escape,q", "back", "Back", tooltip="nothing was done; back to the plan"),
-        Binding("left", "app.focus_previous", "Previous", show=False),
-        Binding("right", "app.focus_next", "Next", show=False),
-    ]
+    COPIES: ClassVar[bool] = False
+    BINDINGS: ClassVar[list[BindingType]] = bindings("confirm")
 
     def __init__(
         self,
@@ -123,14 +119,13 @@ class ConfirmScreen(Stage[Approval | None]):
         self.query_one("#name" if self._typed else "#cancel").focus()
         self.refresh_bindings()
 
+    def why_not(self, action: str) -> str:
+        """Do not count what is typed before this could be read."""
+        return "" if self._armed or action not in {"agree", "policy"} else "Read it first; keys count in a moment."
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """One letter is no consent where the name has to be typed."""
-        del parameters
-        if action == "agree":
-            return False if self._typed else (True if self._armed else None)
-        if action == "policy":
-            return True if self._armed else None
-        return True
+        return False if action == "agree" and self._typed else super().check_action(action, parameters)
 
     @on(Input.Submitted, "#name")
     def _named(self, event: Input.Submitted) -> None:
@@ -228,8 +223,15 @@ def migration_words(planned: PlannedMigration) -> Content:
     said += [f"{skip} done already"] if skip else []
     said += [f"{defer} deferred"] if defer else []
     said += [] if planned.transactional else ["outside a transaction"]
-    step = " (deferred step)" if planned.entry == "deferred" else ""
-    return joined(words(f"{planned.migration.version} {planned.migration.name}{step}  "), words(", ".join(said), "dim"))
+    return joined(
+        words(f"{planned.migration.version} {planned.migration.name}{entry_words(planned.entry)}  "),
+        words(", ".join(said), "dim"),
+    )
+
+
+def entry_words(entry: str) -> str:
+    """Return what is done with a migration, in brackets; nothing where it is applied."""
+    return {"migration": "", "deferred": " (deferred step)"}.get(entry, f" ({entry})")
 
 
 def strongest_words(plan: Plan) -> list[Content]:

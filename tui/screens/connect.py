@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 
@@ -17,6 +17,7 @@ from ...core.errors import Fault
 from ...core.target import Target
 from ...core.view import AttemptView, RunView
 from ..format import duration
+from ..keys import bindings
 from ..widgets.attempts import Attempts
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
@@ -28,12 +29,7 @@ class ConnectScreen(Stage[str]):
     """Follows the attempts; the result is `connected`, `retry`, `edit` or `leave`."""
 
     STAGE: ClassVar[str] = "connect"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "try_now", "Try now", tooltip="begin the next attempt at once; after a failure, all over again"),
-        Binding("g", "give_up", "Give up", tooltip="make no further attempt"),
-        Binding("e", "edit", "Edit target", tooltip="name another database"),
-        Binding("q,escape", "leave", "Quit", tooltip="end the console"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("connect")
 
     def __init__(self, standing: Standing, *, cut: WaitCutter, target: Target) -> None:
         super().__init__(standing)
@@ -78,10 +74,9 @@ class ConnectScreen(Stage[str]):
         self.say("t tries again from the start, e names another database, q ends the console", "head")
         self.refresh_bindings()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Dim giving up once nothing is tried any more."""
-        del parameters
-        return None if action == "give_up" and self._failed else True
+    def why_not(self, action: str) -> str:
+        """Once nothing is tried any more there is nothing to give up."""
+        return "Nothing is being tried any more; t tries again." if action == "give_up" and self._failed else ""
 
     def _tick(self) -> None:
         if self._failed:

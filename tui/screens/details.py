@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -16,6 +16,7 @@ from ...core.precheck import Row
 from ...core.traffic import Exposure
 from ..claims import claims_line
 from ..exposure_words import relation_lines, user_words
+from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
 from ..widgets.sql_view import sql_words
@@ -28,9 +29,7 @@ class DetailsScreen(Stage[None]):
 
     STAGE: ClassVar[str] = "pre-check"
     FOLDS: ClassVar[bool] = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,escape,enter", "back", "Back", key_display="esc", tooltip="back to the table"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("pre-check row")
 
     def __init__(
         self, standing: Standing, plan: Plan, row: Row, exposure: Exposure | None, *, reading: bool = False
@@ -60,6 +59,10 @@ class DetailsScreen(Stage[None]):
         paper = self.query_one("#traffic", Paper)
         paper.display = bool(content)
         paper.write(content, layout=True)
+
+    def copied(self) -> str:
+        """Return the statement."""
+        return self._statement.sql if self._statement is not None else ""
 
     def action_back(self) -> None:
         """Back to the table."""

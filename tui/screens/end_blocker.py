@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -15,8 +15,10 @@ from textual.widgets import Input
 
 from ...core.events import Backend
 from ..format import age
+from ..keys import bindings
 from ..widgets.field import Field
 from ..widgets.paper import Paper
+from ..widgets.room import Room
 from ..words import cell, fit, joined, squeezed, stacked, words
 from .question import DEAD_TIME
 
@@ -26,9 +28,7 @@ _SHOWN: Final = 4
 class EndBlocker(ModalScreen[tuple[Backend, str] | None]):
     """Ends in the backend and how to end it, cancel or terminate; None where nobody is to be ended."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+c,ctrl+q", "stay", "Leave them alone", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("end blocker")
 
     def __init__(self, blockers: tuple[Backend, ...], *, cancelled: frozenset[int]) -> None:
         super().__init__()
@@ -39,6 +39,7 @@ class EndBlocker(ModalScreen[tuple[Backend, str] | None]):
 
     def compose(self) -> ComposeResult:
         """Put a box in the middle: who is in the way, and a line for the pid."""
+        yield Room()
         with Vertical(id="question"):
             yield Paper(blockers_words(self._blockers, self._cancelled), id="asked")
             yield Field(name="pid")

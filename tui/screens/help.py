@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 
-from ..widgets.hints import depth_of, key_name
+from ..keys import bindings, key_name
+from ..widgets.hints import depth_of
 from ..widgets.paper import Paper
+from ..widgets.room import Room
 from ..words import joined, stacked, words
+from .stage import Stage
 
 # Words that a screen uses and that may be new.
 WORDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
@@ -47,9 +50,7 @@ class Help(ModalScreen[None]):
     """Every key of a screen, and its words."""
 
     AUTO_FOCUS: ClassVar[str | None] = "VerticalScroll"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,f1,enter", "close", "Close", key_display="esc"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("help")
 
     def __init__(self, below: Screen[object], stage: str) -> None:
         super().__init__()
@@ -57,6 +58,7 @@ class Help(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Put a box in the middle."""
+        yield Room()
         with Vertical(id="help"), VerticalScroll():
             yield Paper(self._content)
 
@@ -66,25 +68,40 @@ class Help(ModalScreen[None]):
 
 
 def help_words(below: Screen[object], stage: str) -> Content:
-    """Return the keys of `below`, each action once with all its keys, then the words of the stage."""
+    """Return the keys of `below`, each action once with all its keys, then the words of the stage.
+
+    A key that does nothing now says why. Those that work on every screen stand together in a line.
+    """
     keys: dict[str, list[str]] = {}
-    said: dict[str, str] = {}
+    said: dict[str, Content] = {}
+    everywhere: dict[str, str] = {}
     for key, active in below.active_bindings.items():
-        if active.binding.system or depth_of(active) is None:
+        binding, depth = active.binding, depth_of(active)
+        if binding.system or depth is None:
             continue
-        keys.setdefault(active.binding.action, []).append(key_name(key))
-        said.setdefault(active.binding.action, active.binding.tooltip or active.binding.description)
-    lines = [words(f"Keys: {stage}", "live", bold=True), Content("")]
+        if isinstance(active.node, App):
+            everywhere.setdefault(binding.description.lower(), key_name(key))
+            continue
+        keys.setdefault(binding.action, []).append(key_name(key))
+        reason = "" if active.enabled or not isinstance(below, Stage) else below.why_not(binding.action)
+        text = words(f"not now: {reason}", "warn") if reason else words(binding.tooltip or binding.description)
+        said.setdefault(binding.action, text)
+    lines = [words(f"Keys: {stage}", "live", bold=True)]
     lines += [
-        joined(words(f"  {', '.join(names[:3]):<14}", "key", bold=True), words(said[action]))
+        joined(words(f"  {', '.join(names[:3]):<14}", "key", bold=True), said[action])
         for action, names in keys.items()
         if not action.startswith(_MOVES)
     ]
     moving = [name for action, names in keys.items() if action.startswith(_MOVES) for name in names[:1]]
     if moving:
         lines.append(joined(words(f"  {' '.join(moving)}  ", "key", bold=True), words("move", "dim")))
+    if everywhere:
+        parts = [
+            part for label, key in everywhere.items() for part in (words(f"  {key}", "key", bold=True), f" {label}")
+        ]
+        lines.append(joined(*parts))
     for word, meaning in WORDS.get(stage, ()):
         if word == WORDS[stage][0][0]:
-            lines += [Content(""), words("Words", "live", bold=True), Content("")]
+            lines += [words("Words", "live", bold=True)]
         lines.append(joined(words(f"  {word:<14}", "head", bold=True), words(meaning)))
     return stacked(*lines)

@@ -7,12 +7,13 @@ import time
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from ...core.attach import Run
 from ...core.errors import ChangeoverError, NeedsAttention, fault_of
 from ...core.events import Backend, BlockerEndAnswered
 from ...core.view import RunView, reduce
+from ..keys import bindings
 from ..widgets.banner import Standing
 from .confirm import POLICIES
 from .end_blocker import EndBlocker
@@ -26,16 +27,7 @@ _FRAME = 0.2
 class LiveRunScreen(RunScreen[str]):
     """Follows a run to its end; the result is `finished` or `leave`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "stop", "Stop", tooltip="stop now, or after this statement or migration; asks first"),
-        Binding("t", "try_now", "Try now", tooltip="while it gives way: begin the next attempt at once"),
-        # before the table's own g, which it has whenever nothing is waited for
-        Binding("g", "give_up", "Give up", priority=True, tooltip="make no further attempt: this one is the last"),
-        Binding(
-            "K", "end_blocker", "End blocker", tooltip="cancel, then terminate who blocks this run; asks for the pid"
-        ),
-        Binding("q,escape", "leave", "Leave", tooltip="asks: leave, stop or stay"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("run, live")
 
     def __init__(self, standing: Standing, view: RunView, run: Run) -> None:
         super().__init__(standing, view)
@@ -83,19 +75,26 @@ class LiveRunScreen(RunScreen[str]):
         self.paint(time.time())
         self.dismiss("finished")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Dim what does nothing now; ending blockers is only there where the target's settings allow it."""
-        del parameters
+    def why_not(self, action: str) -> str:
+        """Dim what does nothing now."""
         waiting, blocked, may_end = self._keys
         match action:
-            case "try_now":
-                return True if waiting else None
-            case "give_up":
-                return waiting or blocked
-            case "end_blocker":
-                return False if not may_end else True if blocked else None
+            case "try_now" if not waiting:
+                return "Nothing is waited for: the attempt is under way."
+            case "give_up" if not (waiting or blocked):
+                return "Nothing is waited for; x stops the run."
+            case "end_blocker" if not may_end:
+                return "Ending blockers is not allowed here: end_blockers = true in the target's settings allows it."
+            case "end_blocker" if not blocked:
+                return "Nobody blocks this run now."
             case _:
-                return True
+                return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave `g` to the list as long as there is nothing to give up."""
+        if action == "give_up" and self.why_not(action):
+            return False
+        return super().check_action(action, parameters)
 
     def action_stop(self) -> None:
         """Ask how to stop."""

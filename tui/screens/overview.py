@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
@@ -16,6 +16,7 @@ from ...core.session_log import SessionSummary
 from ...core.status import PENDING_STATES, MigrationStatus, State
 from ...core.survey import Survey
 from ..format import count
+from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.facts import server_words, sources_words
 from ..widgets.migrations import Migrations
@@ -30,23 +31,18 @@ class OverviewScreen(Stage[None]):
 
     STAGE: ClassVar[str] = "overview"
     FOLDS: ClassVar[bool] = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,p", "precheck", "Pre-check & plan", tooltip="what would run, object by object; changes nothing"),
-        Binding("r", "refresh_survey", "Refresh", tooltip="look at the database again"),
-        Binding("s", "create_sessions", "Make sessions", tooltip="demo: create the table the deferred step waits for"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("overview", "inspect")
 
     class Wanted(Message):
-        """The operator wants something that only the app can do: precheck, refresh, sql or sessions-table."""
+        """The operator wants something that only the app can do; see `Journey.serve`."""
 
         def __init__(self, what: str, version: str | None = None) -> None:
             super().__init__()
             self.what = what
             self.version = version
 
-    def __init__(self, standing: Standing, *, demo: bool = False, reading: bool = False) -> None:
+    def __init__(self, standing: Standing, *, reading: bool = False) -> None:
         super().__init__(standing, reading=reading)
-        self._demo = demo
         self.survey: Survey | None = None
         self._sessions: Sequence[SessionSummary] = ()
 
@@ -98,14 +94,20 @@ class OverviewScreen(Stage[None]):
         """Show the last sittings."""
         self.query_one("#recent", SessionsTable).follow(sessions)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Have the demo's key in the demo only, and nothing to plan without a survey."""
-        del parameters
-        if action == "create_sessions":
-            return self._demo
-        if action == "precheck":
-            return True if self.survey is not None else None
-        return True
+    def why_not(self, action: str) -> str:
+        """Without a look at the database there is nothing to plan."""
+        if action in {"precheck", "revert", "baseline", "repair"} and self.survey is None:
+            return "The migrations cannot be shown yet; r looks at the database again."
+        if action == "tab" and self.survey is None:
+            return "There is nothing to look through before the database was read; r reads it again."
+        if action == "view_sql" and ((chosen := self.chosen()) is None or chosen.file is None):
+            return "This migration has no file in the folder."
+        return ""
+
+    def copied(self) -> str:
+        """Return the chosen migration's line."""
+        chosen = self.chosen()
+        return "" if chosen is None else f"{chosen.version} {chosen.name}\t{chosen.state}\t{chosen.note}".strip()
 
     def chosen(self) -> MigrationStatus | None:
         """Return the chosen migration."""
@@ -127,9 +129,50 @@ class OverviewScreen(Stage[None]):
         self.say("looking at the database again", "head")
         self.post_message(self.Wanted("refresh"))
 
+    def action_tab(self, name: str) -> None:
+        """Go to the schema, the history or what goes on now; the migrations are here."""
+        if name == "migrations":
+            self.query_one(Migrations).focus()
+        else:
+            self._want(name)
+
+    def action_view_sql(self) -> None:
+        """Show the chosen migration's file."""
+        self._want("sql")
+
+    def _want(self, what: str) -> None:
+        chosen = self.chosen()
+        self.post_message(self.Wanted(what, chosen.version if chosen is not None else None))
+
+
+class WorkScreen(OverviewScreen):
+    """The overview of a database that can be changed. Every change goes by a plan and its confirmation."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("overview, to change")
+
+    def __init__(self, standing: Standing, *, demo: bool = False) -> None:
+        super().__init__(standing)
+        self._demo = demo
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Have the demo's key in the demo only."""
+        return self._demo if action == "create_sessions" else super().check_action(action, parameters)
+
     def action_create_sessions(self) -> None:
         """Create the demo's sessions table."""
-        self.post_message(self.Wanted("sessions-table"))
+        self._want("sessions-table")
+
+    def action_revert(self) -> None:
+        """Undo migrations."""
+        self._want("revert")
+
+    def action_baseline(self) -> None:
+        """Mark migrations as applied."""
+        self._want("baseline")
+
+    def action_repair(self) -> None:
+        """Settle what stopped half-way."""
+        self._want("repair")
 
 
 def pending_words(statuses: Sequence[MigrationStatus], survey: Survey) -> Content:

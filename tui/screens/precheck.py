@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, ClassVar, TypeAlias
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.worker import Worker
@@ -24,6 +24,7 @@ from ..claims import claims_line
 from ..exposure_words import headline
 from ..format import count
 from ..hazard_words import hazard_words
+from ..keys import bindings
 from ..rehearsal_words import difference_lines, remark_lines, standing_words, step_words, unknown_lines
 from ..widgets.banner import Standing
 from ..widgets.field import Field
@@ -46,13 +47,7 @@ class PrecheckScreen(Stage[bool]):
 
     STAGE: ClassVar[str] = "pre-check"
     FOLDS: ClassVar[bool] = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "details", "Details", tooltip="the chosen row in full, with its statement and its traffic"),
-        Binding("slash", "filter", "Filter", tooltip="show only rows that have these words"),
-        Binding("tab", "turn", "Hazards", tooltip="what stops or endangers the plan, or the chosen row again"),
-        Binding("R", "rehearse", "Rehearse", tooltip="run the plan on a shadow of the schema, or stop doing so"),
-        Binding("q,escape", "back", "Back", tooltip="back to the overview"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("pre-check")
 
     def __init__(
         self,
@@ -161,11 +156,25 @@ class PrecheckScreen(Stage[bool]):
         self.query_one("#filter").display = bool(event.value.strip())
         self.query_one(PrecheckTable).focus()
 
+    def why_not(self, action: str) -> str:
+        """Without rows there are no details."""
+        if action == "details" and not self._rows:
+            return "There is no row."
+        if action == "rehearse" and (self._rehearse is None or not self._plan.migrations):
+            return "There is nothing to rehearse."
+        return ""
+
+    def copied(self) -> str:
+        """Return the statement behind the chosen row, else the row."""
+        row, statement = self._chosen(), self._chosen_statement()
+        if statement is not None:
+            return statement.sql
+        return f"{row.object}: expected {row.expected}, found {row.found}" if row is not None else ""
+
     def action_details(self) -> None:
         """Show the chosen row in full."""
         row = self._chosen()
         if row is None:
-            self.say("There is no row.")
             return
         self.app.push_screen(
             DetailsScreen(self._standing, self._plan, row, self._exposure, reading=self._path is READING_PATH)
@@ -181,9 +190,7 @@ class PrecheckScreen(Stage[bool]):
         if self._rehearsing is not None:
             self._rehearsing.cancel()
             self.say("stopping the rehearsal", "warn")
-        elif self._rehearse is None or not self._plan.migrations:
-            self.say("There is nothing to rehearse.")
-        else:
+        elif self._rehearse is not None:
             self._rehearsing = self.run_worker(self._measure(self._rehearse), exit_on_error=False)
 
     async def _measure(self, rehearse: Rehearse) -> None:
@@ -220,9 +227,7 @@ class PrecheckScreen(Stage[bool]):
 class PlanScreen(PrecheckScreen):
     """The pre-check that leads on; the result is whether to go on to the confirmation."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "confirm", "Confirm", tooltip="go on to the confirmation; nothing runs yet"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("pre-check, to change")
 
     def _greet(self) -> None:
         if self._plan.can_be_allowed:
@@ -241,17 +246,12 @@ class PlanScreen(PrecheckScreen):
             return "Nothing is pending."
         return ""
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def why_not(self, action: str) -> str:
         """Without a plan that can run the key is dim, and says why when it is pressed."""
-        del parameters
-        return None if action == "confirm" and self._why_not() else True
+        return self._why_not() if action == "confirm" else super().why_not(action)
 
     def action_confirm(self) -> None:
         """Go on, if the plan is one that can run."""
-        why = self._why_not()
-        if why:
-            self.say(why)
-            return
         self.dismiss(True)
 
 
@@ -261,7 +261,8 @@ def _statements(plan: Plan) -> Iterable[tuple[PlannedMigration, PlannedStatement
 
 def plan_words(plan: Plan) -> Content:
     """Return the heading: how much would run, whether it can, and the verdicts that matter."""
-    migrations = count(len(plan.migrations), "migration")
+    kinds = sorted({planned.entry for planned in plan.migrations} - {"migration", "deferred"})
+    migrations = count(len(plan.migrations), "migration") + (f" to {' and '.join(kinds)}" if kinds else "")
     statements = count(plan.statement_count, "statement")
     ready = words("ready", "ok", bold=True) if plan.ready else words("NOT READY", "bad", bold=True)
     verdicts = Counter(row.verdict for row in plan.rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Key
@@ -14,7 +14,9 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 
 from ...core.errors import Fault
+from ..keys import bindings
 from ..widgets.paper import Paper
+from ..widgets.room import Room
 from ..words import fault_words, joined, stacked, words
 
 # Keys that were typed before the question could be read do not answer it; seconds.
@@ -35,12 +37,7 @@ class Question(ModalScreen[str]):
     """Asks; the result is the `answer` of the choice. Escape is the first choice, which must be harmless."""
 
     AUTO_FOCUS: ClassVar[str | None] = None
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j,tab", "move(1)", "Down", show=False),
-        Binding("enter", "take", "Choose"),
-        Binding("escape,q,ctrl+c,ctrl+q", "stay", "Stay", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("question")
 
     def __init__(self, title: str, choices: tuple[Choice, ...], *, fault: Fault | None = None) -> None:
         super().__init__()
@@ -52,6 +49,7 @@ class Question(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         """Put a box in the middle."""
+        yield Room()
         with Vertical(id="question"):
             yield Paper(self._asked, id="asked")
             yield Paper(self._answers(), id="answers")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -16,6 +16,7 @@ from ...core.view import MigrationView, RunView
 from ..aftermath import post_check_words
 from ..allowed import by_words
 from ..format import age, count, duration, stalled
+from ..keys import bindings
 from ..rehearsal_words import compared_words
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
@@ -28,9 +29,7 @@ class ReceiptScreen(Stage[None]):
     """Outcome, migrations, fault, what is left, connections, where the log is."""
 
     STAGE: ClassVar[str] = "receipt"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,q,escape", "back", "Overview", tooltip="back to the overview, which looks again"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("receipt")
 
     def __init__(self, standing: Standing, view: RunView, folder: Path) -> None:
         super().__init__(standing)
@@ -41,6 +40,10 @@ class ReceiptScreen(Stage[None]):
         """All of it, scrolling where it is long."""
         with VerticalScroll(id="receipt"):
             yield Paper(receipt_words(self._view, self._folder))
+
+    def copied(self) -> str:
+        """Return the receipt as text."""
+        return receipt_words(self._view, self._folder).plain
 
     def action_back(self) -> None:
         """Back to the overview."""

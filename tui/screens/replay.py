@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from ...core.events import SessionOpened
 from ...core.view import RunView, Stamped, reduce
 from ..format import duration
+from ..keys import bindings
 from ..widgets.banner import Standing
 from .run import RunScreen
 
@@ -23,13 +24,7 @@ class ReplayScreen(RunScreen[None]):
     """Plays a session at its own pace or faster, or one event at a time."""
 
     STAGE: ClassVar[str] = "replay"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause", tooltip="stop the clock, or let it go on"),
-        Binding("n", "next_event", "Next event", tooltip="one event further, and pause"),
-        Binding("f", "faster", "Faster", tooltip="1, 2, 4, 8, 16 or 64 times as fast"),
-        Binding("b", "again", "From the start", tooltip="play it again"),
-        Binding("q,escape", "back", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("replay")
 
     def __init__(self, standing: Standing, events: tuple[Stamped, ...]) -> None:
         super().__init__(standing, RunView())

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 
 from ...core.events import Result
 from ...core.view import MigrationView, RunView
 from ..format import count, duration, stalled
+from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.locks import LockPanel
 from ..widgets.notices import Notices
@@ -37,9 +38,7 @@ class RunScreen(Stage[ResultT]):
 
     STAGE: ClassVar[str] = "run"
     FOLDS: ClassVar[bool] = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("full_stop", "follow", "Follow", show=False, key_display=".", tooltip="follow the run again"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
     def __init__(self, standing: Standing, view: RunView) -> None:
         super().__init__(standing)
@@ -88,6 +87,14 @@ class RunScreen(Stage[ResultT]):
     def on_resize(self) -> None:
         """Panels have other heights: paint all of it again."""
         self._painted = None
+
+    def copied(self) -> str:
+        """Return the chosen statement, or the migration's file."""
+        chosen = self.query_one(Steps).chosen()
+        if chosen is None:
+            return ""
+        migration, index = chosen
+        return migration.brief.file if index is None else migration.brief.statements[index].sql
 
     def action_follow(self) -> None:
         """Choose what is going on, and stay with it."""

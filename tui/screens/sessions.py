@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widget import Widget
 
 from ...core.session_log import SessionSummary
 from ..format import count
+from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.sessions_table import SessionsTable
 from .stage import Stage
@@ -19,10 +20,7 @@ class SessionsScreen(Stage[str]):
     """The list; the result is the name of a session to replay or to attach to, or an empty text."""
 
     STAGE: ClassVar[str] = "sessions"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "replay", "Replay", tooltip="play the chosen session, or attach to it where its run goes on"),
-        Binding("q,escape", "back", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("sessions")
 
     def __init__(self, standing: Standing, sessions: Sequence[SessionSummary]) -> None:
         super().__init__(standing)

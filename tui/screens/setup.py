@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -17,6 +17,7 @@ from textual.widgets import Input
 from ...core.errors import ChangeoverError, Fault, fault_of
 from ...core.setup import Answers, Offer, Question
 from ...core.target import TO_SET_UP, Target
+from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.field import Field
 from ..widgets.paper import Paper
@@ -32,11 +33,7 @@ class OffersScreen(Stage[Offer | str]):
     """What the surroundings name already; the result is an offer, `other` or `leave`."""
 
     STAGE: ClassVar[str] = "set-up"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", "Use it", tooltip="try the chosen database"),
-        Binding("o", "other", "Name another", tooltip="answer questions, or give a URL"),
-        Binding("q,escape", "leave", "Quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("set-up offers")
 
     def __init__(self, offers: tuple[Offer, ...], fault: Fault | None) -> None:
         super().__init__(Standing())
@@ -109,9 +106,7 @@ class QuestionScreen(Stage[Answers | None]):
     """One question; the result is the answers with this one in them, or None for a step back."""
 
     STAGE: ClassVar[str] = "set-up"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "One step back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("set-up question")
 
     def __init__(
         self,
@@ -173,11 +168,7 @@ class WriteScreen(Stage[str]):
     """What would be saved, and where; the result is `save`, `use` or `back`."""
 
     STAGE: ClassVar[str] = "set-up"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "save", "Save", tooltip="write the file and go on to the overview"),
-        Binding("u", "use", "Use without saving"),
-        Binding("q,escape", "back", "One step back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("set-up end")
 
     def __init__(self, standing: Standing, *, file: Path, text: str, target: Target) -> None:
         super().__init__(standing)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Generic, TypeVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.events import Key, Mount
 from textual.screen import Screen
 from textual.widget import Widget
 
+from ..keys import KEYS
 from ..widgets.banner import Banner, Standing
 from ..widgets.hints import Hints
 from ..widgets.paper import Paper
+from ..widgets.room import Room
 from ..widgets.trail import PATH, READING_PATH, Trail
 from ..words import NOTHING, words
 
@@ -29,16 +33,24 @@ class Stage(Screen[ResultT], Generic[ResultT]):
     AUTO_FOCUS: ClassVar[str | None] = "*"
     # whether the line of answers takes no room while it is empty
     FOLDS: ClassVar[bool] = False
+    # whether the key that copies does so here
+    COPIES: ClassVar[bool] = True
+    # places of the registry whose keys do not exist here, and why
+    ABSENT: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, standing: Standing, *, reading: bool = False) -> None:
+    def __init__(self, standing: Standing, *, reading: bool = False, stage: str = "") -> None:
         super().__init__()
+        self.stage = stage or self.STAGE
         self._standing = standing
         self._path = READING_PATH if reading else PATH
+        # keys are asked for before there are widgets that know why they do nothing
+        self._is_there = False
 
     def compose(self) -> ComposeResult:
         """Banner, trail, body, answer, keys."""
+        yield Room()
         yield Banner(self._standing)
-        yield Trail(self.STAGE, path=self._path)
+        yield Trail(self.stage, path=self._path)
         with Vertical(id="body"):
             yield from self.body()
         yield Paper(id="answer", classes="-empty" if self.FOLDS else None)
@@ -47,6 +59,43 @@ class Stage(Screen[ResultT], Generic[ResultT]):
     def body(self) -> Iterable[Widget]:
         """Return the widgets of this screen."""
         return ()
+
+    def why_not(self, action: str) -> str:
+        """Return why `action` does nothing at the moment, empty where it does something."""
+        del action
+        return ""
+
+    def copied(self) -> str:
+        """Return what the key that copies should take: the chosen row or text; empty where there is nothing."""
+        return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Dim the keys that do nothing now."""
+        del parameters
+        return None if self._is_there and self.why_not(action) else True
+
+    @on(Mount)
+    def _arrived(self) -> None:
+        self._is_there = True
+        self.call_after_refresh(self.refresh_bindings)
+
+    @on(Key)
+    def _explained(self, event: Key) -> None:
+        """Say why a key does nothing, where it is dim or does not exist on this screen."""
+        active = self.active_bindings.get(event.key)
+        if active is not None and active.node is self:
+            reason = "" if active.enabled else self.why_not(active.binding.action)
+        else:
+            reason = self._why_absent(event.key)
+        if reason:
+            self.say(reason)
+
+    def _why_absent(self, name: str) -> str:
+        for place, reason in self.ABSENT.items():
+            for key in KEYS[place]:
+                if name in key.keys.split(","):
+                    return f"{key.label} does not exist here: {reason}"
+        return ""
 
     def say(self, text: str, tone: str = "warn") -> None:
         """Answer a key in words; an empty text takes the answer back."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input
+
+from ..keys import bindings
 
 
 class Field(Input):
     """An empty line; what is typed may be hidden."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Next")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
 
     def __init__(self, *, name: str, secret: bool = False, disabled: bool = False) -> None:
         super().__init__(id=name, password=secret, compact=True, disabled=disabled, select_on_focus=False)
@@ -21,10 +23,16 @@ class Field(Input):
 class NameField(Field):
     """A line in which a name gives consent."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Run it, if the name is right")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field of a name")
 
 
 class ReasonField(Field):
     """A line in which a reason allows a hazard."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "Allow it, for this reason")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field of a reason")
+
+
+class FilterField(Field):
+    """A line in which words are typed that lines must have."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field of a filter")

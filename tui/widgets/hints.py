@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from textual.app import App
 from textual.binding import ActiveBinding, Binding
 from textual.content import Content
 
+from ..keys import key_name
 from ..words import joined
 from .paper import Paper
 
-_NAMES: Final = {
-    "question_mark": "?",
-    "escape": "esc",
-    "space": "space",
-    "slash": "/",
-    "f1": "F1",
-    "f2": "F2",
-    "f3": "F3",
-    "full_stop": ".",
-    "pageup": "pgup",
-    "pagedown": "pgdn",
-    "up": "↑",
-    "down": "↓",
-    "left": "←",
-    "right": "→",
-}
 
+def shown_bindings(bindings: dict[str, ActiveBinding], *, hidden: bool = False) -> list[ActiveBinding]:
+    """Return the bindings that the last row shows: the screen's before the app's, each action once.
 
-def key_name(key: str) -> str:
-    """Return a key as people say it."""
-    if key.startswith("ctrl+"):
-        return "^" + key.removeprefix("ctrl+")
-    return _NAMES.get(key, key)
-
-
-def shown_bindings(bindings: dict[str, ActiveBinding]) -> list[ActiveBinding]:
-    """Return the bindings that the last row shows: the screen's before the app's, each action once."""
+    With `hidden` also those that it leaves out.
+    """
     seen: set[str] = set()
     shown: list[tuple[int, ActiveBinding]] = []
     for active in bindings.values():
         depth = depth_of(active)
-        if active.binding.show and depth is not None and active.binding.action not in seen:
+        if (active.binding.show or hidden) and depth is not None and active.binding.action not in seen:
             seen.add(active.binding.action)
             shown.append((depth, active))
     return [active for _, active in sorted(shown, key=lambda each: each[0])]

@@ -1,0 +1,147 @@
+"""One registry of keys: what is in it is bound, shown, helped with, commanded and in README."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from changeover.core.view import RunView
+from changeover.tui.keys import KEYS, table
+from changeover.tui.screens.commands import Command, Commands, command_row, commands_of, matching
+from changeover.tui.screens.confirm import ConfirmScreen
+from changeover.tui.screens.inspect import InspectScreen
+from changeover.tui.screens.overview import WorkScreen
+from changeover.tui.screens.precheck import PlanScreen
+from changeover.tui.screens.run import RunScreen
+from tests.tui.scenes import MISSING, SERVER, STANDING, plan
+from tests.tui.showing import Shown, answers, text
+
+TUI = Path(__file__).parents[2] / "tui"
+
+
+def test_no_module_beside_the_registry_makes_a_binding() -> None:
+    makers = [path.name for path in TUI.rglob("*.py") if "Binding(" in path.read_text()]
+    assert makers == ["keys.py"]
+
+
+def test_no_place_has_two_actions_on_one_key() -> None:
+    for place, keys in KEYS.items():
+        names = [name for key in keys for name in key.keys.split(",")]
+        assert len(names) == len(set(names)), place
+
+
+def test_readme_has_the_table_of_keys_as_the_registry_makes_it() -> None:
+    readme = (TUI.parent / "README.md").read_text()
+    assert table() in readme, "python -m changeover.tui.keys prints it"
+
+
+async def test_a_dim_key_says_why_it_does_nothing(shown: Shown) -> None:
+    async with shown(PlanScreen(STANDING, plan(MISSING))) as pilot:
+        await pilot.press("tab", "c")
+        await pilot.pause()
+        assert "This plan cannot run: 1 refusal" in text(pilot)
+
+
+async def test_a_key_that_does_not_exist_when_reading_says_why(shown: Shown) -> None:
+    async with shown(InspectScreen(STANDING)) as pilot:
+        for key, label in (("u", "Undo"), ("b", "Baseline"), ("e", "Repair"), ("c", "Confirm")):
+            await pilot.press(key)
+            await pilot.pause()
+            assert f"{label} does not exist here: this console can only read" in text(pilot)
+        assert not {"u", "b", "e", "c"} & set(pilot.app.screen.active_bindings)
+
+
+async def test_help_names_every_key_of_the_screen_and_why_one_does_nothing(shown: Shown) -> None:
+    async with shown(WorkScreen(STANDING), size=(120, 40)) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        seen = text(pilot)
+        for key in (*KEYS["overview"], *KEYS["inspect"], *KEYS["overview, to change"]):
+            if key.action not in {"create_sessions", "tab('migrations')"} and "not now" not in seen:
+                assert key.help in seen
+        assert "not now: The migrations cannot be shown yet" in seen
+        for label in ("help", "commands", "quit", "copy", "theme"):
+            assert label in seen
+
+
+async def test_the_palette_presses_the_key_that_it_names(shown: Shown) -> None:
+    screen = ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=True)
+    async with shown(screen) as pilot:
+        await pilot.pause(0.6)
+        await pilot.press("escape")
+    assert answers(screen) == [None]
+    screen = ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=True)
+    async with shown(screen) as pilot:
+        await pilot.pause(0.6)
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Commands)
+        assert "If it closes" in text(pilot)
+        # approving is a name that is typed: there is no command for it
+        assert "Yes, run it" not in text(pilot)
+        await pilot.press(*"nothing was done")
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+    assert answers(screen) == [None]
+
+
+async def test_the_palette_has_what_the_keys_do_with_the_reason_where_one_does_nothing(shown: Shown) -> None:
+    async with shown(PlanScreen(STANDING, plan(MISSING))) as pilot:
+        screen: Any = pilot.app.screen
+        commands = {command.label: command for command in commands_of(screen)}
+        assert commands["Confirm"].why_not == "This plan cannot run: 1 refusal, see below."
+        assert {"Details", "Filter", "Rehearse", "Back", "Copy", "Theme", "Help"} <= set(commands)
+        assert "not now" in command_row(commands["Confirm"])[2].text
+
+
+def test_the_palette_is_narrowed_by_every_typed_word() -> None:
+    commands = (
+        Command(key="x", label="Stop", help="now; asks first", action="stop"),
+        Command(key="q", label="Leave", help="asks: leave, stop or stay", action="leave"),
+    )
+    assert matching(commands, "asks") == commands
+    assert matching(commands, "STOP first") == commands[:1]
+    assert matching(commands, "nothing like it") == ()
+
+
+async def test_y_sends_the_chosen_statement_to_the_clipboard_of_the_terminal(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with shown(PlanScreen(STANDING, plan())) as pilot:
+        sent: list[str] = []
+        monkeypatch.setattr(pilot.app._driver, "write", sent.append)
+        await pilot.press("y")
+        await pilot.pause()
+        seen = text(pilot)
+    copied = next(each for each in sent if each.startswith("\x1b]52;c;"))
+    assert "ALTER TABLE donations" in base64.b64decode(copied[7:].rstrip("\a")).decode()
+    assert "Sent to the terminal's clipboard, if it allows that" in seen
+
+
+async def test_where_nothing_is_chosen_there_is_nothing_to_copy(shown: Shown) -> None:
+    async with shown(RunScreen[None](STANDING, RunView())) as pilot:
+        await pilot.press("y")
+        await pilot.pause()
+        assert "There is nothing to copy here." in text(pilot)
+
+
+async def test_a_window_that_is_too_small_asks_for_room_and_takes_no_key(shown: Shown) -> None:
+    screen = ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=False)
+    async with shown(screen) as pilot:
+        await pilot.pause(0.6)
+        await pilot.resize_terminal(50, 12)
+        await pilot.pause()
+        lines = [line for line in text(pilot).splitlines() if line]
+        assert lines == ["Enlarge to 60x16 (now 50x12); all goes on."]
+        await pilot.press("y", "enter", "escape")
+        assert answers(screen) == []
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert "Run this now?" in text(pilot)
+        await pilot.press("y")
+        await pilot.pause()
+    assert len(answers(screen)) == 1

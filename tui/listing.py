@@ -1,0 +1,284 @@
+"""A list to look through: its columns, its lines, what a line says in full. The schema, the history, what goes on now.
+
+Pure. Lines are cheap: what one says in full is only made when it is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from textual.content import Content
+
+from ..core.catalog import Catalog
+from ..core.history import AppliedMigration, AttemptRecord, History
+from ..core.inspection import Activity, Comments
+from ..core.schema_browser import Named, RelationDetails, browsable, details, whole_size
+from .format import age, count, duration, number, size
+from .widgets.table import Column, TableRow
+from .words import NOTHING, Cell, cell, joined, squeezed, stacked, words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line, and what it says in full."""
+
+    row: TableRow
+    whole: Callable[[], Content]
+    # what a filter looks through beside the row
+    more: str = ""
+
+    def has(self, typed: Sequence[str]) -> bool:
+        """Whether every typed word (lower case) is in the line."""
+        text = " ".join([*(each.text for each in self.row), self.more]).lower()
+        return all(word in text for word in typed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list with its heading."""
+
+    name: str
+    heading: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    empty: str
+    # whether it is read again by itself
+    live: bool = field(default=False)
+
+    def matching(self, typed: str) -> tuple[Line, ...]:
+        """Return the lines that have every typed word."""
+        sought = typed.lower().split()
+        return tuple(line for line in self.lines if line.has(sought)) if sought else self.lines
+
+
+# -- schema
+
+
+def schema_listing(catalog: Catalog, comments: Comments) -> Listing:
+    """Return the relations of a database; sizes are the planner's estimates."""
+    lines: list[Line] = []
+    for relation in browsable(catalog):
+        comment = comments.of_columns.get((relation.oid, 0), "")
+        rows = "" if relation.kind in {"view", "composite type", "sequence"} else _estimated(relation.rows)
+        held = whole_size(catalog, relation)
+        row = (
+            cell(relation.qualified, "head"),
+            cell(relation.kind, "dim"),
+            Cell(rows, "text"),
+            Cell(size(held) if held else "", "text"),
+            cell(comment, "dim"),
+        )
+        whole = _later(lambda each: relation_words(details(catalog, comments, each)), relation)
+        names = " ".join(column["name"] for column in catalog.columns.get(relation.oid, ()))
+        lines.append(Line(row=row, whole=whole, more=names))
+    return Listing(
+        name="schema",
+        heading=f"{count(len(lines), 'relation')}; rows and sizes are estimates of the last VACUUM or ANALYZE",
+        columns=(
+            Column(title="relation", width=44, fits=True, cut="middle"),
+            Column(title="kind", width=17, fits=True),
+            Column(title="rows", width=14, fits=True, right=True),
+            Column(title="size", width=10, fits=True, right=True),
+            Column(title="comment", share=2, from_width=90),
+        ),
+        lines=tuple(lines),
+        empty="no table or view that is not the system's",
+    )
+
+
+def _later(make: Callable[..., Content], *arguments: object) -> Callable[[], Content]:
+    return lambda: make(*arguments)
+
+
+def _estimated(rows: float) -> str:
+    return "not known" if rows < 0 else f"~{number(round(rows))}"
+
+
+def relation_words(found: RelationDetails) -> Content:
+    """Return a relation in full."""
+    relation = found.relation
+    about = [relation.kind, f"owner {relation.owner}" if relation.owner else "", _estimated(relation.rows) + " rows"]
+    about += [size(relation.bytes) + " without indexes"] if relation.bytes else []
+    lines: list[Content | None] = [
+        joined(words(relation.qualified, bold=True), words("  " + ", ".join(each for each in about if each), "dim")),
+        words(found.comment, lines=True) if found.comment else None,
+    ]
+    wide = max((len(column.name) for column in found.columns), default=0)
+    kinds = max((len(column.type) for column in found.columns), default=0)
+    if found.columns:
+        lines += [NOTHING, words("Columns", "live", bold=True)]
+    for column in found.columns:
+        lines.append(
+            joined(
+                words(f"  {column.name:<{min(wide, 30)}}  "),
+                words(f"{column.type:<{min(kinds, 28)}}  ", "head"),
+                words(column.notes, "dim"),
+            )
+        )
+        if column.comment:
+            lines.append(words(f"      {column.comment}", "dim"))
+    for title, names in (
+        ("Indexes", found.indexes),
+        ("Constraints", found.constraints),
+        ("Referenced by", found.referenced_by),
+        ("Partitions and children", found.partitions),
+    ):
+        lines += _names(title, names)
+    return stacked(*lines)
+
+
+def _names(title: str, names: Sequence[Named]) -> list[Content]:
+    if not names:
+        return []
+    lines = [NOTHING, words(title, "live", bold=True)]
+    for each in names:
+        tone = "bad" if "INVALID" in each.what or "NOT VALID" in each.what else "dim"
+        lines.append(joined(words(f"  {each.name}  "), words(each.what, tone)))
+        if each.comment:
+            lines.append(words(f"      {each.comment}", "dim"))
+    return lines
+
+
+# -- history
+
+
+def history_listing(history: History) -> Listing:
+    """Return who applied what and when, newest first, and before that the attempts that have come to nothing yet."""
+    lines = [_attempt_line(attempt) for attempt in history.attempts]
+    lines += [_applied_line(row) for row in reversed(history.applied)]
+    operators = {row.operator for row in history.applied if row.operator}
+    return Listing(
+        name="history",
+        heading=f"{history.table}: {count(len(history.applied), 'migration')} in force, "
+        f"by {count(len(operators), 'operator')}; times are UTC",
+        columns=(
+            Column(title="when", width=19),
+            Column(title="version", width=16, fits=True, cut="middle"),
+            Column(title="name"),
+            Column(title="took", width=11, fits=True, right=True),
+            Column(title="by", width=26, fits=True, cut="middle"),
+        ),
+        lines=tuple(lines),
+        empty="nothing was applied yet",
+    )
+
+
+def _applied_line(row: AppliedMigration) -> Line:
+    pairs = (
+        ("version", row.version),
+        ("name", row.name),
+        ("state", "in force"),
+        ("applied", f"{row.applied_at:%Y-%m-%d %H:%M:%S %Z}"),
+        ("by", row.operator),
+        ("took", duration(row.duration_ms / 1000)),
+        ("run", row.run),
+        ("deferred", ", ".join(f"statement {each}" for each in row.deferred)),
+        ("sha256", row.checksums.exact),
+    )
+    return Line(
+        row=(
+            Cell(f"{row.applied_at:%Y-%m-%d %H:%M:%S}", "head"),
+            cell(row.version, "head"),
+            cell(row.name),
+            Cell(duration(row.duration_ms / 1000), "dim"),
+            cell(row.operator, "dim"),
+        ),
+        whole=lambda: _pairs(pairs),
+        more=row.run,
+    )
+
+
+def _attempt_line(row: AttemptRecord) -> Line:
+    pairs = (
+        ("version", row.version),
+        ("attempt to", row.entry),
+        ("state", row.state),
+        ("at", f"{row.started_at:%Y-%m-%d %H:%M:%S %Z}"),
+        ("by", row.operator),
+        ("run", row.run),
+        ("error", row.error or ""),
+        ("SQLSTATE", row.sqlstate or ""),
+        *((f"step {step.number}", step.state) for step in row.steps),
+    )
+    return Line(
+        row=(
+            Cell(f"{row.started_at:%Y-%m-%d %H:%M:%S}", "head"),
+            cell(row.version, "head"),
+            cell(f"× {row.entry} {row.state}: {row.error or 'no error was recorded'}", "bad"),
+            Cell(""),
+            cell(row.operator, "dim"),
+        ),
+        whole=lambda: _pairs(pairs),
+        more=row.run,
+    )
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> Content:
+    return stacked(*(joined(words(f"{name:<12}", "dim"), words(value, lines=True)) for name, value in pairs if value))
+
+
+# -- activity
+
+
+def activity_listing(backends: Sequence[Activity]) -> Listing:
+    """Return who has a transaction open or waits for a lock, the oldest transaction first."""
+    waiting = sum(bool(it.blocked_by) for it in backends)
+    hidden = sum(not it.visible for it in backends)
+    heading = f"{count(len(backends), 'connection')} with a transaction open, {waiting} waiting for a lock"
+    if hidden:
+        heading += f"; {hidden} hidden from this role: GRANT pg_monitor shows them"
+    return Listing(
+        name="activity",
+        heading=heading,
+        columns=(
+            Column(title="pid", width=7, fits=True, right=True),
+            Column(title="who", width=22, fits=True, cut="middle"),
+            Column(title="state", width=19, fits=True),
+            Column(title="tx age", width=9, fits=True, right=True),
+            Column(title="waits for", width=14, fits=True),
+            Column(title="query"),
+        ),
+        lines=tuple(_activity_line(it) for it in backends),
+        empty="nobody has a transaction open",
+        live=True,
+    )
+
+
+def _activity_line(it: Activity) -> Line:
+    blocked = ", ".join(map(str, it.blocked_by[:3])) + ("…" if len(it.blocked_by) > 3 else "")
+    who = it.application or it.user or it.kind or "?"
+    return Line(
+        row=(
+            Cell(str(it.pid), "head"),
+            cell(who),
+            cell(it.state or ("?" if it.visible else "hidden"), "dim"),
+            Cell(age(it.xact_age), "warn" if (it.xact_age or 0) >= 60 else "text"),
+            Cell(f"pid {blocked}" if blocked else "", "bad"),
+            cell(squeezed(it.query[:400]), "dim"),
+        ),
+        whole=lambda: activity_words(it),
+        more=" ".join((it.user or "", *it.locks)),
+    )
+
+
+def activity_words(it: Activity) -> Content:
+    """Return a backend in full."""
+    pairs = (
+        ("pid", str(it.pid)),
+        ("role", it.user or "?"),
+        ("application", it.application),
+        ("kind", it.kind or "hidden from this role"),
+        ("state", it.state or "?"),
+        ("transaction", f"{age(it.xact_age)} old"),
+        ("wait", it.wait or ""),
+        ("blocked by", ", ".join(f"pid {each}" for each in it.blocked_by)),
+    )
+    locks = [words(f"  {lock}", "warn" if lock.startswith("waits") else "text") for lock in it.locks]
+    return stacked(
+        _pairs(pairs),
+        *([NOTHING, words("Locks on relations", "live", bold=True), *locks] if locks else []),
+        NOTHING,
+        words("Query", "live", bold=True),
+        words(it.query or "not shown to this role", lines=True),
+    )

@@ -1,0 +1,174 @@
+"""One of the lists of the inspection: filter it, open a line, read it again. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import ClassVar, Final
+
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widget import Widget
+
+from ...core.errors import ChangeoverError
+from ..format import number
+from ..keys import bindings
+from ..listing import Line, Listing
+from ..widgets.banner import Standing
+from ..widgets.field import FilterField
+from ..widgets.paper import Paper
+from ..widgets.sql_view import SqlView
+from ..widgets.table import Table
+from ..words import words
+from .inspect import WHY_ABSENT
+from .stage import Stage
+
+# How often what goes on now is read again; seconds.
+_LIVE: Final = 2.0
+
+
+class ListScreen(Stage[str]):
+    """The result is the name of the list to go to next, or an empty text for the overview."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("inspect, a list", "inspect")
+    ABSENT: ClassVar[dict[str, str]] = {
+        "overview, to change": "it belongs to the overview; esc goes there.",
+        "pre-check, to change": "it belongs to the plan.",
+    }
+
+    def __init__(self, standing: Standing, listing: Listing, again: Callable[[], Awaitable[Listing]]) -> None:
+        super().__init__(standing, reading=bool(standing.read_only), stage=listing.name)
+        self._listing = listing
+        self._again = again
+        self._left: tuple[Line, ...] = listing.lines
+        self._typed = ""
+
+    def body(self) -> Iterable[Widget]:
+        """Heading, filter, lines."""
+        yield Paper(words(f" {self._listing.heading}", "head"), id="about-list", classes="section")
+        field = FilterField(name="filter")
+        field.display = False
+        yield field
+        yield Table(self._listing.columns, empty=self._listing.empty, id="lines")
+
+    def on_mount(self) -> None:
+        """Show the list; one that is live is read again by itself."""
+        table = self.query_one(Table)
+        table.focus()
+        self._show()
+        if self._listing.live:
+            self.set_interval(_LIVE, self._tick)
+
+    def _tick(self) -> None:
+        if self.is_current:
+            self.action_refresh_list()
+
+    def _show(self) -> None:
+        self._left = self._listing.matching(self._typed)
+        self.query_one(Table).show([line.row for line in self._left])
+        self.query_one("#about-list", Paper).write(words(f" {self._listing.heading}", "head"))
+        if self._typed:
+            total = number(len(self._listing.lines))
+            self.say(f"{number(len(self._left))} of {total}, filter: {self._typed}", "head")
+
+    def _chosen(self) -> Line | None:
+        return self._left[self.query_one(Table).cursor] if self._left else None
+
+    def why_not(self, action: str) -> str:
+        """Without lines there is nothing to open; one does not go where one is."""
+        if action == "open" and not self._left:
+            return "There is no line to open."
+        return ""
+
+    def copied(self) -> str:
+        """Return the chosen line in full."""
+        line = self._chosen()
+        return line.whole().plain if line is not None else ""
+
+    def action_open(self) -> None:
+        """Show the chosen line in full."""
+        line = self._chosen()
+        if line is not None:
+            self.app.push_screen(WholeScreen(self._standing, self._listing.name, line.whole()))
+
+    def action_filter(self) -> None:
+        """Type what lines should have."""
+        field = self.query_one("#filter", FilterField)
+        field.display = True
+        field.focus()
+
+    def on_input_changed(self, event: FilterField.Changed) -> None:
+        """Show what is left, at every letter."""
+        self._typed = event.value.strip()
+        self._show()
+        self.query_one(Table).choose(0)
+        if not self._typed:
+            self.say("")
+
+    def on_input_submitted(self, event: FilterField.Submitted) -> None:
+        """Go back into the list; an empty filter goes away."""
+        event.stop()
+        self.query_one("#filter").display = bool(event.value.strip())
+        self.query_one(Table).focus()
+
+    def action_refresh_list(self) -> None:
+        """Read it again."""
+        self.run_worker(self._refresh(), exit_on_error=False, exclusive=True, group="refresh")
+
+    async def _refresh(self) -> None:
+        try:
+            self._listing = await self._again()
+        except ChangeoverError as error:
+            self.say(f"{error.summary} {error.advice}".strip(), "bad")
+            return
+        self._show()
+
+    def action_tab(self, name: str) -> None:
+        """Go to another list."""
+        if name == self._listing.name:
+            self.say("You are there already.", "head")
+        else:
+            self.dismiss("" if name == "migrations" else name)
+
+    def action_back(self) -> None:
+        """Take the filter away, or go back to the overview."""
+        field = self.query_one("#filter", FilterField)
+        if field.display:
+            field.value = ""
+            field.display = False
+            self.query_one(Table).focus()
+            return
+        self.dismiss("")
+
+
+class ReadingListScreen(ListScreen):
+    """The same where nothing can be changed at all."""
+
+    ABSENT: ClassVar[dict[str, str]] = {"overview, to change": WHY_ABSENT, "pre-check, to change": WHY_ABSENT}
+
+
+class WholeScreen(Stage[None]):
+    """A line in full."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("inspect, details")
+
+    def __init__(self, standing: Standing, stage: str, content: Content) -> None:
+        super().__init__(standing, reading=bool(standing.read_only), stage=stage)
+        self._content = content
+
+    def body(self) -> Iterable[Widget]:
+        """Return a text that scrolls."""
+        yield SqlView(id="file")
+
+    def on_mount(self) -> None:
+        """Show it from the top."""
+        view = self.query_one(SqlView)
+        view.show(self._content)
+        view.focus()
+
+    def copied(self) -> str:
+        """Return all of it."""
+        return self._content.plain
+
+    def action_back(self) -> None:
+        """Back to the list."""
+        self.dismiss(None)
