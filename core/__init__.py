@@ -22,7 +22,9 @@ The path of the data, one line per module::
       services           the service file
       pgpass             the password file
       saved_targets      named targets that the set-up saved for this user
-      setup              guided first-time set-up: what is offered, what is asked, what is written
+      setup              guided first-time set-up: what an answer means, what is written
+      setup_offers       what the surroundings name already (dotenv: .env files)
+      setup_questions    what is asked, each answer explained (found_folders: migrations near here)
       secret, masking    a value that never shows itself; no password in what a log or a viewer gets
     the server
       connect            opens connections with retry; importer of asyncpg
@@ -59,6 +61,7 @@ The path of the data, one line per module::
       server_checks, setting_checks, right_checks, column_checks, surrounded  that as rows of the pre-check table
       row_filter         which rows a typed filter keeps
       traffic, exposure  who is using what a plan locks, sampled
+      other_tools        history tables that other tools have left
       status             folder x history -> the state of every migration
       world              the database as it will be at one statement of a plan (scene: what it is asked)
       relation_state     one relation of it
@@ -120,6 +123,9 @@ The path of the data, one line per module::
       session_log        the session folder: JSON lines of events
       journal            one file of it, and its one writer
       retention          which sessions are kept
+      session_filter     which sessions a typed filter keeps
+      troubles           which events say that something went wrong
+      exports            a session as files of one's own
     what a dead runner left
       unfinished         runs that have no honest end in the logs
       recovery           settles them at the next start

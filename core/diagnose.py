@@ -8,6 +8,7 @@ See https://www.postgresql.org/docs/18/errcodes-appendix.html.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Final
 import asyncpg
 
 from .errors import ConnectError, ServerReport
+from .names import written
 from .secret import mask
 from .target import Target
 
@@ -23,6 +25,9 @@ from .target import Target
 _MENDED_BY_TIME: Final = frozenset({"57P01", "57P02", "57P03", "53300", "53200", "53100"})
 # What pgbouncer says with 08P01 when the server behind it is away for the moment.
 _POOLER_WAITS: Final = ("server login has been failing", "query_wait_timeout", "server_login_retry")
+_PASSWORDS: Final = "Check it in the URL, PGPASSWORD, .pgpass or the service file; it is not tried again."
+# Where the server sees us come from.
+_HBA: Final = re.compile(r'pg_hba\.conf .*for host "([0-9a-f.:]+)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +74,13 @@ def diagnose(error: BaseException, target: Target, deadline: float) -> Diagnosis
         case socket.gaierror():
             return _unresolved(error, target)
         case ConnectionRefusedError():
-            return _mended(
-                f"{where} refused the connection.", "Is the server running there, and listening on this port?"
-            )
+            return _mended(f"{where} refused the connection.", _ask_whether_it_runs(target))
         case ConnectionResetError() | BrokenPipeError():
             return _mended(f"{where} closed the connection.", "A proxy or firewall may sit in between.")
         case FileNotFoundError() if target.host.startswith("/"):
             return _mended(
                 f"There is no server socket in {target.host} for port {target.port}.",
-                "Is the server running, and is this its socket folder?",
+                f"{_ask_whether_it_runs(target)} SHOW unix_socket_directories on it names its folders.",
             )
         case PermissionError() if target.host.startswith("/"):
             return _final(f"The socket folder {target.host} is not open to you.", "Use a user who may enter it.")
@@ -119,36 +122,63 @@ def _in_words(report: ServerReport, target: Target) -> tuple[str, str]:
     match report.sqlstate:
         case "28P01":
             given = "was not accepted" if target.password else "is needed, and none was given"
+            line = f"{target.host}:{target.port}:{target.database}:{target.user}:PASSWORD"
             return (
                 f"The password for role {target.user} {given}.",
-                "Check it in the URL, PGPASSWORD, .pgpass or the service file; it is not tried again.",
+                f"{_PASSWORDS} Its line of ~/.pgpass: {line}",
             )
         case "28000" if "does not exist" in message:
-            return (f"Role {target.user} does not exist on {target.address}.", "Check the user name, or create it.")
+            return (
+                f"Role {target.user} does not exist on {target.address}.",
+                f"Check the user name, or have it created: CREATE ROLE {written((target.user,))} LOGIN",
+            )
         case "28000":
             return (
                 message,
-                "pg_hba.conf of the server decides who may come in, from where and with which sslmode.",
+                "pg_hba.conf of the server decides who may come in, from where and with which sslmode."
+                + _line_of_hba(message, target),
             )
         case "3D000":
             return (
                 f"Database {target.database} does not exist on {target.address}.",
-                "Check its name, or create it.",
+                f"Check its name, or create it: CREATE DATABASE {written((target.database,))}",
             )
         case "57P03":
             return (f"The server is not ready yet: {message}.", "It is starting up or recovering.")
         case "53300":
-            return (f"The server has no connection left: {message}.", "Close some, or raise max_connections.")
+            return (
+                f"The server has no connection left: {message}.",
+                "Close some, raise max_connections, or go through a pooler; it is tried again by itself.",
+            )
         case "57P01" | "57P02":
             return (f"The server is going down: {message}.", "")
         case _:
             return (f"{target.address} did not let us in: {message}", "")
 
 
+def _ask_whether_it_runs(target: Target) -> str:
+    asks = f"pg_isready -h {target.host} -p {target.port}"
+    return f"Is the server running there, and listening on this port? {asks} asks it; listen_addresses must allow it."
+
+
+def _line_of_hba(message: str, target: Target) -> str:
+    """Return the line that would let us in, where the server has said from where we come."""
+    found = _HBA.search(message)
+    if found is None:
+        return ""
+    kind = "host" if "no encryption" in message else "hostssl"
+    names = " ".join(f'"{name}"' if re.search(r"[^a-z0-9_]", name) else name for name in (target.database, target.user))
+    length = 128 if ":" in found[1] else 32
+    return f" A line for this: {kind} {names} {found[1]}/{length} scram-sha-256; then SELECT pg_reload_conf()."
+
+
 def _unresolved(error: socket.gaierror, target: Target) -> Diagnosis:
     if error.errno == socket.EAI_AGAIN:
         return _mended(f"The name {target.host} could not be looked up just now.", "Is the name server reachable?")
-    return _final(f"The host name {target.host} is not known.", "Check its spelling.")
+    return _final(
+        f"The host name {target.host} is not known.",
+        f"Check its spelling: getent hosts {target.host} asks the same; inside a VPN it may have another name.",
+    )
 
 
 def _of_system(error: OSError, target: Target) -> Diagnosis:

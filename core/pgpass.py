@@ -53,6 +53,32 @@ def look_up(file: Path, *, host: str, port: int, database: str, user: str) -> Fo
     return Found()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A line of a password file that names one database wholly; without its password."""
+
+    line: int
+    host: str
+    port: str
+    database: str
+    user: str
+
+
+def named(file: Path) -> tuple[Named, ...]:
+    """Return the lines that name host, database and user; one with `*` in them names nothing to connect to."""
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return ()
+    found: list[Named] = []
+    for number, written in enumerate(lines, start=1):
+        fields = [] if written.startswith("#") else [value for _, value in _fields(written.removesuffix("\r"))]
+        if len(fields) >= 5 and all(fields[:4]) and "*" not in (fields[0], fields[2], fields[3]):
+            port = "5432" if fields[1] == "*" else fields[1]
+            found.append(Named(line=number, host=fields[0], port=port, database=fields[2], user=fields[3]))
+    return tuple(found)
+
+
 def _fields(line: str) -> Iterator[tuple[str, str]]:
     """Yield each field as written and as meant: a backslash takes the next character as it is."""
     raw, value, at = "", "", 0

@@ -133,7 +133,8 @@ class Choice:
 
     # where it was said, as messages name it
     said_by: str
-    text: str = ""
+    # it may hold a password, which no traceback should show
+    text: str = field(default="", repr=False)
     named: NamedTarget | None = None
 
 

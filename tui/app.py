@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable
+from functools import partial
 from typing import ClassVar, Final
 
 from textual import on
@@ -26,6 +27,7 @@ from .messages import ConsoleEvent
 from .opening import Mode, Opening
 from .screens.connect import ConnectScreen
 from .screens.live import LiveRunScreen
+from .screens.log import LogScreen
 from .screens.overview import OverviewScreen
 from .screens.receipt import ReceiptScreen
 from .screens.replay import ReplayScreen
@@ -102,7 +104,9 @@ class Console(Frame):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Have the list of sessions everywhere but over itself."""
         if action == "sessions":
-            return isinstance(self.screen, Stage) and not isinstance(self.screen, (SessionsScreen, ReplayScreen))
+            return isinstance(self.screen, Stage) and not isinstance(
+                self.screen, (SessionsScreen, ReplayScreen, LogScreen)
+            )
         return super().check_action(action, parameters)
 
     def action_sessions(self) -> None:
@@ -114,13 +118,31 @@ class Console(Frame):
         while True:
             listed = await asyncio.to_thread(list_sessions)
             chosen = await self.push_screen_wait(SessionsScreen(standing, listed))
-            if not chosen:
+            if chosen is None:
                 return
-            run = last_run(chosen)
-            if run is not None and run.is_going_on:
-                await self._follow_run(run)
-            else:
-                await self._replay(chosen)
+            what, session = chosen
+            if what == "log":
+                what = await self._read_log(session)
+            if what == "replay":
+                run = last_run(session)
+                if run is not None and run.is_going_on:
+                    await self._follow_run(run)
+                else:
+                    await self._replay(session)
+
+    async def _read_log(self, session: str) -> str:
+        """Show a session's log; return what is wanted next, `replay` or nothing."""
+        events = await asyncio.to_thread(read_session, session)
+        run = last_run(session)
+        goes_on = session == self.opening.log.id or (run is not None and run.is_going_on)
+        screen = LogScreen(
+            Standing(replay=True, said=session),
+            session,
+            events,
+            again=partial(read_session, session) if goes_on else None,
+            folder=self.opening.start,
+        )
+        return await self.push_screen_wait(screen)
 
     async def _follow_run(self, run: Run, *, alone: bool = False) -> None:
         """Follow a run that was started elsewhere to its receipt; `alone` where this console does nothing else."""

@@ -63,7 +63,7 @@ _MOVES: Final = (
 KEYS: Final[dict[str, tuple[Key, ...]]] = {
     "everywhere": (
         Key(keys="question_mark,f1", action="help", label="Help", help="the keys and words of this screen"),
-        Key(keys="ctrl+p", action="commands", label="Commands", help="everything that can be done here, by its name"),
+        Key(keys="ctrl+p", action="commands", label="Commands", help="all that can be done here, by name"),
         Key(keys="q", action="quit", label="Quit", help="end the console"),
         Key(keys="ctrl+q", action="quit", label="Quit", show=False, priority=True, system=True),
         Key(keys="ctrl+c", action="quit", label="Quit", show=False, priority=True, system=True),
@@ -129,10 +129,10 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
             keys="enter,p",
             action="precheck",
             label="Pre-check & plan",
-            help="what would run, object by object; changes nothing",
+            help="what would run, object by object",
         ),
         Key(keys="r", action="refresh_survey", label="Refresh", help="look at the database again"),
-        Key(keys="v", action="view_sql", label="View SQL", help="the chosen migration's file"),
+        Key(keys="v", action="view_sql", label="View SQL", show=False, help="the chosen migration's file"),
     ),
     "overview, to change": (
         Key(
@@ -146,21 +146,21 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
             action="revert",
             label="Undo",
             show=False,
-            help="undo migrations, newest first, down to the chosen one; plan and confirmation come first",
+            help="undo, newest first, down to the chosen one; asks first",
         ),
         Key(
             keys="b",
             action="baseline",
             label="Baseline",
             show=False,
-            help="mark all up to the chosen one as applied without running; plan and confirmation come first",
+            help="mark all up to the chosen one as applied; asks first",
         ),
         Key(
             keys="e",
             action="repair",
             label="Repair",
             show=False,
-            help="settle what stopped half-way; plan and confirmation come first",
+            help="settle what stopped half-way; asks first",
         ),
     ),
     "migration": (_back(text="back to the overview"),),
@@ -237,10 +237,16 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
         _back(text="back to the sessions"),
     ),
     "inspect": (
-        Key(keys="1", action="tab('migrations')", label="Migrations", show=False, help="what is applied and pending"),
-        Key(keys="2", action="tab('schema')", label="Schema", help="tables, columns, indexes, constraints, sizes"),
-        Key(keys="3", action="tab('history')", label="History", help="who applied what, and when"),
-        Key(keys="4", action="tab('activity')", label="Activity", help="locks and long transactions, now"),
+        Key(
+            keys="1",
+            action="tab('migrations')",
+            label="Look through",
+            display="1-4",
+            help="what is applied and pending",
+        ),
+        Key(keys="2", action="tab('schema')", label="Schema", show=False, help="tables, columns, indexes, sizes"),
+        Key(keys="3", action="tab('history')", label="History", show=False, help="who applied what, and when"),
+        Key(keys="4", action="tab('activity')", label="Activity", show=False, help="locks and long transactions, now"),
     ),
     "inspect, a list": (
         Key(keys="enter", action="open", label="Details", help="the chosen line in full"),

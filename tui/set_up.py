@@ -7,22 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..core import saved_targets, setup
+from ..core import found_folders, saved_targets, setup
 from ..core.errors import ExitCode, Fault, UsageError, fault_of
+from ..core.setup_offers import Offer, offers
+from ..core.setup_questions import ABOUT_THE_TARGET, Answers, Question
 from .link import Link
-from .screens.setup import LEAVE, OTHER, OffersScreen, QuestionScreen, WriteScreen
-
-# Once these are answered, the database can be tried.
-_ABOUT_THE_TARGET = frozenset(
-    {
-        setup.Ask.URL,
-        setup.Ask.HOST,
-        setup.Ask.PORT,
-        setup.Ask.DATABASE,
-        setup.Ask.USER,
-        setup.Ask.PASSWORD,
-    }
-)
+from .screens.setup import LEAVE, OTHER, ChoiceScreen, OffersScreen, QuestionScreen, WriteScreen
 
 
 class SetUp:
@@ -32,6 +22,10 @@ class SetUp:
         self._link = link
         self._console = link.console
         self._opening = link.opening
+        self._folders = found_folders.find(link.opening.start)
+
+    def _next(self, answers: Answers) -> Question | None:
+        return setup.next_question(answers, settings=self._link.settings, folders=self._folders)
 
     async def go(self, fault: Fault | None) -> bool:
         """Ask for a database until one is connected; False where the operator leaves."""
@@ -39,13 +33,13 @@ class SetUp:
         while True:
             await self._link.close()
             self._link.target = None
-            offers = setup.offers(self._link.settings, environ=environ)
-            picked = await self._console.push_screen_wait(OffersScreen(offers, fault))
+            found = offers(self._link.settings, environ=environ, start=self._opening.start)
+            picked = await self._console.push_screen_wait(OffersScreen(found, fault))
             if picked == LEAVE or picked is None:
                 self._console.exit_code = int(ExitCode.USAGE) if fault is not None else self._console.exit_code
                 return False
-            start = setup.Answers()
-            if isinstance(picked, setup.Offer):
+            start = Answers()
+            if isinstance(picked, Offer):
                 start = setup.take(start, picked)
             else:
                 assert picked == OTHER
@@ -54,16 +48,16 @@ class SetUp:
             if arrived is not None:
                 return arrived
 
-    async def _ask_through(self, start: setup.Answers) -> bool | None:
+    async def _ask_through(self, start: Answers) -> bool | None:
         """Ask what is still open, trying the database as soon as it is named.
 
         True once all is settled, False where the operator leaves, None for a step back to the offers.
         """
-        past: list[setup.Answers] = []
+        past: list[Answers] = []
         answers, tried = start, False
         while True:
-            question = setup.next_question(answers, settings=self._link.settings)
-            if not tried and (question is None or question.ask not in _ABOUT_THE_TARGET):
+            question = self._next(answers)
+            if not tried and (question is None or question.ask not in ABOUT_THE_TARGET):
                 said = await self._try_answers(answers)
                 if said == "leave":
                     return False
@@ -85,22 +79,23 @@ class SetUp:
                 answers = changed
             elif past:
                 answers = past.pop()
-                asked = setup.next_question(answers, settings=self._link.settings)
-                tried = tried and asked is not None and asked.ask not in _ABOUT_THE_TARGET
+                asked = self._next(answers)
+                tried = tried and asked is not None and asked.ask not in ABOUT_THE_TARGET
             else:
                 return None
 
-    async def _ask(self, question: setup.Question, answers: setup.Answers) -> setup.Answers | None:
-        def take(text: str) -> setup.Answers:
+    async def _ask(self, question: Question, answers: Answers) -> Answers | None:
+        def take(text: str) -> Answers:
             taken = setup.answer(answers, question, text)
-            if setup.next_question(taken, settings=self._link.settings) is None or taken.choice is not None:
+            if self._next(taken) is None or taken.choice is not None:
                 setup.target_of(taken, environ=self._opening.environ)
             return taken
 
-        screen = QuestionScreen(self._link.standing, question, settled=_settled(answers), take=take)
+        screen_of = ChoiceScreen if question.words else QuestionScreen
+        screen = screen_of(self._link.standing, question, settled=_settled(answers), take=take)
         return await self._console.push_screen_wait(screen)
 
-    async def _try_answers(self, answers: setup.Answers) -> str:
+    async def _try_answers(self, answers: Answers) -> str:
         try:
             target = setup.target_of(answers, environ=self._opening.environ)
         except UsageError as error:
@@ -108,7 +103,7 @@ class SetUp:
             return "edit"
         return await self._link.reach(target)
 
-    async def _settle(self, answers: setup.Answers) -> bool:
+    async def _settle(self, answers: Answers) -> bool:
         """Show what would be saved, and save it where that is wanted; False for a step back."""
         assert self._link.target is not None
         named = setup.named_of(answers, self._link.target)
@@ -128,10 +123,13 @@ class SetUp:
         self._link.target = replace(
             self._link.target, name=named.name, environment=named.environment, protected=named.protected
         )
+        if named.read_only and not self._link.target.read_only:
+            # what was open could write; from here on the server itself refuses
+            return await self._link.reach(replace(self._link.target, read_only=True)) == "connected"
         return True
 
 
-def _settled(answers: setup.Answers) -> tuple[tuple[str, str], ...]:
+def _settled(answers: Answers) -> tuple[tuple[str, str], ...]:
     """Return what is answered so far, without the password."""
     said: list[tuple[str, str]] = []
     if answers.choice is not None:
@@ -141,9 +139,11 @@ def _settled(answers: setup.Answers) -> tuple[tuple[str, str], ...]:
         ("port", answers.port),
         ("database", answers.database),
         ("user", answers.user),
+        ("TLS", answers.sslmode),
         ("migrations", str(answers.migrations) if answers.migrations else None),
         ("name", answers.name),
         ("environment", answers.environment),
+        ("protected", None if answers.protected is None else "yes" if answers.protected else "no"),
     )
     said += [(name, value) for name, value in pairs if value]
     return tuple(said)

@@ -88,6 +88,44 @@ LIGHT: Final = Theme(
     },
 )
 
+# For eyes and screens that need it: every pair of colours is at least 7:1, and nothing is dim.
+CONTRAST: Final = Theme(
+    name="changeover-contrast",
+    primary="#7fd4ff",
+    secondary="#7fffd4",
+    accent="#7fd4ff",
+    success="#7dff7d",
+    warning="#ffd75f",
+    error="#ff9c94",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#1c1c1c",
+    dark=True,
+    variables={
+        "text": "#ffffff",
+        "dim": "#d0d0d0",
+        "ok": "#7dff7d",
+        "warn": "#ffd75f",
+        "bad": "#ff9c94",
+        "live": "#7fd4ff",
+        "head": "#ffffff",
+        "key": "#7fd4ff",
+        "rule": "#b0b0b0",
+        "cursor": "#00468c",
+        "env-danger-bg": "#8f0000",
+        "env-danger-fg": "#ffffff",
+        "env-care-bg": "#ffd75f",
+        "env-care-fg": "#000000",
+        "env-calm-bg": "#00468c",
+        "env-calm-fg": "#ffffff",
+        "input-cursor-background": "#ffffff",
+        "input-cursor-foreground": "#000000",
+        "scrollbar": "#b0b0b0",
+        "scrollbar-background": "#000000",
+    },
+)
+
 # The terminal's own sixteen colours, and none at all where NO_COLOR is set.
 ANSI: Final = Theme(
     name="changeover-ansi",
@@ -134,11 +172,11 @@ ANSI: Final = Theme(
     },
 )
 
-THEMES: Final = (DARK, LIGHT, ANSI)
+THEMES: Final = (DARK, LIGHT, CONTRAST, ANSI)
 
 
 def theme_for(environ: Mapping[str, str]) -> str:
-    """Return the name of the theme for this terminal; CHANGEOVER_THEME (dark, light or ansi) chooses otherwise.
+    """Return the name of the theme for this terminal; CHANGEOVER_THEME chooses: dark, light, contrast or ansi.
 
     Terminals that do not say that they have 256 colours, and people who set NO_COLOR (https://no-color.org), get the
     terminal's own palette: our colours would be approximated to the point where two of them look the same.
@@ -149,7 +187,11 @@ def theme_for(environ: Mapping[str, str]) -> str:
     if any(theme.name == chosen for theme in THEMES):
         return chosen
     rich = environ.get("COLORTERM", "").lower() in {"truecolor", "24bit"} or "256" in environ.get("TERM", "")
-    return DARK.name if rich else ANSI.name
+    if not rich:
+        return ANSI.name
+    # rxvt, konsole and others say which of the sixteen colours their background is: 7 and 15 are light
+    background = environ.get("COLORFGBG", "").rpartition(";")[2]
+    return LIGHT.name if background in {"7", "15"} else DARK.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,9 @@ import pytest
 
 from changeover.core.errors import SettingsError, TargetError
 from changeover.core.settings import Settings
-from changeover.core.setup import Answers, Ask, answer, named_of, next_question, offers, take, target_of, url_of
+from changeover.core.setup import answer, named_of, next_question, take, target_of, url_of
+from changeover.core.setup_offers import offers
+from changeover.core.setup_questions import Answers, Ask
 from changeover.core.target import NamedTarget, choose, resolve
 
 

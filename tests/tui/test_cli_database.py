@@ -258,7 +258,7 @@ def test_a_held_run_key_is_exit_9(database: Target, server: Server, tmp_path: Pa
 def test_the_set_up_in_questions_ends_in_a_saved_target(database: Target, tmp_path: Path, home: Path) -> None:
     write(tmp_path, m0001_item=TABLE)
     answers = "\n".join(
-        [database.host, str(database.port), database.database, database.user, "", "", "shop", "staging", "no"]
+        [database.host, str(database.port), database.database, database.user, "", "", "shop", "staging", "no", "no"]
     )
     # the first, empty line: no URL, but one question after the other
     done = changeover("setup", "--plain", cwd=tmp_path, stdin=f"\n{answers}\n")

@@ -214,6 +214,9 @@ def test_a_socket_is_local_whatever_its_folder() -> None:
 @pytest.mark.parametrize(
     ("environ", "theme"),
     [
+        ({"TERM": "xterm-256color", "COLORFGBG": "0;15"}, "changeover-light"),
+        ({"TERM": "xterm-256color", "COLORFGBG": "15;default;0"}, "changeover-dark"),
+        ({"TERM": "linux", "CHANGEOVER_THEME": "contrast"}, "changeover-contrast"),
         ({"TERM": "xterm-256color"}, "changeover-dark"),
         ({"TERM": "linux"}, "changeover-ansi"),
         ({"TERM": "xterm", "COLORTERM": "truecolor"}, "changeover-dark"),
@@ -225,7 +228,7 @@ def test_the_theme_follows_the_terminal(environ: dict[str, str], theme: str) -> 
     assert theme_for(environ) == theme
 
 
-@pytest.mark.parametrize("theme", ["dark", "light", "ansi"])
+@pytest.mark.parametrize("theme", ["dark", "light", "contrast", "ansi"])
 async def test_every_theme_has_all_the_colours_that_the_screens_name(
     theme: str, shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,7 +53,7 @@ async def test_the_schema_the_history_and_what_goes_on_are_looked_through(databa
         await pilot.press("escape", "escape")
         await seen(pilot, "public.gifts")
         await pilot.press("4")
-        shown = await seen(pilot, "ACTIVITY", "1 connection with a transaction open", "LOCK TABLE")
+        shown = await seen(pilot, "ACTIVITY", "1 connection with a transaction open", "BEGIN; LOCK")
         await pilot.press("enter")
         await seen(pilot, "AccessExclusiveLock on public.donors", "idle in transaction")
         await pilot.press("escape")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
+from ...core import found_folders
 from ...core.errors import ApprovalNeeded, UsageError, fault_of
 from ...core.saved_targets import save
 from ...core.settings import Settings
-from ...core.setup import Answers, Ask, Offer, Question, answer, named_of, next_question, offers, take, target_of
+from ...core.setup import answer, named_of, next_question, take, target_of
+from ...core.setup_offers import Offer, offers
+from ...core.setup_questions import ABOUT_THE_TARGET, Answers, Question
 from .. import prompt
 from ..format import visible
 from ..lines import fault_words
@@ -52,7 +56,7 @@ def _questions(options: Options, settings: Settings) -> int:
 
 def _begin(settings: Settings) -> Answers:
     """Return the first answers: one of what is on offer, or nothing."""
-    found = offers(settings, environ=os.environ)
+    found = offers(settings, environ=os.environ, start=Path.cwd())
     if not found:
         return Answers()
     prompt.say("Found already:")
@@ -80,15 +84,19 @@ def _offer_words(offer: Offer) -> str:
 
 def _ask_until(answers: Answers, settings: Settings, *, of_target: bool) -> Answers:
     """Ask what is open; with `of_target`, only up to the questions that name the database."""
-    later = {Ask.MIGRATIONS, Ask.NAME, Ask.ENVIRONMENT, Ask.PROTECTED}
-    while (question := next_question(answers, settings=settings)) is not None:
-        if of_target and question.ask in later:
+    folders = found_folders.find(Path.cwd())
+    while (question := next_question(answers, settings=settings, folders=folders)) is not None:
+        if of_target and question.ask not in ABOUT_THE_TARGET:
             break
         answers = _answered(answers, question)
     return answers
 
 
 def _answered(answers: Answers, question: Question) -> Answers:
+    if question.about:
+        prompt.say(visible(question.about))
+    for word, meaning in zip(question.words, question.meanings, strict=True):
+        prompt.say(f"  {word:<12} {meaning}")
     words = f"{question.text} ({', '.join(question.words)})" if question.words else question.text
     while True:
         text = prompt.secret(words) if question.secret else prompt.ask(words, default=question.default)

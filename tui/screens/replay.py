@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 from textual.binding import BindingType
 
 from ...core.events import SessionOpened
+from ...core.troubles import first_error
 from ...core.view import RunView, Stamped, reduce
 from ..format import duration
 from ..keys import bindings
@@ -88,6 +89,25 @@ class ReplayScreen(RunScreen[None]):
         self._paused = True
         if self._taken < len(self._events):
             self._take()
+        self.paint(self._clock)
+        self._tell()
+
+    def why_not(self, action: str) -> str:
+        """Nothing to jump to where nothing went wrong."""
+        if action == "first_error" and first_error(self._events) is None:
+            return "Nothing went wrong in this session."
+        return ""
+
+    def action_first_error(self) -> None:
+        """Jump to the first thing that went wrong, and pause."""
+        index = first_error(self._events)
+        if index is None:
+            return
+        if index < self._taken:
+            self.action_again()
+        while self._taken <= index:
+            self._take()
+        self._paused = True
         self.paint(self._clock)
         self._tell()
 

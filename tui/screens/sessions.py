@@ -1,4 +1,4 @@
-"""Past sessions; each can be played again."""
+"""Past sessions: filtered, read as a log, played again."""
 
 from __future__ import annotations
 
@@ -8,32 +8,38 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.widget import Widget
 
+from ...core.session_filter import matching
 from ...core.session_log import SessionSummary
 from ..format import count
 from ..keys import bindings
 from ..widgets.banner import Standing
+from ..widgets.field import FilterField
 from ..widgets.sessions_table import SessionsTable
 from .stage import Stage
 
 
-class SessionsScreen(Stage[str]):
-    """The list; the result is the name of a session to replay or to attach to, or an empty text."""
+class SessionsScreen(Stage[tuple[str, str] | None]):
+    """The list; the result is what is wanted, `log` or `replay`, and of which session; None for the way back."""
 
     STAGE: ClassVar[str] = "sessions"
     BINDINGS: ClassVar[list[BindingType]] = bindings("sessions")
 
     def __init__(self, standing: Standing, sessions: Sequence[SessionSummary]) -> None:
         super().__init__(standing)
-        self._sessions = sessions
+        self._all = tuple(sessions)
+        self._left = self._all
 
     def body(self) -> Iterable[Widget]:
-        """Return the table."""
+        """Return the filter and the table."""
+        field = FilterField(name="filter")
+        field.display = False
+        yield field
         yield SessionsTable()
 
     def on_mount(self) -> None:
         """Newest first."""
         table = self.query_one(SessionsTable)
-        table.follow(self._sessions)
+        table.follow(self._left)
         table.focus()
         self._tell()
 
@@ -42,18 +48,60 @@ class SessionsScreen(Stage[str]):
         self._tell()
 
     def _tell(self) -> None:
-        if not self._sessions:
-            self.say("No session yet.", "head")
+        if not self._left:
+            self.say("No session has these words." if self._all else "No session yet.", "head")
             return
-        chosen = self._sessions[self.query_one(SessionsTable).cursor]
-        going = "; enter attaches" if chosen.running else ""
-        self.say(f"{chosen.id}, by {chosen.by}; {count(len(self._sessions), 'session')}{going}", "head")
+        chosen = self._left[self.query_one(SessionsTable).cursor]
+        going = "; R attaches to its run" if chosen.running else ""
+        total = count(len(self._all), "session")
+        shown = total if len(self._left) == len(self._all) else f"{len(self._left)} of {total}"
+        self.say(f"{chosen.id}, by {chosen.by}; {shown}{going}", "head")
+
+    def why_not(self, action: str) -> str:
+        """Without a session there is nothing to open."""
+        return "There is no session to open." if action in {"open", "replay"} and not self._left else ""
+
+    def copied(self) -> str:
+        """Return the name of the chosen session."""
+        return self._left[self.query_one(SessionsTable).cursor].id if self._left else ""
+
+    def action_filter(self) -> None:
+        """Type what sessions should have."""
+        field = self.query_one("#filter", FilterField)
+        field.display = True
+        field.focus()
+
+    def on_input_changed(self, event: FilterField.Changed) -> None:
+        """Show what is left, at every letter."""
+        self._left = matching(self._all, event.value)
+        table = self.query_one(SessionsTable)
+        table.follow(self._left)
+        table.choose(0)
+        self._tell()
+
+    def on_input_submitted(self, event: FilterField.Submitted) -> None:
+        """Go back into the table; an empty filter goes away."""
+        event.stop()
+        self.query_one("#filter").display = bool(event.value.strip())
+        self.query_one(SessionsTable).focus()
+
+    def action_open(self) -> None:
+        """Read the chosen one's log."""
+        self._choose("log")
 
     def action_replay(self) -> None:
-        """Play the chosen one."""
-        if self._sessions:
-            self.dismiss(self._sessions[self.query_one(SessionsTable).cursor].id)
+        """Play the chosen one, or attach to it where its run goes on."""
+        self._choose("replay")
+
+    def _choose(self, what: str) -> None:
+        self.dismiss((what, self._left[self.query_one(SessionsTable).cursor].id))
 
     def action_back(self) -> None:
-        """Back to where we came from."""
-        self.dismiss("")
+        """Take the filter away, or go back to where we came from."""
+        field = self.query_one("#filter", FilterField)
+        if field.display:
+            field.value = ""
+            field.display = False
+            self.query_one(SessionsTable).focus()
+            return
+        self.dismiss(None)

@@ -15,7 +15,8 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from ...core.errors import ChangeoverError, Fault, fault_of
-from ...core.setup import Answers, Offer, Question
+from ...core.setup_offers import Offer
+from ...core.setup_questions import Answers, Question
 from ...core.target import TO_SET_UP, Target
 from ..keys import bindings
 from ..widgets.banner import Standing
@@ -126,12 +127,20 @@ class QuestionScreen(Stage[Answers | None]):
         lines = [joined(words(f" {name:<13}", "dim"), words(value)) for name, value in self._settled]
         yield Paper(stacked(*lines), classes="facts")
         yield Paper(words(f" {self._question.text}", "head", bold=True), id="ask")
-        yield Field(name="field", secret=self._question.secret)
+        yield from self.answering()
         yield Paper(question_words(self._question), id="about")
         yield Paper(id="fault")
 
+    def answering(self) -> Iterable[Widget]:
+        """Return the line to type into."""
+        yield Field(name="field", secret=self._question.secret)
+
     def on_mount(self) -> None:
-        """Ready to type."""
+        """Begin at the answer."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Be ready to type."""
         self.query_one(Field).focus()
 
     @on(Input.Submitted)
@@ -152,12 +161,35 @@ class QuestionScreen(Stage[Answers | None]):
         self.dismiss(None)
 
 
+class ChoiceScreen(QuestionScreen):
+    """A question with a few answers, each with what it means; the usual one is marked."""
+
+    AUTO_FOCUS: ClassVar[str | None] = None
+    BINDINGS: ClassVar[list[BindingType]] = bindings("set-up choice")
+
+    def answering(self) -> Iterable[Widget]:
+        """Return the list of answers."""
+        yield Table([Column(title="", width=14, fits=True), Column(title="")], header=False, id="choices")
+
+    def begin(self) -> None:
+        """Mark the usual answer."""
+        table = self.query_one(Table)
+        pairs = zip(self._question.words, self._question.meanings, strict=True)
+        table.show([(cell(word, "key"), cell(meaning)) for word, meaning in pairs])
+        table.choose(self._question.words.index(self._question.default))
+        table.focus()
+
+    def action_take(self) -> None:
+        """Take the marked answer."""
+        self._answer(self._question.words[self.query_one(Table).cursor])
+
+
 def question_words(question: Question) -> Content:
-    """Return what an empty answer means, and which answers there are."""
+    """Return why it is asked, what an empty answer means, and which answers there are."""
     lines: list[Content] = []
-    if question.words:
-        lines.append(joined(words(" answers  ", "dim"), words(", ".join(question.words))))
-    if question.default:
+    if question.about:
+        lines.append(words(f" {question.about}", "dim"))
+    if question.default and not question.words:
         lines.append(joined(words(" empty is ", "dim"), words(question.default)))
     if question.secret:
         lines.append(words(" What you type is not shown, and a password is never stored.", "dim"))
