@@ -20,7 +20,7 @@ endif
 # The tests start hundreds of processes: without the bytecode of the one before, each would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-majors test-peers soak score bench check format screenshots clean
+.PHONY: help demo test test-majors test-peers soak score bench check format screenshots first-run clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -71,6 +71,9 @@ format: $(DEV) ## format the code and mend what the linter can mend
 
 screenshots: $(DEV) ## screenshots/*.svg, from the running demo
 	@$(BIN)/python screenshots/take.py
+
+first-run: $(DEV) ## screenshots/first-run.txt: a newcomer's way to the first migration, typed into tmux
+	@$(BIN)/python screenshots/first_run.py
 
 clean: ## remove the environment and what was built
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -96,7 +96,7 @@ def question(ask: Ask, answers: Answers, settings: Settings, folders: tuple[Foun
             return _of_the_target(ask)
         case Ask.MIGRATIONS:
             default = str(settings.migrations or (folders[0].path if folders else ""))
-            found = "; ".join(f"{it.path} ({it.format}, {it.files} files)" for it in folders[:3])
+            found = "; ".join(f"{it.path} ({it.format}, {it.files})" for it in folders[:3])
             about = f"found: {found}" if found else "none was found near here; leave it empty to look at the database"
             return Question(ask=ask, text="Migrations folder", default=default, about=about)
         case Ask.NAME:

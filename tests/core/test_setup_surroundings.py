@@ -98,7 +98,7 @@ def test_the_folder_that_was_found_is_the_default_answer(tmp_path: Path) -> None
     question = next_question(answers, settings=Settings(), folders=found_folders.find(tmp_path))
     assert question is not None
     assert question.default == str(tmp_path / "migrations")
-    assert "numbered files, 1 files" in question.about
+    assert "numbered files, 1)" in question.about
 
 
 def test_how_the_link_is_protected_is_only_asked_of_another_host() -> None:
