@@ -121,14 +121,14 @@ class Console(Frame):
             if chosen is None:
                 return
             what, session = chosen
-            if what == "log":
+            run = last_run(session)
+            if what == "open" and run is not None and run.is_going_on:
+                await self._follow_run(run)
+                continue
+            if what in {"open", "log"}:
                 what = await self._read_log(session)
             if what == "replay":
-                run = last_run(session)
-                if run is not None and run.is_going_on:
-                    await self._follow_run(run)
-                else:
-                    await self._replay(session)
+                await self._replay(session)
 
     async def _read_log(self, session: str) -> str:
         """Show a session's log; return what is wanted next, `replay` or nothing."""

@@ -223,8 +223,14 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
         _back(),
     ),
     "sessions": (
-        Key(keys="enter", action="open", label="Log", help="read the chosen session; follow it while its run goes on"),
-        Key(keys="R", action="replay", label="Replay", help="play the chosen session, or attach to its live run"),
+        Key(
+            keys="enter",
+            action="open",
+            label="Open",
+            help="the chosen session's log, or its live run while that goes on",
+        ),
+        Key(keys="l", action="log", label="Log", help="the chosen session's log; it follows while the session goes on"),
+        Key(keys="R", action="replay", label="Replay", help="play the chosen session"),
         _FILTER,
         _back(),
     ),

@@ -19,7 +19,7 @@ from .stage import Stage
 
 
 class SessionsScreen(Stage[tuple[str, str] | None]):
-    """The list; the result is what is wanted, `log` or `replay`, and of which session; None for the way back."""
+    """The list; the result is what is wanted (`open`, `log`, `replay`) and of which session; None: back."""
 
     STAGE: ClassVar[str] = "sessions"
     BINDINGS: ClassVar[list[BindingType]] = bindings("sessions")
@@ -52,14 +52,14 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
             self.say("No session has these words." if self._all else "No session yet.", "head")
             return
         chosen = self._left[self.query_one(SessionsTable).cursor]
-        going = "; R attaches to its run" if chosen.running else ""
+        going = "; enter attaches" if chosen.running else ""
         total = count(len(self._all), "session")
         shown = total if len(self._left) == len(self._all) else f"{len(self._left)} of {total}"
         self.say(f"{chosen.id}, by {chosen.by}; {shown}{going}", "head")
 
     def why_not(self, action: str) -> str:
         """Without a session there is nothing to open."""
-        return "There is no session to open." if action in {"open", "replay"} and not self._left else ""
+        return "There is no session to open." if action in {"open", "log", "replay"} and not self._left else ""
 
     def copied(self) -> str:
         """Return the name of the chosen session."""
@@ -86,11 +86,15 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
         self.query_one(SessionsTable).focus()
 
     def action_open(self) -> None:
+        """Read the chosen one's log, or attach to it where its run goes on."""
+        self._choose("open")
+
+    def action_log(self) -> None:
         """Read the chosen one's log."""
         self._choose("log")
 
     def action_replay(self) -> None:
-        """Play the chosen one, or attach to it where its run goes on."""
+        """Play the chosen one."""
         self._choose("replay")
 
     def _choose(self, what: str) -> None:
