@@ -259,6 +259,12 @@ async def _after_the_run(stand: Stand) -> None:
     await stand.press("L")
     await stand.shows("SESSIONS", "sessions")
     stand.take("sessions")
+    await stand.press("l")
+    await stand.shows("LOG", "lines")
+    await stand.press("n")
+    stand.take("log")
+    await stand.press("escape")
+    await stand.shows("SESSIONS")
     await stand.press("q")
     await stand.shows("OVERVIEW")
 
@@ -267,6 +273,14 @@ async def _inspect(album: dict[str, str], demo: Demo, settings: Settings) -> Non
     async with console(album, Mode.INSPECT, demo.target, settings=settings) as stand:
         await stand.shows("READ-ONLY", "nothing pending", "applied")
         stand.take("inspect")
+        await stand.press("2")
+        await stand.shows("SCHEMA", "public.donations")
+        stand.take("schema")
+        await stand.press("4")
+        await stand.shows("ACTIVITY", "transaction open")
+        stand.take("activity")
+        await stand.press("escape")
+        await stand.shows("OVERVIEW")
 
 
 def settings_of(migrations: Path | None) -> Settings:
