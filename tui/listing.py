@@ -165,24 +165,27 @@ def history_listing(history: History) -> Listing:
 
 
 def _applied_line(row: AppliedMigration) -> Line:
+    # other tools keep less: what is not there is not said
+    when = f"{row.applied_at:%Y-%m-%d %H:%M:%S}" if row.applied_at else ""
+    took = "" if row.duration_ms is None else duration(row.duration_ms / 1000)
     pairs = (
         ("version", row.version),
         ("name", row.name),
         ("state", "in force"),
-        ("applied", f"{row.applied_at:%Y-%m-%d %H:%M:%S %Z}"),
-        ("by", row.operator),
-        ("took", duration(row.duration_ms / 1000)),
+        ("applied", f"{row.applied_at:%Y-%m-%d %H:%M:%S %Z}" if row.applied_at else ""),
+        ("by", row.operator or ""),
+        ("took", took),
         ("run", row.run),
         ("deferred", ", ".join(f"statement {each}" for each in row.deferred)),
-        ("sha256", row.checksums.exact),
+        ("checksum", row.checksum or ""),
     )
     return Line(
         row=(
-            Cell(f"{row.applied_at:%Y-%m-%d %H:%M:%S}", "head"),
+            Cell(when, "head"),
             cell(row.version, "head"),
             cell(row.name),
-            Cell(duration(row.duration_ms / 1000), "dim"),
-            cell(row.operator, "dim"),
+            Cell(took, "dim"),
+            cell(row.operator or "", "dim"),
         ),
         whole=lambda: _pairs(pairs),
         more=row.run,
