@@ -27,7 +27,7 @@ from .sending import check_proof, is_sent
 from .settle import settle
 from .tasks import to_completion, was_cancelled
 from .telling import Telling
-from .transaction import as_approved, begin, limits
+from .transaction import as_approved, begin, limits, xid_of
 from .watch import LockBudget
 from .work import Applied, Diverged, Ending, Failed, HalfDone, Lost, Work, gave_way
 
@@ -182,7 +182,7 @@ async def _record(
     deed = deed_of(work.ledger, planned)
     rows = work.ledger.recording(deed, seconds=seconds, steps=_step_records(planned, steps))
     await connection.execute(f"RESET ROLE; {rows}; SET LOCAL synchronous_commit = on")
-    steps.xid = await work.watch.transaction_id(connection.backend)
+    steps.xid = await xid_of(work, connection)
     work.emit(MigrationCommitting(version=planned.migration.version, xid=steps.xid))
     tag = await to_completion(silence.execute(connection, work.watch, "COMMIT"))
     if tag != "COMMIT":

@@ -100,11 +100,22 @@ async def _through(
     await begin(work, connection, planned.migration.script.modes)
     await as_approved(work, connection)
     await connection.execute(_XID_KEPT)
-    progress.xid = await work.watch.transaction_id(connection.backend)
+    progress.xid = await xid_of(work, connection)
     await Sending(work, planned, connection, budget, progress.tell).all()
     progress.deferred = deed_of(work.ledger, planned).deferred
     await _record(work, planned, connection, seconds=time.monotonic() - began)
     return await _commit(work, planned, connection, progress)
+
+
+async def xid_of(work: Work, connection: Connection) -> str | None:
+    """Return the id of our transaction; raises `ServerError` where nothing else would prove its commit."""
+    xid = await work.watch.transaction_id(connection.backend)
+    if xid is None and work.ledger.proven_by_xid:
+        raise ServerError(
+            "The watch cannot see the id of our transaction, by which this history shows whether it was committed.",
+            advice="That transaction was rolled back; try again.",
+        )
+    return xid
 
 
 async def begin(work: Work, connection: Connection, modes: str = "") -> None:

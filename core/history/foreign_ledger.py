@@ -21,6 +21,8 @@ from .place import Place
 class ForeignLedger:
     """A tool's table, and its rows by what this run knows."""
 
+    proven_by_xid = True
+
     def __init__(self, dialect: Dialect, place: Place, history: History, folder: Folder, by: Authorship) -> None:
         self._dialect = dialect
         rows = history.rows if place.exists else dialect.initial

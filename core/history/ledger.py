@@ -63,6 +63,11 @@ class Ledger(Protocol):
         """The qualified name of the table, for people."""
         ...
 
+    @property
+    def proven_by_xid(self) -> bool:
+        """Whether a transaction may only commit once its id is known: the proof of its record is nothing else."""
+        ...
+
     def creation(self) -> str:
         """Return the statements that make the tables; sent in one transaction, under the run key."""
         ...

@@ -22,6 +22,8 @@ _STATES: Final = {
 class NativeLedger:
     """The tables in `schema`, and what is in force by what this run knows."""
 
+    proven_by_xid = False
+
     def __init__(self, schema: str, history: History, by: Authorship) -> None:
         self._schema = schema
         self._by = by
