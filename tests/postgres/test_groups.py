@@ -142,7 +142,7 @@ def run_script(server: Server, folder: Path, statements: Sequence[str], groups: 
 
 @given(statements=st.lists(fine, min_size=1, max_size=60), error=st.none() | wrong, data=st.data())
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     phases=NO_SHRINKING,
     suppress_health_check=[HealthCheck.too_slow],

@@ -93,7 +93,7 @@ async def test_the_history_names_the_operators_and_opens_a_row_in_full(database:
         await pilot.press("3")
         await seen(pilot, "1 migration in force, by 1 operator")
         await pilot.press("enter")
-        await seen(pilot, "in force", "sha256", "run")
+        await seen(pilot, "in force", "checksum", "run")
         await pilot.press("escape", "escape")
         # undone: the table that the revert script drops is made by hand, as a baseline assumes it
         await ask_all(database, "CREATE TABLE people (id integer)")

@@ -103,10 +103,11 @@ def test_columns_share_the_width_by_what_is_in_them(
 
 async def test_a_column_without_texts_leaves_its_room_to_the_others_and_the_edge_stays_free(tmp_path: Path) -> None:
     app = Frame(folder=tmp_path)
-    async with app.run_test(size=(40, 24)) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         table = Table(
             [Column(title="name"), Column(title="at", width=16, fits=True), Column(title="took", width=8, right=True)]
         )
+        table.styles.width = 40
         await app.mount(table)
         long = "a_name_of_twenty_one_"
         table.show([(Cell(long), Cell(""), Cell("22 ms"))])
