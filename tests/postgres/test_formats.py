@@ -11,6 +11,9 @@ import pytest
 from changeover.core.actions import Action, Choice, Settlement, Verb
 from changeover.core.events import Result, Settled
 from changeover.core.postgres_binaries import embedded
+from changeover.core.requests import Assignment, RunRequest
+from changeover.core.runner import Runner
+from changeover.core.session_log import SessionLog
 from changeover.core.target import Target
 from changeover.core.watch import Watch
 from tests.faults.proxy import Way, once, proxied
@@ -162,9 +165,21 @@ async def test_nothing_is_committed_whose_commit_could_not_be_proven(
         del watch, backend
 
     shop = shop_of(database, tmp_path / "migrations", "dbmate")
+    plan = (await shop.look()).plan
+    log = SessionLog.open(command="test", target=str(database), root=tmp_path / "log")
+    request = RunRequest(
+        target=database,
+        settings=shop.settings,
+        approval=plan.approve(digest=plan.digest, by="test", how="test"),
+        action=Action(),
+    )
     monkeypatch.setattr(Watch, "transaction_id", unseen)
-    done = await shop.apply()
-    assert (done.end.result, done.end.exit_code) == (Result.ROLLED_BACK, 6)
+    # in this process, so that the watch sees nothing
+    code = await Runner(
+        Assignment(request=request, folder=log.folder, session=log.id, name="run-1", operator="test")
+    ).serve()
+    log.close(code)
+    assert code == 6
     assert psql(database, "SELECT count(*) FROM schema_migrations") == "0"
     assert psql(database, "SELECT to_regclass('shop')") == ""
 
