@@ -38,6 +38,7 @@ The path of the data, one line per module::
       folders/           one module per migration folder format (detect: which one a folder is of)
       facts              what a tool's history row has from the folder besides a script
       migration          a migration as its folder holds it
+      lookup             which of them a person means by what was typed
       due                which of them a database gets, where a baseline stands for others
       script             SQL text -> statements, by PostgreSQL's own parser (lexemes, trees, statement_reader)
       foreign            a file of another tool's folder -> the script of it that runs

@@ -80,7 +80,10 @@ ATLAS: Final = _format(
     "atlas", "20060102150405_name.sql with atlas.sum",
     _N.APPLY, _N.BASELINE, _N.REPAIR, _N.CHECKSUMS, title="Atlas",
 )  # fmt: skip
-SQITCH: Final = _format("sqitch", "sqitch.plan with deploy/name.sql, revert/name.sql, verify/name.sql", title="Sqitch")
+SQITCH: Final = _format(
+    "sqitch", "sqitch.plan with deploy/name.sql, revert/name.sql, verify/name.sql",
+    *_APPLIED, _N.REVERT, _N.VERIFY, _N.CHECKSUMS, title="Sqitch",
+)  # fmt: skip
 ALEMBIC: Final = _format("alembic", "versions/*.py", title="Alembic")
 DJANGO: Final = _format("django", "0001_initial.py", title="Django")
 RAILS: Final = _format("rails", "20060102150405_name.rb", title="Rails")

@@ -18,6 +18,7 @@ from .errors import Fault, UsageError
 from .history import AttemptRecord, History, StepRecord
 from .history.ledger import Record
 from .judge import Entry, Judged, holds_now, judge
+from .lookup import index_of
 from .migration import Folder, Migration
 from .precheck import Decision
 from .rebuild import InvalidIndex, drop_step, in_the_way, invalid_indexes
@@ -76,18 +77,6 @@ def items_of(scene: Scene) -> Items:
     Raises `UsageError` where it names a version that the folder does not have.
     """
     return _ACTIONS[scene.action.verb](scene)
-
-
-def index_of(folder: Folder, version: str) -> int:
-    """Return where in the folder a migration is; raises `UsageError` where it is not in it."""
-    for number, migration in enumerate(folder.migrations):
-        same = version.isdecimal() and migration.version.isdecimal() and int(version) == int(migration.version)
-        if same or version in {migration.version, migration.file, migration.stem}:
-            return number
-    raise UsageError(
-        f"There is no migration {version} in {folder.path}.",
-        advice=f"The folder goes from {folder.migrations[0].version} to {folder.migrations[-1].version}.",
-    )
 
 
 # -- apply
@@ -332,4 +321,4 @@ _ACTIONS: Final[dict[Verb, Callable[[Scene], Items]]] = {
     Verb.REPAIR: _repair,
 }
 
-__all__ = ["Found", "Item", "Items", "Scene", "index_of", "items_of", "left_by"]
+__all__ = ["Found", "Item", "Items", "Scene", "items_of", "left_by"]

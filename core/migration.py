@@ -64,6 +64,8 @@ class Migration:
     also_equal: tuple[str, ...] = ()
     # the checksums of the same text with other line ends, which the tool takes for another file
     nearly_equal: tuple[str, ...] = ()
+    # what the tool's users call it besides its version and its file; the first of these is it alone
+    also_called: tuple[str, ...] = ()
     # the language of a migration that is not SQL (Go, Python, ...): it is listed, and never run; its script is empty
     foreign: str = ""
     # what the tool's history row has besides

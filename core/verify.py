@@ -18,7 +18,7 @@ from .connect import Connection
 from .errors import Fault, Place, Refused, ServerError, fault_of
 from .events import Emit, Verified
 from .history import History
-from .items import index_of
+from .lookup import index_of
 from .migration import Folder, Migration, SideScript
 from .script import Statement
 from .status import MigrationStatus, State

@@ -227,6 +227,32 @@ def _atlas() -> Sample:
     )
 
 
+def _sqitch() -> Sample:
+    names = ("shop", "name", "index")
+    downs = ("DROP TABLE shop;", "ALTER TABLE shop DROP COLUMN name;", "DROP INDEX shop_name;")
+    files: dict[str, str] = {}
+    lines = ["%syntax-version=1.0.0", "%project=shop", ""]
+    rows: list[str] = []
+    parent = ""
+    for name, text, down in zip(names, (A, B, C), downs, strict=True):
+        files[f"deploy/{name}.sql"] = text
+        files[f"revert/{name}.sql"] = f"BEGIN;\n{down}\nCOMMIT;\n"
+        when, who = "2024-01-02T03:04:05Z", "Ann <ann@example.org>"
+        lines.append(f"{name} {when} {who} # Adds {name}.")
+        said = f"project shop\nchange {name}\n{parent}planner {who}\ndate {when}\n\nAdds {name}.".encode()
+        made = sha1(f"change {len(said)}\0".encode() + said).hexdigest()
+        parent = f"parent {made}\n"
+        rows.append(f"{made}|{sha1(text.encode()).hexdigest()}|{name}|shop|Adds {name}.|Ann|ann@example.org")
+    return Sample(
+        files={"sqitch.plan": "\n".join(lines) + "\n", **files},
+        table="sqitch.changes",
+        query="SELECT change_id, script_hash, change, project, note, planner_name, planner_email FROM sqitch.changes "
+        "ORDER BY committed_at",
+        rows="\n".join(rows),
+        reverted="\n".join(rows[:2]),
+    )
+
+
 SAMPLES: dict[str, Sample] = {
     "golang-migrate": _golang(),
     "dbmate": _dbmate(),
@@ -239,6 +265,7 @@ SAMPLES: dict[str, Sample] = {
     "graphile-migrate": _graphile_migrate(),
     "diesel": _diesel(),
     "atlas": _atlas(),
+    "sqitch": _sqitch(),
 }
 
 

@@ -62,6 +62,7 @@ def _migration(listing: Listing, version: str, folder: str) -> Migration:
         file=file,
         content=content,
         checksums=checksums_of(content),
+        also_called=(folder, folder.partition("_")[0]),
         script=_script(content, file, transactional=transactional),
         revert=None if undo is None else side_script(down, undo, _script(undo, down, transactional=transactional)),
     )

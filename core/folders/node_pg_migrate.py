@@ -92,6 +92,7 @@ def _migration(path: Path, version: str, file: str) -> Migration:
         checksums=checksums_of(content),
         script=up,
         revert=down,
+        also_called=(version, match[0]) if (match := _NUMBER.match(version)) else (),
         foreign=foreign,
     )
 

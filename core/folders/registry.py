@@ -37,8 +37,9 @@ READERS: Final[dict[str, Reader]] = {
         graphile_migrate.READER,
         diesel.READER,
         atlas.READER,
+        sqitch.READER,
     )
 }
 
 # Recognised, so that nobody takes them for another format: no module in core/history/ writes their tables.
-UNRECORDED: Final[dict[str, Reader]] = {reader.format.name: reader for reader in (sqitch.READER, *listed.LISTED)}
+UNRECORDED: Final[dict[str, Reader]] = {reader.format.name: reader for reader in listed.LISTED}

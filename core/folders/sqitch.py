@@ -118,6 +118,7 @@ class _Files:
             revert=self._side("revert", change),
             verify=self._side("verify", change),
             recorded_checksum=sha1(content, usedforsecurity=False).hexdigest() if is_there else None,
+            also_called=_names(plan, change),
             facts=SqitchFacts(
                 change_id=change.id,
                 project=plan.project,
@@ -169,6 +170,17 @@ class _Files:
         if unknown and any(note.id == "not-known" for note in script.notes):
             return script_of(Part(text=text, refusals=(_unset(file, unknown[0]),)))
         return script
+
+
+def _names(plan: Plan, change: Change) -> tuple[str, ...]:
+    """Return what names a change: its name, with a tag where it was reworked, and the tags that stand on it."""
+    tags = [tag.name for tag in change.tags]
+    qualified = [f"{change.name}{tag}" for tag in (*reversed(change.reworked_at), *tags)]
+    newest = next(it for it in reversed(plan.changes) if it.name == change.name)
+    if newest is not change:
+        return (*qualified, change.name, *tags)
+    twins = sum(it.name == change.name for it in plan.changes) > 1
+    return (*([f"{change.name}@HEAD"] if twins else []), change.name, *qualified, *tags)
 
 
 def _dependency(need: Need) -> SqitchDependency:

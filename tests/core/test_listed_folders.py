@@ -62,10 +62,9 @@ def test_they_come_in_the_tools_order_and_have_no_statements(form: str, tmp_path
     assert not formats.BY_NAME[found.format].is_applied
 
 
-@pytest.mark.parametrize("form", [*FOLDERS, "sqitch"])
+@pytest.mark.parametrize("form", FOLDERS)
 def test_a_folder_that_is_only_recognised_is_refused_by_its_tools_name(form: str, tmp_path: Path) -> None:
-    plan = "%project=p\n\na 2026-01-01T00:00:00Z N <n@e>\n"
-    lay(tmp_path, dict(FOLDERS[form][0]) if form in FOLDERS else {"sqitch.plan": plan, "deploy/a.sql": ""})
+    lay(tmp_path, dict(FOLDERS[form][0]))
     for said in (None, form):
         with pytest.raises(FolderError, match=f"folder of {formats.BY_NAME[form].title}"):
             detect(tmp_path, said=said)

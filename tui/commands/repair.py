@@ -14,7 +14,7 @@ from ...core.documents import apply_document, plan_document, repair_document
 from ...core.errors import ExitCode, UsageError
 from ...core.events import Result
 from ...core.guard import hold
-from ...core.items import index_of
+from ...core.lookup import index_of
 from ...core.orphans import OrphanBackend
 from ...core.recovery import Recovery, recover
 from ...core.repair import Case, Remedy, cases_of
