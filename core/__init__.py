@@ -79,6 +79,7 @@ The path of the data, one line per module::
       unrunnable         why it cannot run a file as it is
       plan, planning     everything above -> Plan with its digest; Plan.approve makes the only Approval
       sources            the folder as its files and the database say, its history, and the keys of both
+      values             where the values of its placeholders come from
       detected           what a set-up can offer of a folder and a database: whose they seem to be
       survey             one look at a target: all of it in one snapshot
       rehearsal          a plan with what its rehearsal measured; kept_rehearsals: by digest

@@ -96,6 +96,8 @@ class Folder:
     # where the tool's own configuration beside the folder puts its history: a schema, a table; None where it is silent
     history_schema: str | None = None
     history_table: str | None = None
+    # whether it was read without what only the server can say, and something of it depends on that
+    asks_server: bool = False
     # why nothing of it may run, whatever the history says (a wrong atlas.sum)
     refusals: tuple[Fault, ...] = field(default=())
 

@@ -41,6 +41,7 @@ from .sources import is_native, keys_at, ledger_of, read_folder
 from .survey import look
 from .tasks import to_completion
 from .unfinished import UnfinishedRun
+from .values import named_secrets, secrets_of
 from .work import Stop
 
 log = logging.getLogger(__name__)
@@ -139,6 +140,7 @@ class Runner:
             connection = await connect("look")
             await self._settle_earlier(connect, connection, guard)
             survey = await look(connection, settings, action=request.action, connect=connect)
+            self._journal.hide(*secrets_of(settings, survey.folder))
             before = await postchecks.read(connection)
             comparing = None
             if survey.history.exists or survey.history.place is None:
@@ -342,7 +344,7 @@ def main() -> int:
 
 def _mask_diagnostics(assignment: Assignment) -> None:
     """Keep the target's password out of what libraries and tracebacks say."""
-    secrets = [assignment.request.target.password]
+    secrets = [assignment.request.target.password, *named_secrets(assignment.request.settings)]
 
     class Masking(logging.Formatter):
         """Masks by value, behind everything that formats."""

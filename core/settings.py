@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from . import settings_file
 from .directories import config_root
 from .errors import Place, SettingsError
 from .plan import Limits
+from .secret import Secret
 from .settings_file import FORMATS, Values
 from .target import NamedTarget, Target
 
@@ -58,6 +60,10 @@ class Settings:
     history_table: str | None = None
     # name -> value, for the formats that substitute placeholders
     placeholders: dict[str, str] = field(default_factory=dict)
+    # variables of the environment: some formats read their placeholders' values from it
+    environ: dict[str, Secret] = field(default_factory=dict)
+    # when the settings were read, for the format that has a placeholder for the time; with a time zone
+    loaded_at: datetime | None = None
     retry: Retry = field(default_factory=Retry)
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
@@ -115,6 +121,8 @@ def load(*, start: Path, environ: Mapping[str, str], flags: Flags) -> Settings:
         schema=values.get("schema", "changeover"),
         history_table=values.get("history_table"),
         placeholders=project.placeholders,
+        environ={name: Secret(value) for name, value in environ.items()},
+        loaded_at=datetime.now().astimezone(),
         retry=replace(
             retry,
             retries=values.get("retries", retry.retries),

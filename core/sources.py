@@ -9,7 +9,6 @@ from .connect import Connection
 from .errors import FolderError
 from .folders.detect import candidates, read_any
 from .folders.listing import look as list_folder
-from .folders.reader import Options
 from .folders.registry import READERS
 from .history import History
 from .history import find as histories
@@ -22,6 +21,7 @@ from .history.registry import DIALECTS
 from .keys import Keys, keys_of
 from .migration import Folder
 from .settings import Settings
+from .values import options_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,7 @@ def read_folder(settings: Settings) -> Folder | None:
         )
     if settings.format is None and len(candidates(list_folder(settings.migrations))) > 1:
         return None
-    return read_any(settings.migrations, said=settings.format, options=_options(settings))
-
-
-def _options(settings: Settings) -> Options:
-    return Options(placeholders=settings.placeholders)
+    return read_any(settings.migrations, said=settings.format, options=options_of(settings))
 
 
 async def find(connection: Connection, settings: Settings, folder: Folder | None) -> Sources:
@@ -58,17 +54,27 @@ async def find(connection: Connection, settings: Settings, folder: Folder | None
 
 
 def _told(settings: Settings, folder: Folder | None, tables: Tables) -> Folder:
-    """Return the folder in the format of a history that is there and that its files could be of."""
+    """Return the folder in the format of a history that is there and that its files could be of.
+
+    Where something of it depends on what only the server can say, it is read anew with that.
+    """
+    name = _format(settings, folder, tables)
+    if folder is not None and name == folder.format and not folder.asks_server:
+        return folder
+    assert settings.migrations is not None
+    return read_any(settings.migrations, said=settings.format, history=name, options=options_of(settings, tables))
+
+
+def _format(settings: Settings, folder: Folder | None, tables: Tables) -> str | None:
+    """Return the format that the folder is to be read by; None where neither files nor database tell it."""
     if settings.migrations is None or (folder is not None and settings.format is not None):
         assert folder is not None
-        return folder
+        return folder.format
     if folder is not None and folder.format in tables.formats:
-        return folder
+        return folder.format
     listing = list_folder(settings.migrations)
     fits = [name for name in tables.formats if name in READERS and READERS[name].likeness(listing)]
-    if folder is not None and not fits:
-        return folder
-    return read_any(settings.migrations, history=fits[0] if fits else None, options=_options(settings))
+    return fits[0] if fits else folder.format if folder is not None else None
 
 
 async def read_history(connection: Connection, settings: Settings, sources: Sources) -> tuple[History, Folder]:

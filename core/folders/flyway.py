@@ -45,8 +45,8 @@ class _Name:
 def read(path: Path, options: Options) -> Folder:
     """Return the migrations of the folder; raises `FolderError`, and `NumberingError` for two files of one version."""
     listing = look(path)
-    config = read_config(listing)
-    names = [name for file in listing.files if (name := _name(file, config, path))]
+    config = read_config(listing, options.environ)
+    names = [name for file in listing.files if (name := _name(file, config, path)) and _is_located(name, config, path)]
     undo = _by_version(name for name in names if name.kind == "U")
     files = _Files(path=path, config=config, options=options)
     migrations = [
@@ -61,6 +61,33 @@ def read(path: Path, options: Options) -> Folder:
         migrations=tuple(migrations),
         history_schema=config.schema,
         history_table=config.table,
+        asks_server=options.schema is None and (config.schema is not None or _asks(config, migrations)),
+        refusals=_elsewhere(config, options),
+    )
+
+
+def _asks(config: FlywayConfig, migrations: Iterable[Migration]) -> bool:
+    """Whether a file has a placeholder of the tool's own."""
+    mark = f"{config.placeholder_prefix}flyway{config.placeholder_separator}".lower().encode()
+    return any(
+        mark in content.lower()
+        for it in migrations
+        for content in (it.content, it.revert.content if it.revert else b"")
+    )
+
+
+def _elsewhere(config: FlywayConfig, options: Options) -> tuple[Fault, ...]:
+    """Return that the tool would run the files in another schema than the target's, which it sets first."""
+    if config.schema is None or options.schema is None or config.schema == options.schema:
+        return ()
+    return (
+        Fault(
+            id="default-schema",
+            summary=f"Flyway runs these files with {config.schema} first in the search_path, and here that is "
+            f"{options.schema}.",
+            advice=f"ALTER ROLE ... IN DATABASE ... SET search_path = {config.schema}, or take defaultSchema out of "
+            "Flyway's configuration and name the history with `history_table` in changeover.toml.",
+        ),
     )
 
 
@@ -122,6 +149,13 @@ def _name(file: str, config: FlywayConfig, path: Path) -> _Name | None:
         version=version,
         description=after.replace("_", " "),
     )
+
+
+def _is_located(name: _Name, config: FlywayConfig, path: Path) -> bool:
+    """Whether the tool looks for migrations there: in the whole folder, unless its locations are inside of it."""
+    inside = [at for at in config.locations if at.absolute() != path.absolute() and at.is_relative_to(path.absolute())]
+    whole = (path / name.file).absolute()
+    return not inside or any(whole.is_relative_to(at.absolute()) for at in config.locations)
 
 
 def _relative(file: str, config: FlywayConfig, path: Path) -> str:
@@ -202,7 +236,7 @@ class _Files:
         )
 
     def _values(self, name: _Name) -> Mapping[str, str]:
-        """Return the values by name. `flyway:timestamp` has none of its own: it would be another one at each look."""
+        """Return the values by name. What the server says has none before there is a connection."""
         own = {
             "filename": name.file.rpartition("/")[2],
             "table": self.config.table or "flyway_schema_history",
@@ -210,16 +244,13 @@ class _Files:
             "environment": "default",
             "database": self.options.database,
             "user": self.options.user,
-        }
-        from_environment = {
-            key.removeprefix("FLYWAY_PLACEHOLDERS_").lower(): value
-            for key, value in self.options.environ.items()
-            if key.startswith("FLYWAY_PLACEHOLDERS_")
+            "timestamp": f"{self.options.now:%Y-%m-%d %H:%M:%S}" if self.options.now else None,
         }
         builtin = {
             f"flyway{self.config.placeholder_separator}{key}": value for key, value in own.items() if value is not None
         }
-        return {**builtin, **self.config.placeholders, **from_environment, **self.options.placeholders}
+        said = {name.lower(): value for name, value in self.options.placeholders.items()}
+        return {**builtin, **self.config.placeholders, **said}
 
     def _own_config(self, name: _Name) -> dict[str, str]:
         """Return the configuration of one script: a file of its name with `.conf` after it."""

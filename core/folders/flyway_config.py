@@ -1,4 +1,7 @@
-"""Flyway's own configuration beside a folder: flyway.toml, or flyway.conf as Java properties."""
+"""Flyway's own configuration: flyway.toml or flyway.conf beside a folder, and FLYWAY_ variables, which stand before it.
+
+See https://documentation.red-gate.com/flyway/reference/configuration.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from ..errors import FolderError, Place
 from .listing import Listing
 
 FILES: Final = ("flyway.toml", "flyway.conf", "flyway.user.toml")
+_USER: Final = "flyway.user.toml"
+_PLACEHOLDERS: Final = "PLACEHOLDERS_"
 _KEY: Final = re.compile(r"\s*(?P<key>(?:\\.|[^\s=:\\])+)\s*[=:\s]\s*(?P<value>.*)")
 
 
@@ -38,21 +43,43 @@ class FlywayConfig:
     table: str | None = None
 
 
-def read(listing: Listing) -> FlywayConfig:
-    """Return the configuration of the nearest file; raises `FolderError` where it cannot be read."""
+def read(listing: Listing, environ: Mapping[str, str] | None = None) -> FlywayConfig:
+    """Return what the nearest files and the variables say; raises `FolderError` where a file cannot be read."""
     file = listing.beside(*FILES)
-    if file is None:
-        return FlywayConfig()
+    values: dict[str, str] = {}
+    if file is not None:
+        # what a person has for himself stands before what the project has
+        own = file.with_name(_USER)
+        for one in (file, *([own] if own != file and own.is_file() else [])):
+            values.update(_of_file(one))
+    values.update(_of_environment(environ or {}))
+    return _config(values, file.parent if file is not None else listing.path)
+
+
+def _of_file(file: Path) -> dict[str, str]:
     try:
         text = file.read_text("utf-8")
-        values = _of_toml(text) if file.suffix == ".toml" else _of_properties(text)
+        return _of_toml(text) if file.suffix == ".toml" else _of_properties(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise FolderError(
             f"{file.name} cannot be read: {error}.",
             advice="It says how the migrations of this folder are named; correct it.",
             place=Place(file=file.name, line=1),
         ) from error
-    return _config(values, file.parent)
+
+
+def _of_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what FLYWAY_DEFAULT_SCHEMA and its like say; the name of a placeholder keeps its underscores."""
+    found: dict[str, str] = {}
+    for variable, value in environ.items():
+        if not variable.startswith("FLYWAY_") or not value:
+            continue
+        key = variable.removeprefix("FLYWAY_")
+        if key.startswith(_PLACEHOLDERS):
+            found[f"placeholders.{key.removeprefix(_PLACEHOLDERS).lower()}"] = value
+        else:
+            found[key.replace("_", "").lower()] = value
+    return found
 
 
 def _config(values: Mapping[str, str], base: Path) -> FlywayConfig:

@@ -30,6 +30,9 @@ _HEADER: Final = re.compile(r"--! ([A-Z][a-zA-Z0-9_]*)(?::(.*))?")
 _NO_TRANSACTION: Final = re.compile(rb"--!\s*no-transaction\b")
 _COMMITTED: Final = "committed"
 _SETTINGS: Final = (".gmrc", ".gmrc.json")
+_CODE: Final = (".gmrc.js", ".gmrc.cjs")
+_PLACEHOLDER: Final = re.compile(rb"(?<!:):[A-Z][0-9A-Z_]+\b")
+_OWN: Final = frozenset({":DATABASE_NAME", ":DATABASE_OWNER"})
 # what JavaScript's trim() takes off
 _SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"  # fmt: skip # noqa: E501
 
@@ -50,35 +53,61 @@ def read(path: Path, options: Options) -> Folder:
     files = in_order((int(match[1]), name) for name in names if (match := _NAME.fullmatch(name)))
     if not files:
         raise no_migration(path, formats.GRAPHILE_MIGRATE.pattern)
-    values = {**_settings(listing), **_with_colons(options)}
+    known = _values(listing, options)
     migrations: list[Migration] = []
     for file in files.values():
         before = migrations[-1] if migrations else None
-        migrations.append(_migration(path, f"{prefix}{file}", before, values))
+        migrations.append(_migration(path, f"{prefix}{file}", before, known))
     return Folder(
         path=path,
         format=formats.GRAPHILE_MIGRATE.name,
         migrations=tuple(migrations),
+        asks_server=options.database is None and any(b":DATABASE_" in it.content for it in migrations),
     )
 
 
-def _with_colons(options: Options) -> dict[str, str]:
-    known = {"DATABASE_NAME": options.database} if options.database is not None else {}
-    return {f":{name.removeprefix(':')}": value for name, value in {**known, **options.placeholders}.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Values:
+    """What stands for which placeholder, and why a name beside them may be one all the same."""
+
+    known: Mapping[str, str]
+    # why not all are known; empty where they are
+    doubt: str = ""
 
 
-def _settings(listing: Listing) -> dict[str, str]:
-    """Return the placeholders of .gmrc, as far as it is plain JSON; the others have to be in our settings."""
-    file = listing.beside(*_SETTINGS)
+def _values(listing: Listing, options: Options) -> _Values:
+    """Return the placeholders of .gmrc, where it is plain JSON, those of our settings, and the tool's own two."""
+    said = {f":{name.removeprefix(':')}": value for name, value in options.placeholders.items()}
+    file = listing.beside(*_SETTINGS, *_CODE)
+    if file is None:
+        return _Values(known={**_own({}, options), **said})
     try:
-        found: Any = json.loads(file.read_text("utf-8")) if file else {}
+        found: Any = None if file.name in _CODE else json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
-        return {}
-    values = found.get("placeholders") if isinstance(found, dict) else None
-    return {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
+        found = None
+    if not isinstance(found, dict):
+        return _Values(known={**_own({}, options), **said}, doubt=f"{file.name} is not plain JSON")
+    values = found.get("placeholders")
+    known = _own(found, options)
+    missing = ""
+    for name, value in (values if isinstance(values, dict) else {}).items():
+        if value != "!ENV":
+            known[str(name)] = str(value)
+        elif options.environ.get(name.removeprefix(":")):
+            known[str(name)] = options.environ[name.removeprefix(":")]
+        else:
+            missing = f"{file.name} takes it from the environment, and it is not there"
+    return _Values(known={**known, **said}, doubt=missing)
 
 
-def _migration(path: Path, file: str, before: Migration | None, values: Mapping[str, str]) -> Migration:
+def _own(found: Mapping[str, Any], options: Options) -> dict[str, str]:
+    """Return the database's name, and whom the tool takes for its owner: the user, unless its settings say another."""
+    owner = found.get("databaseOwner") or options.user
+    values = {":DATABASE_NAME": options.database, ":DATABASE_OWNER": owner if options.database is not None else None}
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def _migration(path: Path, file: str, before: Migration | None, values: _Values) -> Migration:
     content = content_of(path, file)
     number = file.rpartition("/")[2].removesuffix(".sql").partition("-")[0]
     text = text_or_script(content, file)
@@ -122,7 +151,7 @@ def _headers(text: Text) -> _Headers:
     return _Headers(values=values, body=at, problem=problem)
 
 
-def _script(text: Text, headers: _Headers, before: Migration | None, values: Mapping[str, str]) -> Script:
+def _script(text: Text, headers: _Headers, before: Migration | None, values: _Values) -> Script:
     problem = headers.problem or _broken(text, headers, before)
     if problem:
         fault = Fault(
@@ -137,7 +166,9 @@ def _script(text: Text, headers: _Headers, before: Migration | None, values: Map
     start = headers.body + len(body) - len(body.decode().lstrip(_SPACE).encode())
     first = text.bytes[start:].split(b"\n", 1)[0]
     part = text.only([(start + text.shift, len(text.bytes) + text.shift)])
-    edits = _edits(part, values)
+    edits = _edits(part, values.known)
+    if unfilled := _unfilled(part, values):
+        return script_of(Part(text=text, refusals=(unfilled,)))
     return script_of(
         Part(text=part.edited(edits) if edits else part, transactional=_NO_TRANSACTION.match(first) is None)
     )
@@ -162,6 +193,25 @@ def hash_of(body: str, previous: str | None) -> str:
     """Return the hash of a migration after the one with the hash `previous`."""
     text = f"{previous or ''}\n{body.strip(_SPACE)}".strip(_SPACE) + "\n"
     return f"sha1:{sha1(text.encode(), usedforsecurity=False).hexdigest()}"
+
+
+def _unfilled(text: Text, values: _Values) -> Fault | None:
+    """Return the first name that may be a placeholder and has no value; a name that is none to the tool stays."""
+    for match in _PLACEHOLDER.finditer(text.bytes):
+        name = match[0].decode()
+        is_own = name in _OWN
+        if name in values.known or not (is_own or values.doubt):
+            continue
+        place = text.place(match.start() + text.shift)
+        return Fault(
+            id="placeholder",
+            summary=f"{name} has no value: {'only the database says it' if is_own else values.doubt}.",
+            advice="Give it one in changeover.toml under [placeholders], without the colon.",
+            file=place.file,
+            line=place.line,
+            column=place.column,
+        )
+    return None
 
 
 def _edits(text: Text, values: Mapping[str, str]) -> list[Edit]:

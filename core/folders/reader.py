@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -20,9 +21,11 @@ class Options:
 
     # name -> value, from the settings: for the formats that define placeholders, and no others
     placeholders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    # of this process; only goose's ENVSUB and tern's `env` read from it
+    # variables of the environment, for the tools that read values or settings from it
     environ: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    # of the target, where one is known: Flyway and sqitch have placeholders for them
+    # the time that Flyway has a placeholder for
+    now: datetime | None = None
+    # of the target, once it is connected to: Flyway and graphile-migrate have placeholders for them
     database: str | None = None
     user: str | None = None
     # the first of its search_path that is there

@@ -6,6 +6,7 @@ then the scripts of the earlier ones have a tag in their names.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ..facts import SqitchDependency, SqitchFacts, SqitchTag
 from ..foreign import Part, nothing, script_of
 from ..migration import Folder, Migration, SideScript, checksums_of
 from ..script import Script
+from ..text import Text
 from . import sqitch_plan
 from .files import content_of, no_migration, side_script, text_or_script
 from .listing import Listing, look
@@ -36,7 +38,7 @@ _VALUE: Final = re.compile(
 def read(path: Path, options: Options) -> Folder:
     """Return the changes of the plan in its order; raises `FolderError` where the plan cannot be read."""
     listing = look(path)
-    config = _config(listing)
+    config = config_of(listing, options.environ)
     plan_file = config.get("core.plan_file") or str(Path(config.get("core.top_dir", ".")) / sqitch_plan.PLAN)
     plan_file = plan_file if plan_file in listing.files else sqitch_plan.PLAN
     if plan_file not in listing.files:
@@ -53,9 +55,8 @@ def read(path: Path, options: Options) -> Folder:
         listing=listing,
         config=config,
         variables={
-            "registry": registry or "sqitch",
-            **_variables(config),
-            **options.placeholders,
+            kind: {"registry": registry or "sqitch", **_variables(config, kind), **options.placeholders}
+            for kind in ("deploy", "revert", "verify")
         },
         top=_folder(config.get("core.top_dir", "")),
     )
@@ -67,27 +68,50 @@ def read(path: Path, options: Options) -> Folder:
     )
 
 
-def _config(listing: Listing) -> dict[str, str]:
-    """Return the values of sqitch.conf in the folder, by `section.sub.key`."""
-    if _CONFIG not in listing.names:
-        return {}
+def config_of(listing: Listing, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of sqitch.conf by `section.sub.key`: the system's, before it the user's, and the folder's own.
+
+    See https://sqitch.org/docs/manual/sqitch-config/#files.
+    """
+    files = [environ.get("SQITCH_SYSTEM_CONFIG") or "/etc/sqitch/sqitch.conf"]
+    if own := environ.get("SQITCH_USER_CONFIG"):
+        files.append(own)
+    elif home := environ.get("HOME"):
+        files.append(f"{home}/.sqitch/sqitch.conf")
+    found: dict[str, str] = {}
+    # without an environment nothing but the folder counts
+    for file in files if environ else ():
+        with contextlib.suppress(OSError):
+            found.update(_parsed(Path(file).read_bytes()))
+    if _CONFIG in listing.names:
+        found.update(_parsed(content_of(listing.path, _CONFIG)))
+    return found
+
+
+def _parsed(content: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     section = ""
-    for line in content_of(listing.path, _CONFIG).decode("utf-8", "replace").splitlines():
+    for line in content.decode("utf-8", "replace").splitlines():
         if match := _SECTION.fullmatch(line):
             section = ".".join(filter(None, [match["name"].lower(), match["sub"]]))
         elif match := _VALUE.fullmatch(line):
             quoted = match["quoted"]
-            key = match["key"] if section.endswith(".variables") else match["key"].lower()
+            key = match["key"] if section.endswith("variables") else match["key"].lower()
             found[f"{section}.{key}"] = match["plain"] if quoted is None else quoted
     return found
 
 
-def _variables(config: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of psql; those of deploy stand before the general ones."""
+def _variables(config: Mapping[str, str], kind: str) -> dict[str, str]:
+    """Return the variables of psql for a kind of script, what stands later before what stands earlier.
+
+    See https://sqitch.org/docs/manual/sqitch-revert/, under --set.
+    """
+    target = config.get("engine.pg.target") or config.get("core.target") or ""
+    sections = ["core", *dict.fromkeys(["deploy", kind]), "engine.pg"]
     found: dict[str, str] = {}
-    for section in ("core.variables.", "engine.pg.variables.", "deploy.variables."):
-        found.update({key.removeprefix(section): value for key, value in config.items() if key.startswith(section)})
+    for section in (*sections, *([f"target.{target}"] if target else [])):
+        start = f"{section}.variables."
+        found.update({key.removeprefix(start): value for key, value in config.items() if key.startswith(start)})
     return found
 
 
@@ -100,7 +124,8 @@ class _Files:
     path: Path
     listing: Listing
     config: Mapping[str, str]
-    variables: Mapping[str, str]
+    # of psql, for each kind of script
+    variables: Mapping[str, Mapping[str, str]]
     # with a slash at its end
     top: str
 
@@ -114,7 +139,7 @@ class _Files:
             file=file,
             content=content,
             checksums=checksums_of(content),
-            script=self._script(content, file) if is_there else _missing(file),
+            script=self._script(content, file, "deploy") if is_there else _missing(file),
             revert=self._side("revert", change),
             verify=self._side("verify", change),
             recorded_checksum=sha1(content, usedforsecurity=False).hexdigest() if is_there else None,
@@ -156,19 +181,19 @@ class _Files:
         if file not in self.listing.files:
             return None
         content = content_of(self.path, file)
-        return side_script(file, content, self._script(content, file, verifies=kind == "verify"))
+        return side_script(file, content, self._script(content, file, kind))
 
-    def _script(self, content: bytes, file: str, *, verifies: bool = False) -> Script:
+    def _script(self, content: bytes, file: str, kind: str) -> Script:
         text = text_or_script(content, file)
         if isinstance(text, Script):
             return text
-        ready = prepared(text, self.variables)
+        ready = prepared(text, self.variables[kind])
         if isinstance(ready, Fault):
             return script_of(Part(text=text, refusals=(ready,)))
         filled, unknown = ready
-        script = script_of(Part(text=filled, verifies=verifies))
+        script = script_of(Part(text=filled, verifies=kind == "verify"))
         if unknown and any(note.id == "not-known" for note in script.notes):
-            return script_of(Part(text=text, refusals=(_unset(file, unknown[0]),)))
+            return script_of(Part(text=text, refusals=(_unset(text, unknown[0]),)))
         return script
 
 
@@ -199,13 +224,16 @@ def _missing(file: str) -> Script:
     return Script(statements=(), transactional=script.transactional, allows=(), refusals=(fault,))
 
 
-def _unset(file: str, name: str) -> Fault:
+def _unset(text: Text, name: str) -> Fault:
+    match = re.search(rf":['\"]?{re.escape(name)}\b".encode(), text.bytes)
+    place = text.place((match.start() if match else 0) + text.shift)
     return Fault(
         id="placeholder",
         summary=f"The variable {name} of psql has no value.",
         advice='Give it one in changeover.toml under [placeholders], or in sqitch.conf under [core "variables"].',
-        file=file,
-        line=1,
+        file=place.file,
+        line=place.line,
+        column=place.column,
     )
 
 

@@ -1,7 +1,8 @@
 """tern: `001_name.sql`, a sequence without gaps from 1, with the way back below a line of its own.
 
-The text is a Go template: a value (`{{.name}}`) is filled in from tern.conf and the settings, and what else a template
-can do only the tool does.
+The text is a Go template: a value (`{{.name}}`) is filled in from tern.conf and the settings, `{{env "NAME"}}` from the
+environment, a comment is taken out, and what else a template can do only the tool does.
+See https://pkg.go.dev/text/template.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ from .reader import Options, Reader
 _NAME: Final = re.compile(r"([0-9]+)_(.+)\.sql")
 _BELOW: Final = b"---- create above / drop below ----"
 _NO_TRANSACTION: Final = re.compile(rb"^---- tern: disable-tx ----$", re.MULTILINE)
-_ACTION: Final = re.compile(rb"\{\{(.*?)\}\}", re.DOTALL)
+# `{{-` takes the space before it along, `-}}` that behind it
+_ACTION: Final = re.compile(rb"(?:\s*\{\{-(?=\s)|\{\{)(.*?)(?:(?<=\s)-\}\}\s*|\}\})", re.DOTALL)
 _VALUE: Final = re.compile(r"\s*\.([A-Za-z_][A-Za-z0-9_]*)\s*")
+_ENV: Final = re.compile(r"""\s*env\s+["`]([A-Za-z_][A-Za-z0-9_]*)["`]\s*""")
+_COMMENT: Final = re.compile(r"\s*/\*.*\*/\s*", re.DOTALL)
 _CONFIG: Final = "tern.conf"
 
 
@@ -40,7 +44,8 @@ def read(path: Path, options: Options) -> Folder:
         raise no_migration(path, formats.TERN.pattern)
     _refuse_gaps(files)
     config = _config(listing)
-    values = {**dict(config["data"] if config.has_section("data") else {}), **options.placeholders}
+    values = {**_data(config, options.environ), **options.placeholders}
+    values |= {f"env {name}": value for name, value in options.environ.items()}
     schema, table = _table(config)
     return Folder(
         path=path,
@@ -71,6 +76,23 @@ def _config(listing: Listing) -> ConfigParser:
     except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise FolderError(f"{_CONFIG} cannot be read: {error}.") from error
     return parser
+
+
+def _data(config: ConfigParser, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of [data]; one that takes an unknown variable of the environment is none."""
+    found: dict[str, str] = {}
+    for name, value in config["data"].items() if config.has_section("data") else ():
+        parts: list[str] = []
+        end = 0
+        for match in _ACTION.finditer(value.encode()):
+            variable = _ENV.fullmatch(match[1].decode())
+            if variable is None or variable[1] not in environ:
+                break
+            parts += [value.encode()[end : match.start()].decode(), environ[variable[1]]]
+            end = match.end()
+        else:
+            found[name] = "".join([*parts, value.encode()[end:].decode()])
+    return found
 
 
 def _table(config: ConfigParser) -> tuple[str | None, str | None]:
@@ -124,16 +146,25 @@ def _script(text: Text, span: Span, values: Mapping[str, str]) -> Script:
     edits: list[Edit] = []
     for match in _ACTION.finditer(_of(text, span)):
         start, end = match.start() + span[0], match.end() + span[0]
-        name = _VALUE.fullmatch(match[1].decode("utf-8", "replace"))
-        if name is None:
-            what = f"has {match[0].decode('utf-8', 'replace')!r}, which only tern can work out"
-            return script_of(Part(text=text, refusals=(_fault(text, start, what),)))
-        if name[1] not in values:
-            what = f"needs a value for {name[1]}, and there is none"
-            return script_of(Part(text=text, refusals=(_fault(text, start, what),)))
-        edits.append(Edit(start=start, end=end, value=values[name[1]]))
+        value, problem = _evaluated(match[1].decode("utf-8", "replace"), values)
+        if problem:
+            return script_of(Part(text=text, refusals=(_fault(text, match.start(1) - 2 + span[0], problem),)))
+        edits.append(Edit(start=start, end=end, value=value))
     part = text.only([span])
     return script_of(Part(text=part.edited(edits) if edits else part, transactional=transactional))
+
+
+def _evaluated(action: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """Return what stands for an action of the template, or why nothing does."""
+    if _COMMENT.fullmatch(action):
+        return "", ""
+    name, variable = _VALUE.fullmatch(action), _ENV.fullmatch(action)
+    if name is None and variable is None:
+        return "", f"has '{{{{{action}}}}}', which only tern can work out"
+    key = name[1] if name else f"env {variable[1]}" if variable else ""
+    if key in values:
+        return values[key], ""
+    return "", f"needs a value for {key.removeprefix('env ')}, and there is none"
 
 
 def _fault(text: Text, at: int, what: str) -> Fault:
@@ -141,7 +172,8 @@ def _fault(text: Text, at: int, what: str) -> Fault:
     return Fault(
         id="placeholder" if "value" in what else "script",
         summary=f"{text.file} {what}.",
-        advice="Values come from [data] of tern.conf, and from [placeholders] of changeover.toml.",
+        advice="Values come from [data] of tern.conf, from [placeholders] of changeover.toml, and `env` from the "
+        "environment.",
         file=place.file,
         line=place.line,
         column=place.column,

@@ -50,6 +50,7 @@ class Tables:
     # the first schema of the search path; None where it has none that exists
     current_schema: str | None
     database: str
+    user: str
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -74,7 +75,8 @@ async def find(connection: Reads, *, schema: str, table: str | None = None) -> T
         names.add(read_name(table)[-1])
     rows = await connection.fetch(query("history_tables"), sorted(names))
     (here,) = await connection.fetch(
-        "SELECT pg_catalog.current_schema()::text AS schema, pg_catalog.current_database()::text AS database"
+        "SELECT pg_catalog.current_schema()::text AS schema, pg_catalog.current_database()::text AS database, "
+        "CURRENT_USER::text AS user"
     )
     there = {(row["schema"], row["name"]) for row in rows}
     found: list[Found] = []
@@ -91,7 +93,13 @@ async def find(connection: Reads, *, schema: str, table: str | None = None) -> T
             unknown.append((row["schema"], row["name"]))
         else:
             found.append(_found(*known))
-    return Tables(found=tuple(found), unknown=tuple(unknown), current_schema=here["schema"], database=here["database"])
+    return Tables(
+        found=tuple(found),
+        unknown=tuple(unknown),
+        current_schema=here["schema"],
+        database=here["database"],
+        user=here["user"],
+    )
 
 
 def _known(row: Mapping[str, Any], there: set[tuple[str, str]]) -> tuple[str, Mapping[str, Any], str] | None:

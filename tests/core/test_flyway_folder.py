@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from zlib import crc32
 
@@ -166,3 +167,44 @@ def test_a_script_can_have_a_configuration_of_its_own(value: str, transactional:
 
 def test_a_condition_that_only_the_tool_can_work_out_is_refused(tmp_path: Path) -> None:
     assert "shouldExecute" in refusal(one(tmp_path, "SELECT 1", {"V1__x.sql.conf": "shouldExecute=${x}==1\n"}))
+
+
+def test_the_environment_stands_before_the_configuration_and_the_settings_before_both(tmp_path: Path) -> None:
+    conf = "flyway.placeholders.a_b=file\nflyway.placeholders.c=file\nflyway.table=from_file\n"
+    environ = {"FLYWAY_PLACEHOLDERS_A_B": "env", "FLYWAY_TABLE": "from_env", "FLYWAY_DEFAULT_SCHEMA": "s", "PATH": "x"}
+    files: dict[str, str | bytes] = {"flyway.conf": conf, "V1__x.sql": "SELECT '${a_b}', '${c}', '${flyway:table}'"}
+    found = flyway(tmp_path, files, environ=environ)
+    assert sql(only(found).script) == ["SELECT 'env', 'file', 'from_env'"]
+    assert (found.history_schema, found.history_table) == ("s", "from_env")
+    found = flyway(tmp_path, files, environ=environ, placeholders={"A_b": "settings"})
+    assert sql(only(found).script) == ["SELECT 'settings', 'file', 'from_env'"]
+
+
+def test_what_a_person_has_for_himself_stands_before_the_project(tmp_path: Path) -> None:
+    project = '[flyway.placeholders]\nwho = "all"\nwhat = "x"\n'
+    mine = '[flyway.placeholders]\nwho = "me"\n'
+    found = flyway(tmp_path, {"flyway.toml": project, "flyway.user.toml": mine, "V1__a.sql": "SELECT '${who}${what}'"})
+    assert sql(only(found).script) == ["SELECT 'mex'"]
+
+
+def test_what_the_server_says_and_the_time_are_filled_in(tmp_path: Path) -> None:
+    text = "SELECT '${flyway:database} ${flyway:user} ${flyway:defaultSchema} ${FLYWAY:TIMESTAMP}'"
+    now = datetime(2026, 11, 24, 8, 9, 10, tzinfo=UTC)
+    assert flyway(tmp_path, {"V1__x.sql": text}, now=now).asks_server
+    found = flyway(tmp_path, {"V1__x.sql": text}, now=now, database="shop", user="ann", schema="public")
+    assert sql(only(found).script) == ["SELECT 'shop ann public 2026-11-24 08:09:10'"]
+    assert not found.asks_server
+
+
+def test_another_first_schema_than_the_tool_would_set_is_refused(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {"flyway.conf": "flyway.defaultSchema=app\n", "V1__x.sql": "SELECT 1"}
+    assert flyway(tmp_path, files).asks_server
+    assert [fault.id for fault in flyway(tmp_path, files, schema="public").refusals] == ["default-schema"]
+    assert flyway(tmp_path, files, schema="app").refusals == ()
+
+
+def test_migrations_are_where_the_locations_say(tmp_path: Path) -> None:
+    conf = "flyway.locations=filesystem:sql,filesystem:more\n"
+    files = dict.fromkeys(("sql/V1__a.sql", "more/x/V2__b.sql", "old/V1__a.sql", "V9__z.sql"), "SELECT 1")
+    found = flyway(tmp_path, {"flyway.conf": conf, **files})
+    assert [it.file for it in found.migrations] == ["sql/V1__a.sql", "more/x/V2__b.sql"]

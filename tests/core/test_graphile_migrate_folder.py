@@ -96,3 +96,37 @@ def test_placeholders_are_those_of_the_settings_and_the_database(tmp_path: Path)
 def test_the_committed_folder_itself_can_be_named(tmp_path: Path) -> None:
     found = read(tmp_path / "committed", "graphile-migrate", {"000001.sql": committed("SELECT 1;\n")})
     assert only(found).file == "000001.sql"
+
+
+def test_a_placeholder_may_be_taken_from_the_environment(tmp_path: Path) -> None:
+    (tmp_path / ".gmrc").write_text(json.dumps({"placeholders": {":ROLE": "!ENV"}}))
+    text = committed("SELECT 1;\nGRANT :ROLE TO app;\n")
+    found = one(tmp_path / "migrations", text, environ={"ROLE": "reader"})
+    assert sql(found.script)[1] == "GRANT reader TO app"
+    without = one(tmp_path / "migrations", text)
+    assert "takes it from the environment" in refusal(without)
+    assert without.script.refusals[0].line == 5
+
+
+def test_the_owner_is_the_user_unless_the_settings_say_another(tmp_path: Path) -> None:
+    text = committed("GRANT :DATABASE_OWNER TO app;\n")
+    known = {"database": "shop", "user": "ann"}
+    assert sql(one(tmp_path / "migrations", text, **known).script) == ["GRANT ann TO app"]
+    (tmp_path / ".gmrc").write_text(json.dumps({"databaseOwner": "owner"}))
+    assert sql(one(tmp_path / "migrations", text, **known).script) == ["GRANT owner TO app"]
+
+
+def test_what_only_the_database_says_is_asked_for_and_not_guessed(tmp_path: Path) -> None:
+    text = committed("COMMENT ON DATABASE :DATABASE_NAME IS '';\n")
+    found = read(tmp_path, "graphile-migrate", {"committed/000001.sql": text})
+    assert found.asks_server
+    assert ":DATABASE_NAME has no value" in refusal(only(found))
+    assert not read(tmp_path, "graphile-migrate", {}, database="shop").asks_server
+
+
+def test_settings_that_are_code_leave_every_name_in_doubt(tmp_path: Path) -> None:
+    (tmp_path / ".gmrc.js").write_text("module.exports = {}\n")
+    found = one(tmp_path / "migrations", committed("SELECT 1;\nSELECT :SIZE, x::int;\n"))
+    assert ":SIZE has no value: .gmrc.js is not plain JSON" in refusal(found)
+    text = committed("SELECT 1;\nSELECT :SIZE, x::INT;\n")
+    assert sql(one(tmp_path / "migrations", text, placeholders={"SIZE": "5"}).script)[1] == "SELECT 5, x::INT"

@@ -169,3 +169,31 @@ def test_what_psql_does_besides_is_refused_with_its_line(text: str, words: str, 
     found = one(tmp_path, text)
     assert words in refusal(found)
     assert found.script.refusals[0].line == line
+
+
+def test_each_kind_of_script_has_its_variables_and_what_is_nearer_stands_before(tmp_path: Path) -> None:
+    conf = '[core "variables"]\n\tn = core\n[deploy "variables"]\n\tn = deploy\n[revert "variables"]\n\tn = revert\n'
+    more: dict[str, str | bytes] = {"revert/a.sql": "SELECT :'n';", "verify/a.sql": "SELECT :'n';"}
+    found = one(tmp_path, "SELECT :'n';", {"sqitch.conf": conf, **more})
+    assert found.revert is not None
+    assert found.verify is not None
+    scripts = (found.script, found.revert.script, found.verify.script)
+    assert [sql(script) for script in scripts] == [["SELECT 'deploy'"], ["SELECT 'revert'"], ["SELECT 'deploy'"]]
+    # those of the engine stand before these, and those of the target that is the default before all
+    conf += '[engine "pg.variables"]\n\tn = engine\n'
+    assert sql(one(tmp_path, "SELECT :'n';", {"sqitch.conf": conf}).script) == ["SELECT 'engine'"]
+    conf += '[engine "pg"]\n\ttarget = prod\n[target "prod.variables"]\n\tn = target\n[target "x.variables"]\n\tn = x\n'
+    assert sql(one(tmp_path, "SELECT :'n';", {"sqitch.conf": conf}).script) == ["SELECT 'target'"]
+
+
+def test_the_configuration_of_the_user_stands_behind_that_of_the_project(tmp_path: Path) -> None:
+    (tmp_path / "own.conf").write_text('[core "variables"]\n\ta = mine\n\tb = mine\n')
+    environ = {"SQITCH_USER_CONFIG": str(tmp_path / "own.conf")}
+    conf: dict[str, str | bytes] = {"sqitch.conf": '[core "variables"]\n\tb = ours\n'}
+    found = one(tmp_path / "project", "SELECT :'a', :'b';", conf, environ=environ)
+    assert sql(found.script) == ["SELECT 'mine', 'ours'"]
+
+
+def test_a_variable_without_a_value_is_named_with_its_line(tmp_path: Path) -> None:
+    found = one(tmp_path, "SELECT 1;\nSELECT :'nowhere';\n")
+    assert (found.script.refusals[0].line, found.script.refusals[0].column) == (2, 8)

@@ -79,3 +79,19 @@ def test_values_of_the_configuration_and_of_the_settings_are_filled_in(tmp_path:
 )
 def test_what_a_template_can_do_besides_is_refused(text: str, words: str, tmp_path: Path) -> None:
     assert words in refusal(one(tmp_path, text))
+
+
+def test_the_environment_is_read_where_a_template_says_so(tmp_path: Path) -> None:
+    conf = '[data]\nowner = {{env "OWNER"}}-role\nlost = {{env "NOWHERE"}}\n'
+    text = "SELECT '{{.owner}}', '{{ env \"SIZE\" }}';{{/* a note */}}\nSELECT '{{.lost}}';"
+    (tmp_path / "tern.conf").write_text(conf)
+    found = one(tmp_path, text, environ={"OWNER": "app", "SIZE": "5"})
+    assert "a value for lost" in refusal(found)
+    assert found.script.refusals[0].line == 2
+    found = one(tmp_path, text, environ={"OWNER": "app", "SIZE": "5", "NOWHERE": "x"})
+    assert sql(found.script) == ["SELECT 'app-role', '5'", "SELECT 'x'"]
+
+
+def test_an_action_with_a_dash_takes_the_space_beside_it_along(tmp_path: Path) -> None:
+    found = one(tmp_path, "SELECT '\n  {{- .who -}}\n ';", placeholders={"who": "me"})
+    assert sql(found.script) == ["SELECT 'me'"]
