@@ -35,6 +35,7 @@ The path of the data, one line per module::
       locks              lock modes and their strength
     the files
       formats            the tools whose folders and histories are known, and which notions each has
+      notions            what a format has no notion of is wrong usage
       folders/           one module per migration folder format (detect: which one a folder is of)
       facts              what a tool's history row has from the folder besides a script
       migration          a migration as its folder holds it

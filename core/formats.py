@@ -78,7 +78,7 @@ GRAPHILE_MIGRATE: Final = _format("graphile-migrate", "committed/000001.sql", _N
 DIESEL: Final = _format("diesel", "2006-01-02-150405_name/up.sql", *_APPLIED, _N.REVERT, _N.OUT_OF_ORDER)
 ATLAS: Final = _format(
     "atlas", "20060102150405_name.sql with atlas.sum",
-    _N.APPLY, _N.BASELINE, _N.REPAIR, _N.CHECKSUMS, title="Atlas",
+    *_APPLIED, _N.REPAIR, _N.CHECKSUMS, title="Atlas",
 )  # fmt: skip
 SQITCH: Final = _format(
     "sqitch", "sqitch.plan with deploy/name.sql, revert/name.sql, verify/name.sql",

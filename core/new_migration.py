@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from .folders.registry import READERS
 
 
 def new_files(
-    folder: Path, name: str, *, now: datetime, revert: bool = False, verify: bool = False, said: str | None = None
+    folder: Path,
+    name: str,
+    *,
+    now: datetime,
+    revert: bool = False,
+    verify: bool = False,
+    said: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[str, tuple[NewFile, ...]]:
     """Return the next version of a folder and the files of a migration called `name`.
 
@@ -27,28 +35,56 @@ def new_files(
     reader = READERS[form]
     if reader.new is None:
         raise UsageError(
-            f"A new migration of {reader.format.title} cannot be written here.",
-            advice="Write it with that tool: it keeps a file of its own about the others.",
+            f"This format has no {formats.Notion.NEW}: {reader.format.title} alone makes its files.",
+            advice=reader.instead_of_new,
         )
     if verify and not reader.format.has(formats.Notion.VERIFY):
         raise UsageError(f"{reader.format.title} has no verify scripts.", advice="Leave out --verify.")
     if revert and not reader.format.has(formats.Notion.REVERT):
         raise UsageError(f"{reader.format.title} has no way back.", advice="Leave out --revert.")
-    return reader.new(Request(names=names, name=name, now=now, revert=revert, verify=verify))
+    return reader.new(
+        Request(path=folder, names=names, name=name, now=now, revert=revert, verify=verify, environ=environ or {})
+    )
 
 
 def write(folder: Path, files: Sequence[NewFile]) -> tuple[Path, ...]:
-    """Write the files, none of which may exist; makes the folder. Raises `FolderError`."""
+    """Write the files, none of which may exist, and then the lists of them; makes the folder. Raises `FolderError`.
+
+    A list that is no longer what it was when it was read is left alone, and nothing is written.
+    """
     written: list[Path] = []
+    lists = [file for file in files if file.before is not None]
     try:
         for file in files:
+            if file.before is not None:
+                continue
             path = folder / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8", newline="") as out:
                 out.write(file.text)
             written.append(path)
-    except OSError as error:
+        for file in lists:
+            _replace(folder / file.name, file)
+    except (OSError, FolderError) as error:
         for path in written:
             path.unlink(missing_ok=True)
+        if isinstance(error, FolderError):
+            raise
         raise FolderError(f"{error.filename or folder} cannot be written: {error.strerror}.") from error
-    return tuple(written)
+    return (*written, *(folder / file.name for file in lists))
+
+
+def _replace(path: Path, file: NewFile) -> None:
+    """Put the new text in the place of the old one, all at once."""
+    there = path.read_bytes() if path.exists() else b""
+    if there != file.before:
+        raise FolderError(f"{file.name} has changed since it was read.", advice="Nothing was written; try again.")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("x", encoding="utf-8", newline="") as out:
+            out.write(file.text)
+        if path.exists():
+            draft.chmod(path.stat().st_mode & 0o777)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

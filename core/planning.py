@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from . import formats, refusals, unrunnable
+from . import refusals, unrunnable
 from .actions import APPLY, Action, Verb
 from .catalog import Catalog
 from .column_wishes import column_wishes
 from .digest import digest_of
-from .errors import Fault
 from .formats import Notion
 from .hazards.allowances import Allowances
 from .hazards.find import Findings, Passage, find
@@ -18,6 +17,7 @@ from .history import History
 from .items import Item, Scene, items_of
 from .judge import Entry, Judged, judge
 from .migration import Folder
+from .notions import require
 from .plan import Limits, Plan, PlannedMigration, PlannedStatement
 from .precheck import Decision
 from .rebuild import without
@@ -40,7 +40,8 @@ def make_plan(
 
     Apply: deferred steps whose condition holds, what stopped half-way, what is pending, in the folder's order. Revert:
     what is undone, the newest first. Baseline and repair: what is marked. Raises `UsageError` where the action names a
-    version that the folder does not have. Everything else that is in the way is among the plan's refusals.
+    version that the folder does not have, and where the folder's format has no such action. Everything else that is in
+    the way is among the plan's refusals.
     """
     scene = Scene(
         action=action,
@@ -50,8 +51,8 @@ def make_plan(
         states=statuses(folder, history),
         out_of_order=out_of_order,
     )
-    lacking = _lacking(action, folder)
-    items, faults = ([], [lacking]) if lacking else items_of(scene)
+    _refuse_lacking(action, folder)
+    items, faults = items_of(scene)
     work = _judged(items, catalog, history)
     entries = [[(item.migration.version, one) for one in statements] for item, statements in work]
     hazards = _hazards(work, catalog, allowances)
@@ -96,12 +97,11 @@ def make_plan(
 _NOTIONS: Final = {Verb.REVERT: Notion.REVERT, Verb.BASELINE: Notion.BASELINE, Verb.REPAIR: Notion.REPAIR}
 
 
-def _lacking(action: Action, folder: Folder) -> Fault | None:
-    """Return that the folder's format has no such thing as the action."""
+def _refuse_lacking(action: Action, folder: Folder) -> None:
+    """Refuse what the folder's format has no notion of."""
     notion = _NOTIONS.get(action.verb)
-    if notion is None or formats.BY_NAME[folder.format].has(notion):
-        return None
-    return unrunnable.of_no_notion(folder.format, notion)
+    if notion is not None:
+        require(folder.format, notion)
 
 
 def _judged(items: Sequence[Item], catalog: Catalog, history: History) -> list[tuple[Item, tuple[Judged, ...]]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from . import formats
 from .errors import Fault
 from .items import Item
 from .migration import Folder, Migration
@@ -62,13 +61,3 @@ def beyond(folder: Folder, states: Sequence[MigrationStatus], items: Sequence[It
             line=1,
         )
     ]
-
-
-def of_no_notion(format_name: str, notion: formats.Notion) -> Fault:
-    """Return that a format has no such thing."""
-    title = formats.BY_NAME[format_name].title
-    return Fault(
-        id="no-notion",
-        summary=f"This format has no {notion}: {title} knows nothing of the kind.",
-        advice=f"It can be said of these formats: {', '.join(it.name for it in formats.ALL if it.has(notion))}.",
-    )

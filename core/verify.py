@@ -17,9 +17,11 @@ from typing import Any, Final
 from .connect import Connection
 from .errors import Fault, Place, Refused, ServerError, fault_of
 from .events import Emit, Verified
+from .formats import NATIVE, Notion
 from .history import History
 from .lookup import index_of
 from .migration import Folder, Migration, SideScript
+from .notions import require
 from .script import Statement
 from .status import MigrationStatus, State
 
@@ -46,9 +48,10 @@ def to_verify(
 ) -> tuple[tuple[Migration, SideScript], ...]:
     """Return the migrations in force with their verify scripts; all that have one where `versions` is empty.
 
-    Raises `UsageError` for a version that the folder does not have, and `Refused` for one that is not in force or has
-    no verify script.
+    Raises `UsageError` for a version that the folder does not have, and where its format has no verify scripts;
+    `Refused` for a version that is not in force or has none.
     """
+    require(folder.format, Notion.VERIFY)
     in_force = {row.version for row in history.applied}
     if not versions:
         half = {status.version for status in states if status.state is State.PARTIAL}
@@ -63,7 +66,7 @@ def to_verify(
                 place=Place(file=migration.file, line=1),
             )
         if migration.verify is None:
-            file = f"{migration.stem}.verify.sql"
+            file = f"{migration.stem}.verify.sql" if folder.format == NATIVE.name else f"verify/{migration.name}.sql"
             raise Refused(
                 f"{migration.file} has no verify script: there is no {file}.",
                 advice=f"Write queries into {file} that fail, or answer false, where something is not as it should be.",

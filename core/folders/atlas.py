@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from .. import formats
-from ..errors import Fault
+from ..errors import Fault, UsageError
 from ..facts import AtlasFacts
 from ..foreign import Part, script_of
 from ..migration import Folder, Kind, Migration, checksums_of
@@ -23,6 +23,7 @@ from ..script import Script
 from ..text import Text
 from .files import content_of, no_migration, same_number, text_or_script
 from .listing import Listing, look
+from .naming import NewFile, Request, next_number, timestamp
 from .reader import Options, Reader
 
 SUM: Final = "atlas.sum"
@@ -178,4 +179,31 @@ def _likeness(listing: Listing) -> int:
     return 1 if any(name.endswith(".sql") for name in listing.names) and listing.beside("atlas.hcl") else 0
 
 
-READER: Final = Reader(format=formats.ATLAS, likeness=_likeness, read=read)
+def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
+    """Return the next version, its file, and the sum with it. Raises `UsageError` where the sum is not the folder's."""
+    files = sorted((name for name in request.names if "/" not in name and name.endswith(".sql")), key=str.encode)
+    contents = {file: content_of(request.path, file) for file in files}
+    has_sum = (request.path / SUM).is_file()
+    if files and (faults := _verified(request.path, sums_of(contents))):
+        raise UsageError(faults[0].summary, advice=f"{faults[0].advice} A new file would hide that.")
+    version, file = _next(request, files)
+    sums = sums_of({**contents, file: b""})
+    lines = [f"h1:{sum_of(sums)}", *(f"{name} h1:{value}" for name, value in sums.items())]
+    before = content_of(request.path, SUM) if has_sum else b""
+    return version, (NewFile(name=file, text=""), NewFile(name=SUM, text="\n".join(lines) + "\n", before=before))
+
+
+def _next(request: Request, files: Sequence[str]) -> tuple[str, str]:
+    """Return the version and file after the last, in the order of the names; by time, as the tool gives them."""
+    numbers = [version for file in files if (version := _version(file)).isdecimal()]
+    for version in (timestamp(request.now), next_number(request, numbers, width=None)):
+        file = f"{version}_{request.word}.sql"
+        if not files or (file.encode() > files[-1].encode() and version != _version(files[-1])):
+            return version, file
+    raise UsageError(
+        f"No name is known that Atlas would take for later than {files[-1]}.",
+        advice="Its order is that of the names, letter by letter; `atlas migrate hash` takes in a file of your own.",
+    )
+
+
+READER: Final = Reader(format=formats.ATLAS, likeness=_likeness, read=read, new=new)

@@ -235,4 +235,9 @@ def _likeness(listing: Listing) -> int:
     return 3 if any(head.startswith(b"--! Previous:") for _, head in listing.heads()) else 0
 
 
-READER: Final = Reader(format=formats.GRAPHILE_MIGRATE, likeness=_likeness, read=read)
+READER: Final = Reader(
+    format=formats.GRAPHILE_MIGRATE,
+    likeness=_likeness,
+    read=read,
+    instead_of_new="Write what comes next into current.sql; `graphile-migrate commit` makes a file of it.",
+)

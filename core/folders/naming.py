@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from ..errors import UsageError
@@ -21,11 +23,16 @@ class NewFile:
 
     name: str
     text: str
+    # what the file had when it was read, where it is a list that the tool keeps of the others; None for a file that
+    # may not be there yet
+    before: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A new migration that is asked for."""
+
+    path: Path
 
     # the files of the folder
     names: Sequence[str]
@@ -34,6 +41,8 @@ class Request:
     now: datetime
     revert: bool = False
     verify: bool = False
+    # variables of the environment: Sqitch has the planner's name there
+    environ: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def title(self) -> str:

@@ -44,5 +44,6 @@ class Reader:
     # own says so
     likeness: Callable[[Listing], int]
     read: Read
-    # None where only the tool itself can write one
+    # None where only the tool itself can write one, and then how a person goes on with it
     new: New | None = None
+    instead_of_new: str = ""

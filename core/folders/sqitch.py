@@ -6,7 +6,6 @@ then the scripts of the earlier ones have a tag in their names.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,108 +25,44 @@ from .files import content_of, no_migration, side_script, text_or_script
 from .listing import Listing, look
 from .psql import prepared
 from .reader import Options, Reader
+from .sqitch_config import Layout
+from .sqitch_new import new
 from .sqitch_plan import Change, Need, Plan
-
-_CONFIG: Final = "sqitch.conf"
-_SECTION: Final = re.compile(r'\s*\[\s*(?P<name>[^\s"\]]+)(?:\s+"(?P<sub>[^"]*)")?\s*\]\s*(?:[#;].*)?')
-_VALUE: Final = re.compile(
-    r'\s*(?P<key>[A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^#;]*?))\s*(?:[#;].*)?'
-)
 
 
 def read(path: Path, options: Options) -> Folder:
     """Return the changes of the plan in its order; raises `FolderError` where the plan cannot be read."""
     listing = look(path)
-    config = config_of(listing, options.environ)
-    plan_file = config.get("core.plan_file") or str(Path(config.get("core.top_dir", ".")) / sqitch_plan.PLAN)
-    plan_file = plan_file if plan_file in listing.files else sqitch_plan.PLAN
-    if plan_file not in listing.files:
+    layout = Layout.of(path, listing.files, options.environ)
+    if layout.plan not in listing.files:
         raise no_migration(path, formats.SQITCH.pattern)
     try:
-        plan = sqitch_plan.read(content_of(path, plan_file).decode(), file=plan_file)
+        plan = sqitch_plan.read(content_of(path, layout.plan).decode(), file=layout.plan)
     except UnicodeDecodeError as error:
-        raise FolderError(f"{plan_file} is not UTF-8.") from error
+        raise FolderError(f"{layout.plan} is not UTF-8.") from error
     if not plan.changes:
         raise no_migration(path, formats.SQITCH.pattern)
-    registry = config.get("engine.pg.registry") or config.get("core.registry")
     files = _Files(
         path=path,
         listing=listing,
-        config=config,
-        variables={
-            kind: {"registry": registry or "sqitch", **_variables(config, kind), **options.placeholders}
-            for kind in ("deploy", "revert", "verify")
-        },
-        top=_folder(config.get("core.top_dir", "")),
+        layout=layout,
+        variables={kind: {**layout.variables(kind), **options.placeholders} for kind in ("deploy", "revert", "verify")},
     )
     return Folder(
         path=path,
         format=formats.SQITCH.name,
         migrations=tuple(files.migration(plan, change) for change in plan.changes),
-        history_schema=registry,
+        history_schema=layout.registry,
     )
-
-
-def config_of(listing: Listing, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of sqitch.conf by `section.sub.key`: the system's, before it the user's, and the folder's own.
-
-    See https://sqitch.org/docs/manual/sqitch-config/#files.
-    """
-    files = [environ.get("SQITCH_SYSTEM_CONFIG") or "/etc/sqitch/sqitch.conf"]
-    if own := environ.get("SQITCH_USER_CONFIG"):
-        files.append(own)
-    elif home := environ.get("HOME"):
-        files.append(f"{home}/.sqitch/sqitch.conf")
-    found: dict[str, str] = {}
-    # without an environment nothing but the folder counts
-    for file in files if environ else ():
-        with contextlib.suppress(OSError):
-            found.update(_parsed(Path(file).read_bytes()))
-    if _CONFIG in listing.names:
-        found.update(_parsed(content_of(listing.path, _CONFIG)))
-    return found
-
-
-def _parsed(content: bytes) -> dict[str, str]:
-    found: dict[str, str] = {}
-    section = ""
-    for line in content.decode("utf-8", "replace").splitlines():
-        if match := _SECTION.fullmatch(line):
-            section = ".".join(filter(None, [match["name"].lower(), match["sub"]]))
-        elif match := _VALUE.fullmatch(line):
-            quoted = match["quoted"]
-            key = match["key"] if section.endswith("variables") else match["key"].lower()
-            found[f"{section}.{key}"] = match["plain"] if quoted is None else quoted
-    return found
-
-
-def _variables(config: Mapping[str, str], kind: str) -> dict[str, str]:
-    """Return the variables of psql for a kind of script, what stands later before what stands earlier.
-
-    See https://sqitch.org/docs/manual/sqitch-revert/, under --set.
-    """
-    target = config.get("engine.pg.target") or config.get("core.target") or ""
-    sections = ["core", *dict.fromkeys(["deploy", kind]), "engine.pg"]
-    found: dict[str, str] = {}
-    for section in (*sections, *([f"target.{target}"] if target else [])):
-        start = f"{section}.variables."
-        found.update({key.removeprefix(start): value for key, value in config.items() if key.startswith(start)})
-    return found
-
-
-def _folder(name: str) -> str:
-    return "" if name in {"", "."} else f"{name.strip('/')}/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Files:
     path: Path
     listing: Listing
-    config: Mapping[str, str]
+    layout: Layout
     # of psql, for each kind of script
     variables: Mapping[str, Mapping[str, str]]
-    # with a slash at its end
-    top: str
 
     def migration(self, plan: Plan, change: Change) -> Migration:
         file = self._script_file("deploy", change)
@@ -169,12 +104,10 @@ class _Files:
         )
 
     def _script_file(self, kind: str, change: Change) -> str:
-        folder = _folder(self.config.get(f"core.{kind}_dir", f"{self.top}{kind}"))
-        suffix = f".{self.config.get('core.extension', 'sql')}"
         # a reworked change has its scripts under the first of its tags that a deploy script is named for
-        deploy = _folder(self.config.get("core.deploy_dir", f"{self.top}deploy"))
-        names = [f"{change.name}{tag}{suffix}" for tag in change.reworked_at] or [f"{change.name}{suffix}"]
-        return folder + next((name for name in names if f"{deploy}{name}" in self.listing.files), names[0])
+        names = [f"{change.name}{tag}" for tag in change.reworked_at] or [change.name]
+        there = (name for name in names if self.layout.script("deploy", name) in self.listing.files)
+        return self.layout.script(kind, next(there, names[0]))
 
     def _side(self, kind: str, change: Change) -> SideScript | None:
         file = self._script_file(kind, change)
@@ -241,4 +174,4 @@ def _likeness(listing: Listing) -> int:
     return 3 if any(file.rpartition("/")[2] == sqitch_plan.PLAN for file in listing.files) else 0
 
 
-READER: Final = Reader(format=formats.SQITCH, likeness=_likeness, read=read)
+READER: Final = Reader(format=formats.SQITCH, likeness=_likeness, read=read, new=new)

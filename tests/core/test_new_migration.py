@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from changeover.core.errors import FolderError, UsageError
 from changeover.core.folders.detect import read_any
 from changeover.core.new_migration import new_files, write
+from tests.foreign import SAMPLES
 
 from .folder_files import lay, sql
 
@@ -119,5 +121,68 @@ def test_flyway_writes_a_way_back_where_one_is_asked_for_and_prisma_has_none(tmp
 
 def test_what_only_the_tool_can_write_is_left_to_it(tmp_path: Path) -> None:
     lay(tmp_path, {"committed/000001.sql": ""})
-    with pytest.raises(UsageError, match="graphile-migrate"):
+    with pytest.raises(UsageError, match="has no new: graphile-migrate") as caught:
         new_files(tmp_path, "x", now=NOW)
+    assert "current.sql" in caught.value.advice
+
+
+def test_a_new_file_of_atlas_is_in_the_sum_and_its_folder_is_whole(tmp_path: Path) -> None:
+    lay(tmp_path, dict(SAMPLES["atlas"].files))
+    number, made = new_files(tmp_path, "x", now=NOW, said="atlas")
+    # 3_index.sql is later than 2026..., letter by letter
+    assert (number, [file.name for file in made]) == ("4", ["4_x.sql", "atlas.sum"])
+    write(tmp_path, made)
+    found = read_any(tmp_path)
+    assert (found.format, found.refusals, found.migrations[-1].file) == ("atlas", (), "4_x.sql")
+    (tmp_path / "4_x.sql").write_text("SELECT 1;")
+    assert read_any(tmp_path).refusals
+    with pytest.raises(UsageError, match="edited after it was hashed"):
+        new_files(tmp_path, "y", now=NOW, said="atlas")
+
+
+def test_the_first_file_of_atlas_makes_the_sum(tmp_path: Path) -> None:
+    number, made = new_files(tmp_path, "x", now=NOW, said="atlas")
+    assert number == "20260504030201"
+    write(tmp_path, made)
+    assert read_any(tmp_path).refusals == ()
+
+
+WHO = {"SQITCH_FULLNAME": "Ann", "SQITCH_EMAIL": "ann@example.org"}
+
+
+def test_a_new_change_of_sqitch_is_planned_and_reads_back(tmp_path: Path) -> None:
+    lay(tmp_path, dict(SAMPLES["sqitch"].files))
+    number, made = new_files(tmp_path, "Add mail \\ address", now=NOW, said=None, environ=WHO)
+    scripts = [f"{kind}/add_mail_address.sql" for kind in ("deploy", "revert", "verify")]
+    assert [file.name for file in made] == [*scripts, "sqitch.plan"]
+    write(tmp_path, made)
+    line = (tmp_path / "sqitch.plan").read_text().splitlines()[-1]
+    assert line == "add_mail_address 2026-05-04T03:02:01Z Ann <ann@example.org> # Add mail \\\\ address"
+    last = read_any(tmp_path).migrations[-1]
+    assert (last.version, last.name, sql(last.script)) == (number, "add_mail_address", [])
+    assert last.revert is not None
+    assert last.verify is not None
+    with pytest.raises(UsageError, match="planned already"):
+        new_files(tmp_path, "add mail address", now=NOW, environ=WHO)
+
+
+def test_who_plans_is_known_or_the_change_is_not_made(tmp_path: Path) -> None:
+    lay(tmp_path, dict(SAMPLES["sqitch"].files))
+    lay(tmp_path / "home", {".sqitch/sqitch.conf": "[user]\n\tname = Bea\n\temail = bea@example.org\n"})
+    with pytest.raises(UsageError, match="your name is not known"):
+        new_files(tmp_path, "x", now=NOW)
+    made = new_files(tmp_path, "x", now=NOW, environ={"HOME": str(tmp_path / "home")})[1]
+    assert "Bea <bea@example.org> # x\n" in made[-1].text
+    git = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "other")}
+    lay(tmp_path / "other", {".gitconfig": "[user]\n\tname = Cy\n\temail = cy@example.org\n"})
+    assert "Cy <cy@example.org> # x\n" in new_files(tmp_path, "x", now=NOW, environ=git)[1][-1].text
+
+
+def test_a_list_that_somebody_else_has_changed_since_is_left_alone(tmp_path: Path) -> None:
+    lay(tmp_path, dict(SAMPLES["sqitch"].files))
+    made = new_files(tmp_path, "x", now=NOW, environ=WHO)[1]
+    (tmp_path / "sqitch.plan").write_text("theirs")
+    with pytest.raises(FolderError, match="has changed"):
+        write(tmp_path, made)
+    assert (tmp_path / "sqitch.plan").read_text() == "theirs"
+    assert not (tmp_path / "deploy/x.sql").exists()

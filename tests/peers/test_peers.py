@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from changeover.core.actions import Action, Verb
+from changeover.core.new_migration import new_files, write
 from changeover.core.target import Target
 from tests.foreign import SAMPLES, shop_of
 from tests.peers import tools
@@ -222,3 +224,13 @@ async def test_changeover_begins_and_sqitch_goes_on(database: Target, tmp_path: 
     by_sqitch(shop, "deploy")
     by_sqitch(shop, "revert", "-y")
     assert [it.state for it in (await shop.look()).statuses] == ["pending"] * 3
+
+
+async def test_a_change_that_changeover_plans_is_one_of_sqitch(database: Target, tmp_path: Path) -> None:
+    shop = planned(database, tmp_path / "project")
+    files = new_files(shop.folder, "later", now=datetime.now(UTC), environ=WHO)[1]
+    write(shop.folder, files)
+    by_sqitch(shop, "deploy")
+    last = (await shop.look()).statuses[-1]
+    assert (last.name, last.state) == ("later", "applied")
+    by_sqitch(shop, "revert", "-y")

@@ -17,7 +17,15 @@ def new(options: Options, name: str, *, revert: bool, verify: bool) -> int:
     """Write the files of a new migration and print their names; needs no database."""
     settings = settings_of(options)
     folder = settings.migrations or Path.cwd() / "migrations"
-    version, files = new_files(folder, name, now=datetime.now(UTC), revert=revert, verify=verify, said=settings.format)
+    version, files = new_files(
+        folder,
+        name,
+        now=datetime.now(UTC),
+        revert=revert,
+        verify=verify,
+        said=settings.format,
+        environ={name: value.reveal() for name, value in settings.environ.items()},
+    )
     paths = [_shown(path) for path in write(folder, files)]
     if options.json:
         show([text_of(NewDocument(changeover=VERSION, version=version, files=tuple(paths)))])
