@@ -46,7 +46,8 @@ def _golang() -> Sample:
     )
 
 
-def _java_checksum(text: str) -> int:
+def java_checksum(text: str) -> int:
+    """Return Flyway's checksum, as Java's CRC32 over its lines gives it."""
     made = 0
     for line in text.splitlines():
         made = crc32(line.encode(), made)
@@ -130,7 +131,7 @@ def _flyway() -> Sample:
     }
     said = (("1", "shop"), ("1.1", "name of it"), ("2", "index"), ("", "view"))
     rows = [
-        f"{rank}|{version}|{what}|SQL|{file}|{_java_checksum(text)}|postgres|t"
+        f"{rank}|{version}|{what}|SQL|{file}|{java_checksum(text)}|postgres|t"
         for rank, (file, text), (version, what) in zip((1, 2, 3, 4), files.items(), said, strict=True)
     ]
     return Sample(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar, Final
 
 from .. import formats
@@ -105,12 +105,19 @@ class Atlas(Dialect):
         return Reading(applied=tuple(applied), attempts=tuple(attempts), begun_with=begun)
 
     def applied(self, at: Standing, deed: Deed, seconds: float) -> Change:
-        """Return the row of the version, in place of one that stopped on the way."""
+        """Return the row of the version, in place of one that stopped on the way.
+
+        A baseline in an empty table is the one row of `apply --baseline`, else a row of `migrate set`.
+        """
         migration = deed.migration
+        others = [row for row in at.rows if row["version"] != _OF_THE_TABLE]
+        begins = deed.entry == "baseline" and all(row["type"] == str(_BASELINE) for row in others)
         facts = migration.facts
         executed = deed.entry == "migration"
         total = len(migration.script.statements) if executed else 0
-        kind = {"baseline": _BASELINE, "repair": _EXECUTED | _RESOLVED}.get(deed.entry, _EXECUTED)
+        marked = _BASELINE if begins else _RESOLVED
+        kind = {"baseline": marked, "repair": _EXECUTED | _RESOLVED}.get(deed.entry, _EXECUTED)
+        made = "" if begins else migration.recorded_checksum or ""
         description = facts.description if isinstance(facts, AtlasFacts) else migration.name
         values = ", ".join(
             [
@@ -118,7 +125,7 @@ class Atlas(Dialect):
                 *map(str, (kind, total, total)),
                 f"pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) interval '{seconds:.6f} seconds'",
                 str(round(seconds * 1e9) if executed else 0),
-                literal(migration.recorded_checksum or ""),
+                literal(made),
                 # the tool forgets them once all of the file is applied
                 "'null'",
                 literal("changeover"),
@@ -128,7 +135,8 @@ class Atlas(Dialect):
             f'INSERT INTO {at.place.sql} ("version", "description", "type", "applied", "total", "executed_at", '
             f'"execution_time", "hash", "partial_hashes", "operator_version") VALUES ({values})'
         )
-        return self._instead(at, deed, insert, kind=kind, applied=total, total=total)
+        gone = [it["version"] for it in others] if begins else [migration.version]
+        return self._instead(at, insert, _row(migration.version, kind, total, total, made), gone)
 
     def stopped(self, at: Standing, deed: Deed, *, error: str, done: int) -> Change | None:
         """Return the row with how far it came, from which the tool goes on where its own hashes are known."""
@@ -154,7 +162,8 @@ class Atlas(Dialect):
             f'INSERT INTO {at.place.sql} ("version", "description", "type", "applied", "total", "executed_at", '
             f'"execution_time", "error", "error_stmt", "hash", "partial_hashes", "operator_version") VALUES ({values})'
         )
-        return self._instead(at, deed, insert, kind=_EXECUTED, applied=done, total=total)
+        made = migration.recorded_checksum or ""
+        return self._instead(at, insert, _row(migration.version, _EXECUTED, done, total, made), [migration.version])
 
     def settled_as_not_applied(self, at: Standing, deed: Deed) -> Change:
         """Return the end of its row."""
@@ -168,15 +177,15 @@ class Atlas(Dialect):
         """Return the condition on its row."""
         return f"{_named(version)} AND applied OPERATOR(pg_catalog.=) total"
 
-    def _instead(self, at: Standing, deed: Deed, insert: str, *, kind: int, applied: int, total: int) -> Change:
-        version = deed.migration.version
-        others = tuple(row for row in at.rows if row["version"] != version)
-        row = {
-            "version": version, "type": str(kind), "applied": str(applied), "total": str(total),
-            "hash": deed.migration.recorded_checksum or "",
-        }  # fmt: skip
-        before = f"DELETE FROM {at.place.sql} WHERE {_named(version)}; " if len(others) < len(at.rows) else ""
-        return Change(sql=f"{before}{insert}", rows=(*others, row))
+    def _instead(self, at: Standing, insert: str, row: Row, gone: Collection[str]) -> Change:
+        """Return the row in the place of those of the versions in `gone`."""
+        there = [it["version"] for it in at.rows if it["version"] in gone]
+        before = "".join(f"DELETE FROM {at.place.sql} WHERE {_named(version)}; " for version in there)
+        return Change(sql=f"{before}{insert}", rows=(*(it for it in at.rows if it["version"] not in there), row))
+
+
+def _row(version: str, kind: int, applied: int, total: int, made: str) -> Row:
+    return {"version": version, "type": str(kind), "applied": str(applied), "total": str(total), "hash": made}
 
 
 def _named(version: str) -> str:

@@ -27,6 +27,8 @@ _COLUMNS: Final = (
 # Rows that say nothing of one migration.
 _MARKERS: Final = frozenset({"SCHEMA", "DELETE"})
 _BASELINES: Final = frozenset({"BASELINE", "INIT"})
+# What the tool has for description and script of a baseline.
+_BASELINE_NAME: Final = "<< Flyway Baseline >>"
 
 
 class Flyway(Dialect):
@@ -109,8 +111,13 @@ class Flyway(Dialect):
         return Reading(applied=tuple(applied), attempts=tuple(attempts), begun_with=frozenset(scripts))
 
     def applied(self, at: Standing, deed: Deed, seconds: float) -> Change:
-        """Return the row of a migration that has run, or that counts as if it had."""
+        """Return the row of a migration that has run, or that counts as if it had.
+
+        In a table without migrations that is the one row of `baseline`, else what `-skipExecutingMigrations` writes.
+        """
         facts = _facts(deed.migration)
+        if deed.entry == "baseline" and facts.type == "SQL" and facts.version and _is_without_migrations(at.rows):
+            return _baseline(at, facts.version)
         change = _insert(
             at, deed, facts.type, script=facts.script, checksum=deed.migration.recorded_checksum, seconds=seconds
         )
@@ -246,6 +253,28 @@ def _insert(
         ]
     )
     return Change(sql=f"INSERT INTO {at.place.sql} ({_COLUMNS}) VALUES ({values})", rows=(*at.rows, row))
+
+
+def _is_without_migrations(rows: Sequence[Row]) -> bool:
+    return all(row["type"] in _MARKERS | _BASELINES for row in rows)
+
+
+def _baseline(at: Standing, version: str) -> Change:
+    """Return the row of a baseline, in the place of an earlier one: it stands for all up to its version."""
+    others = tuple(row for row in at.rows if row["type"] not in _BASELINES)
+    rank = str(max((number(row["installed_rank"]) for row in others), default=0) + 1)
+    row = {
+        "installed_rank": rank, "version": version, "description": _BASELINE_NAME, "type": "BASELINE",
+        "script": _BASELINE_NAME, "checksum": None, "success": "true",
+    }  # fmt: skip
+    name = literal(_BASELINE_NAME)
+    insert = (
+        f"INSERT INTO {at.place.sql} ({_COLUMNS}) VALUES "
+        f"({rank}, {literal(version)}, {name}, 'BASELINE', {name}, NULL, CURRENT_USER, 0, true)"
+    )
+    kinds = ", ".join(map(literal, sorted(_BASELINES)))
+    before = f'DELETE FROM {at.place.sql} WHERE "type"::pg_catalog.text IN ({kinds}); '
+    return Change(sql=f"{before if len(others) < len(at.rows) else ''}{insert}", rows=(*others, row))
 
 
 def _without_failed(at: Standing) -> Change:

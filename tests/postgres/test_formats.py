@@ -20,7 +20,7 @@ from changeover.core.target import Target
 from changeover.core.verify import to_verify
 from changeover.core.watch import Watch
 from tests.faults.proxy import Way, once, proxied
-from tests.foreign import SAMPLES, C, shop_of
+from tests.foreign import SAMPLES, A, B, C, java_checksum, shop_of
 from tests.runs import project
 from tests.servers import psql
 
@@ -127,6 +127,52 @@ async def test_a_baseline_is_a_record_without_a_run(database: Target, tmp_path: 
     assert psql(database, "SELECT to_regclass('shop')") == ""
     states = [status.state for status in (await shop.look()).statuses]
     assert states == ["applied"] + ["pending"] * (len(states) - 1)
+
+
+FLYWAY_ROWS = (
+    "SELECT installed_rank, version, description, type, script, checksum, installed_by, success "
+    "FROM flyway_schema_history ORDER BY 1"
+)
+
+
+async def test_flyway_s_baseline_is_its_one_row_and_an_undo_is_a_row_more(database: Target, tmp_path: Path) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "flyway")
+    undo = "DROP INDEX shop_name;\n"
+    (shop.folder / "U2__index.sql").write_text(undo)
+    assert (await shop.apply(action=Action(verb=Verb.BASELINE, to="1_1"))).end.exit_code == 0
+    begins = "1|1.1|<< Flyway Baseline >>|BASELINE|<< Flyway Baseline >>||postgres|t"
+    assert psql(database, FLYWAY_ROWS) == begins
+    assert psql(database, "SELECT execution_time FROM flyway_schema_history") == "0"
+    psql(database, A + B)
+    assert (await shop.apply(action=Action(to="2"))).end.exit_code == 0
+    done = await shop.apply(action=Action(verb=Verb.REVERT))
+    assert done.end.exit_code == 0
+    assert [it.state for it in (await shop.look()).statuses] == ["applied", "applied", "pending", "pending"]
+    # a table with migrations in it: what -skipExecutingMigrations writes
+    assert (await shop.apply(action=Action(verb=Verb.BASELINE, to="2"))).end.exit_code == 0
+    index = f"2|index|SQL|V2__index.sql|{java_checksum(C)}|postgres|t"
+    undone = f"2|index|UNDO_SQL|U2__index.sql|{java_checksum(undo)}|postgres|t"
+    assert psql(database, FLYWAY_ROWS) == f"{begins}\n2|{index}\n3|{undone}\n4|{index}"
+
+
+async def test_a_baseline_of_atlas_is_one_row_and_what_is_marked_later_has_its_own(
+    database: Target, tmp_path: Path
+) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "atlas")
+    query = (
+        "SELECT version, description, type, applied, total, hash <> '', error, partial_hashes "
+        "FROM atlas_schema_revisions.atlas_schema_revisions ORDER BY 1"
+    )
+    assert (await shop.apply(action=Action(verb=Verb.BASELINE, to="2"))).end.exit_code == 0
+    assert psql(database, query) == "2|name|1|0|0|f||null"
+    psql(database, A + B)
+    assert (await shop.apply()).end.exit_code == 0
+    assert psql(database, query) == "2|name|1|0|0|f||null\n3|index|2|1|1|t||null"
+    # a table with what was executed in it: what `migrate set` writes
+    table = "atlas_schema_revisions.atlas_schema_revisions"
+    psql(database, f"DELETE FROM {table} WHERE type = 2; UPDATE {table} SET type = 2, version = '1'")
+    assert (await shop.apply(action=Action(verb=Verb.BASELINE, to="2"))).end.exit_code == 0
+    assert psql(database, query).splitlines()[1] == "2|name|4|0|0|t||null"
 
 
 TRANSACTIONAL = tuple(SAMPLES)
