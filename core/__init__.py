@@ -57,13 +57,12 @@ The path of the data, one line per module::
       default_names      what PostgreSQL calls constraints and indexes that have no name
       history/           one module per history table format: read, record (ledger: what a run needs of one; find: which
                          are there; dialect: what another tool's rows are; recognised: those that are only named)
-      rights, right_needs  what the statements of a plan need of our role
+      rights, right_needs  what the statements of a plan need of our role (record_writes: and its rows in a history)
       column_wishes      what they say of columns that are there (defaults: whether two say the same)
       surroundings       what is around a plan: rights held, room on the server, settings, what is in the way
       server_checks, setting_checks, right_checks, column_checks, surrounded  that as rows of the pre-check table
       row_filter         which rows a typed filter keeps
       traffic, exposure  who is using what a plan locks, sampled
-      other_tools        history tables that other tools have left
       status             folder x history -> the state of every migration
       world              the database as it will be at one statement of a plan (scene: what it is asked)
       relation_state     one relation of it

@@ -21,6 +21,7 @@ from .notions import require
 from .plan import Limits, Plan, PlannedMigration, PlannedStatement
 from .precheck import Decision
 from .rebuild import without
+from .record_writes import Write, record_writes
 from .right_needs import needed_rights
 from .script import Script, Statement, parse
 from .status import statuses
@@ -84,7 +85,9 @@ def make_plan(
             *allowances.unknown(scripts),
             *refusals.of_hazards(migrations),
         ),
-        rights=needed_rights(entries, catalog=catalog, history=history),
+        rights=needed_rights(
+            entries, catalog=catalog, history=history, writes=record_writes(history, folder, map(_write, items))
+        ),
         columns=column_wishes(entries, catalog),
         notes=(
             *unrunnable.notes_of(items),
@@ -92,6 +95,10 @@ def make_plan(
             *allowances.idle(_running(work, hazards)),
         ),
     )
+
+
+def _write(item: Item) -> Write:
+    return Write(migration=item.migration, kind=item.kind, record=item.record, transactional=item.transactional)
 
 
 _NOTIONS: Final = {Verb.REVERT: Notion.REVERT, Verb.BASELINE: Notion.BASELINE, Verb.REPAIR: Notion.REPAIR}

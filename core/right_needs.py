@@ -14,6 +14,7 @@ from postgast import pg_query_pb2 as pb
 
 from . import tree
 from .catalog import Catalog
+from .effects import effects_of
 from .errors import Place
 from .history import History
 from .judge import Judged, search_path_after
@@ -21,6 +22,7 @@ from .names import is_qualified, read
 from .precheck import Decision
 from .relation_state import RELATION_REFS
 from .rights import DROP, OWNER, SUPERUSER, Right
+from .script import Statement
 from .touches import Act, Touch
 from .world import World
 
@@ -47,9 +49,15 @@ _SYSTEM: Final = frozenset({"pg_catalog", "information_schema"})
 
 
 def needed_rights(
-    work: Iterable[Sequence[tuple[str, Judged]]], *, catalog: Catalog, history: History
+    work: Iterable[Sequence[tuple[str, Judged]]],
+    *,
+    catalog: Catalog,
+    history: History,
+    writes: Sequence[Statement] = (),
 ) -> tuple[Right, ...]:
     """Return the rights that the statements which run need; `work` is by entry, statements with their version.
+
+    `writes` is what a run records in another tool's history.
 
     A superuser needs none. After SET ROLE it is another role's rights that count, and nothing is asked for.
     """
@@ -60,7 +68,7 @@ def needed_rights(
         for version, one in entry:
             if one.decision is Decision.RUN and not one.done_before:
                 needs.statement(version, one)
-    needs.history(history)
+    needs.history(history, writes)
     return () if catalog.server.superuser else tuple(needs.found.values())
 
 
@@ -198,7 +206,7 @@ class _Needs:
             if touch.constraint == "f" and touch.other is not None:
                 self.of_relation(touch.other, "REFERENCES")
         elif ref.kind in RELATION_REFS:
-            if _is_temporary(node):
+            if tree.is_temporary(node):
                 self.of_database("TEMPORARY")
             else:
                 self.of_schema(world.new_key(ref.name)[0], "CREATE")
@@ -261,7 +269,7 @@ class _Needs:
     # -- commands with rules of their own, by the name of their node
 
     def on_update_stmt(self, node: Any) -> None:
-        if _reads_columns(node.where_clause) or node.HasField("returning_clause"):
+        if tree.reads_columns(node.where_clause) or node.HasField("returning_clause"):
             self.of_relation(tree.parts(node.relation), "SELECT")
 
     on_delete_stmt = on_update_stmt
@@ -358,7 +366,7 @@ class _Needs:
             by_grant = f"SET on {name} would do" if self.catalog.server.version_num >= 150000 else ""
             self.need("parameter", "SET", (name,), unless=by_grant)
 
-    def history(self, history: History) -> None:
+    def history(self, history: History, writes: Sequence[Statement]) -> None:
         """Need what a run's own rows in the history need, written as the role that connected."""
         if self.first is None:
             return
@@ -373,19 +381,34 @@ class _Needs:
                 self.of_database("CREATE")
             return
         self.need("schema", "USAGE", (schema,))
-        for name in (table[-1], *(() if history.place else ("attempt",))):
+        if history.place is not None:
+            self.need("relation", "SELECT", table)
+            for statement in writes:
+                self.recording(statement)
+            return
+        for name in (table[-1], "attempt"):
             for right in ("SELECT", "INSERT"):
                 if (schema, name) in self.catalog.relations:
                     self.need("relation", right, (schema, name))
 
-
-def _is_temporary(node: Any) -> bool:
-    for field_name in ("relation", "view", "sequence"):
-        relation = getattr(node, field_name, None)
-        if getattr(relation, "relpersistence", "") == "t":
-            return True
-    into = getattr(node, "into", None)
-    return getattr(getattr(into, "rel", None), "relpersistence", "") == "t"
+    def recording(self, statement: Statement) -> None:
+        """Need what one statement of a record needs, and the sequence that a row of it takes its number from."""
+        if statement.tree is None:
+            return
+        kind, node = tree.kind(statement.tree), tree.inner(statement.tree)
+        for touch in effects_of(statement).touches:
+            self.touch(touch, kind, node, set())
+        if kind in {"update_stmt", "delete_stmt"}:
+            self.on_update_stmt(node)
+        if kind == "insert_stmt":
+            schema, table = tree.parts(node.relation)[-2:]
+            given = {item.res_target.name for item in node.cols}
+            relation = self.catalog.relations.get((schema, table))
+            for column in self.catalog.columns.get(relation.oid, ()) if relation else ():
+                sequence = (schema, f"{table}_{column['name']}_seq")
+                taken = column["has_default"] and not column["identity"] and column["name"] not in given
+                if taken and sequence in self.catalog.relations:
+                    self.need("relation", "USAGE", sequence)
 
 
 def _liked(node: Any) -> set[tuple[str, ...]]:
@@ -394,7 +417,3 @@ def _liked(node: Any) -> set[tuple[str, ...]]:
         for item in node.table_elts
         if tree.kind(item) == "table_like_clause"
     }
-
-
-def _reads_columns(expression: Any) -> bool:
-    return any(isinstance(found, pb.ColumnRef) for found in tree.walk(expression))

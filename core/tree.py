@@ -129,3 +129,18 @@ def column_names(node: pb.ColumnRef) -> Parts | None:
     if any(kind(field) != "string" for field in node.fields):
         return None
     return strings(node.fields)
+
+
+def is_temporary(node: Any) -> bool:
+    """Whether a statement makes something temporary."""
+    for field_name in ("relation", "view", "sequence"):
+        relation = getattr(node, field_name, None)
+        if getattr(relation, "relpersistence", "") == "t":
+            return True
+    into = getattr(node, "into", None)
+    return getattr(getattr(into, "rel", None), "relpersistence", "") == "t"
+
+
+def reads_columns(expression: Any) -> bool:
+    """Whether an expression names a column."""
+    return any(isinstance(found, pb.ColumnRef) for found in walk(expression))
