@@ -73,8 +73,11 @@ class Listing:
         return {}
 
 
-def look(path: Path) -> Listing:
-    """Return what is in the folder and below it; links to folders are not followed. Raises `FolderError`."""
+def look(path: Path, *, depth: int | None = None) -> Listing:
+    """Return what is in the folder and below it, `depth` folders deep; links to folders are not followed.
+
+    Raises `FolderError`.
+    """
     try:
         if not path.is_dir():
             there = "is a file, not a folder" if path.exists() else "does not exist"
@@ -82,7 +85,7 @@ def look(path: Path) -> Listing:
                 f"The migrations folder {path} {there}.",
                 advice="Name the folder with --migrations DIR, or as `migrations` in changeover.toml.",
             )
-        return Listing(path=path, files=tuple(sorted(_files(path, "", _DEPTH))))
+        return Listing(path=path, files=tuple(sorted(_files(path, "", _DEPTH if depth is None else depth))))
     except OSError as error:
         raise FolderError(
             f"The migrations folder {path} cannot be read: {error.strerror}.",

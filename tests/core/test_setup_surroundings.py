@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from changeover.core import dotenv, found_folders
-from changeover.core.other_tools import Mark, marks
 from changeover.core.settings import Settings
 from changeover.core.setup import answer, named_of, next_question, take, target_of
 from changeover.core.setup_offers import offers
 from changeover.core.setup_questions import Answers, Ask
-from tests.core.catalogs import catalog
 
 
 def test_a_dotenv_is_read_as_it_is_meant_and_nothing_in_it_is_expanded(tmp_path: Path) -> None:
@@ -67,9 +65,11 @@ def test_a_dotenv_and_a_password_file_are_offered_and_their_passwords_are_not_sh
     ("files", "tool"),
     [
         (("migrations/0001_a.sql", "migrations/0002_b.sql"), "numbered files"),
-        (("db/migrations/20240101_x.up.sql", "db/migrations/20240101_x.down.sql"), "golang-migrate"),
+        (("db/migrations/20240101_x.up.sql", "db/migrations/20240101_x.down.sql"), "golang-migrate or sqlx"),
         (("src/main/resources/db/migration/V1__a.sql",), "Flyway"),
-        (("prisma/migrations/20240101_init/migration.sql",), "Prisma"),
+        (("prisma/migrations/20240101_init/migration.sql",), "Prisma Migrate"),
+        (("db/migrations/20240101000000_a.sql:-- migrate:up",), "dbmate"),
+        (("alembic.ini", "alembic/versions/a_b.py:down_revision = None"), "Alembic"),
         (("deploy/users.sql", "sqitch.plan"), "Sqitch"),
     ],
 )
@@ -77,8 +77,9 @@ def test_folders_of_migrations_are_found_with_the_tool_that_they_look_like(
     tmp_path: Path, files: tuple[str, ...], tool: str
 ) -> None:
     for name in files:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("SELECT 1;")
+        file, _, text = name.partition(":")
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text or "SELECT 1;")
     (found,) = found_folders.find(tmp_path)
     assert found.format == tool
 
@@ -128,17 +129,3 @@ def test_an_offer_keeps_the_questions_about_what_kind_of_database_it_is(tmp_path
     question = next_question(take(Answers(), offer), settings=Settings())
     assert question is not None
     assert question.ask is Ask.MIGRATIONS
-
-
-def test_history_tables_of_other_tools_are_known_by_their_names_and_columns() -> None:
-    found = marks(
-        catalog(
-            "CREATE TABLE schema_migrations (version bigint, dirty boolean);"
-            "CREATE TABLE flyway_schema_history (installed_rank integer);"
-            "CREATE TABLE people (id integer);"
-        )
-    )
-    assert found == (
-        Mark(tool="Flyway", table="public.flyway_schema_history"),
-        Mark(tool="golang-migrate", table="public.schema_migrations"),
-    )

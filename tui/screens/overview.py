@@ -12,14 +12,13 @@ from textual.widget import Widget
 
 from ...core.errors import Fault
 from ...core.events import ServerFacts
-from ...core.other_tools import marks
 from ...core.session_log import SessionSummary
 from ...core.status import PENDING_STATES, MigrationStatus, State
 from ...core.survey import Survey
 from ..format import count
 from ..keys import bindings
 from ..widgets.banner import Standing
-from ..widgets.facts import marks_words, server_words, sources_words
+from ..widgets.facts import server_words, sources_words
 from ..widgets.migrations import Migrations
 from ..widgets.paper import Paper
 from ..widgets.sessions_table import SessionsTable
@@ -71,11 +70,7 @@ class OverviewScreen(Stage[None]):
         fault.display = False
         fault.write(NOTHING, layout=True)
         self.query_one("#facts", Paper).write(
-            stacked(
-                server_words(survey.server),
-                sources_words(survey.folder, survey.history),
-                marks_words(marks(survey.catalog)),
-            ),
+            stacked(server_words(survey.server), sources_words(survey.folder, survey.history)),
             layout=True,
         )
         self.query_one("#pending", Paper).write(pending_words(survey.statuses, survey))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from textual.content import Content
 
 from ...core.events import ServerFacts
 from ...core.formats import BY_NAME, NATIVE
 from ...core.history import History
 from ...core.migration import Folder
-from ...core.other_tools import Mark
 from ..format import count
 from ..words import joined, stacked, words
 
@@ -50,11 +47,3 @@ def sources_words(folder: Folder, history: History) -> Content:
             for it in history.others[:2]
         ),
     )
-
-
-def marks_words(found: Sequence[Mark]) -> Content | None:
-    """Return which other tools have left a history table here, None where none has."""
-    if not found:
-        return None
-    said = ", ".join(f"{mark.tool} ({mark.table})" for mark in found)
-    return joined(words(" others    ", "dim"), words(f"history tables of {said}", "warn"))
