@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from . import schema_state, shadow_needs
 from .connect import Connection
-from .errors import ConnectionLost, SandboxError
+from .errors import ConnectionLost, SandboxError, ServerError
 from .events import Emit, RehearsalStep, Rehearsed
 from .lent_shadow import lent
 from .measure import Meter
@@ -114,6 +114,7 @@ async def _on(made: Shadow, survey: Survey, needs: ShadowNeeds, *, text: str, sc
     observer = await made.look(made.database)
     before = await schema_state.read(observer, without=schema)
     clock.lap("difference")
+    await _with_history(made, plan, [made.database, *([_COPY] if work.wants_apart else [])])
     async with _meter(work, made.database) as meter:
         work.lacking |= _left_out(survey, meter)
         together = await Together(work=work, meter=meter).all()
@@ -137,6 +138,27 @@ async def _on(made: Shadow, survey: Survey, needs: ShadowNeeds, *, text: str, sc
     )
     clock.emit(_told(plan, rehearsal))
     return rehearsal
+
+
+async def _with_history(made: Shadow, plan: Plan, databases: Sequence[str]) -> None:
+    """Make another tool's history where the target has none yet: a run makes it before its first migration.
+
+    It is among the changes, then, and a migration may name it.
+    """
+    history = plan.history
+    if history.place is None or history.exists:
+        return
+    for database in databases:
+        connection = await made.connect(database)
+        try:
+            await connection.execute(history.creation)
+        except ConnectionLost as error:
+            raise SandboxError(f"The shadow ended while the history was made: {error.summary}") from error
+        except ServerError as error:
+            made.remarks.append(f"The history {history.table} could not be made on the shadow: {error.summary}")
+            return
+        finally:
+            await connection.close()
 
 
 def _estimates(survey: Survey, plan: Plan, made: Shadow, needs: ShadowNeeds) -> Estimates:

@@ -142,10 +142,7 @@ class Runner:
             survey = await look(connection, settings, action=request.action, connect=connect)
             self._journal.hide(*secrets_of(settings, survey.folder))
             before = await postchecks.read(connection)
-            comparing = None
-            if survey.history.exists or survey.history.place is None:
-                # another tool's table that is not there yet would be a change that no rehearsal has
-                comparing = await rehearsed.begin(connection, survey.plan, settings.schema)
+            comparing = await rehearsed.begin(connection, survey.plan, settings.schema)
             await connection.close()
             if request.wait and survey.plan.ready and not survey.plan.migrations:
                 # whoever we waited for has done it all

@@ -255,6 +255,10 @@ def _migrations(values: Mapping[str, Any], sources: dict[str, str], start: Path,
         if (folder / "migrations").is_dir():
             sources["migrations"] = "default"
             return folder.absolute() / "migrations"
+        if (folder / "sqitch.plan").is_file():
+            # a project of Sqitch is its plan, with the scripts in folders beside it
+            sources["migrations"] = "default"
+            return folder.absolute()
     return None
 
 

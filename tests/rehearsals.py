@@ -75,6 +75,13 @@ async def rehearse_on(
     for name, sql in migrations.items():
         (folder / f"{name}.sql").write_text(sql, encoding="utf-8")
     settings = Settings(migrations=folder, allowed_hazards=dict(allowed or {}))
+    return await rehearse_by(target, settings, into=into, read_only=read_only)
+
+
+async def rehearse_by(
+    target: Target, settings: Settings, *, into: Target | None = None, read_only: bool = False
+) -> Rehearsed:
+    """Look at the target with these settings and rehearse what is there."""
     events: list[Event] = []
     connector = Connector(target, Retry(retries=0), emit=events.append, read_only=read_only)
     try:

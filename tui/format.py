@@ -46,6 +46,11 @@ _MANY_LINES: Final = {**_SIGNS, 0x0A: "\n", 0x09: "    "}
 _SURROGATES: Final = {code: _sign(code) for code in range(0xD800, 0xE000)}
 
 
+def numbered(version: str) -> str:
+    """Return a version as people read it: an identity of 40 hexadecimal digits by its first ten."""
+    return version[:10] if len(version) == 40 and set(version) <= set("0123456789abcdef") else version
+
+
 def visible(text: str, *, lines: bool = False) -> str:
     """Return `text` with everything that could act on a terminal, or hide in it, turned into a visible sign.
 

@@ -62,7 +62,7 @@ from ..core.events import (
 )
 from ..core.view import Stamped
 from .aftermath import aftermath_lines
-from .format import age, bounded, count, countdown, duration, stalled, visible
+from .format import age, bounded, count, countdown, duration, numbered, stalled, visible
 from .rehearsal_words import rehearsal_lines
 
 # Foreign text is cut to these many characters; a line must stay one that a log can hold.
@@ -248,14 +248,14 @@ def _of_verbs(event: RunKeyAwaited | Verified) -> str:
             left = duration(max(event.limit - event.waited, 0.0))
             return f"waiting for the run key, at most {left} more: {visible(event.holder)}"
         case Verified(fault=None):
-            return f"{visible(event.version)} verify ok in {duration(event.elapsed)}"
+            return f"{visible(numbered(event.version))} verify ok in {duration(event.elapsed)}"
         case Verified():
             found = fault_words(event.fault) if event.fault else ""
-            return f"{visible(event.version)} verify FAILED after {duration(event.elapsed)}: {found}"
+            return f"{visible(numbered(event.version))} verify FAILED after {duration(event.elapsed)}: {found}"
 
 
 def _of_migration(event: MigrationStarted | MigrationCommitting | MigrationApplied | MigrationRolledBack) -> str:
-    version = visible(event.version)
+    version = visible(numbered(event.version))
     match event:
         case MigrationStarted():
             entry, _ = _ENTRIES.get(event.entry, ("", ""))
@@ -281,7 +281,7 @@ def _stalled(seen: Stalled) -> str:
 
 
 def _of_end(event: MigrationEnded | Settled) -> str:
-    version = visible(event.version)
+    version = visible(numbered(event.version))
     match event:
         case MigrationEnded():
             words = f": {fault_words(event.fault)}" if event.fault else ""
@@ -316,8 +316,8 @@ def _of_statement(
 
 def _where(event: StatementStarted | StatementFinished | StatementFailed | NoticeRaised, step: Step | None) -> str:
     if step is None:
-        return f"{visible(event.version)} #{event.number}"
-    return f"{visible(event.version)} {step.index}/{step.total}"
+        return f"{visible(numbered(event.version))} #{event.number}"
+    return f"{visible(numbered(event.version))} {step.index}/{step.total}"
 
 
 def _more(event: StatementStarted | StatementFinished) -> str:
@@ -330,7 +330,7 @@ def _of_watch(event: LocksSeen | ProgressSeen | BlockerEndAsked | BlockerEndAnsw
         case LocksSeen():
             return _of_locks(event)
         case ProgressSeen():
-            return visible(f"{event.version} {progress_words(event)}")
+            return visible(f"{numbered(event.version)} {progress_words(event)}")
         case BlockerEndAsked(blocker=blocker):
             whom = backend_words(blocker) if blocker else f"pid {event.pid}"
             ran = f", which runs: {bounded(' '.join(blocker.query.split()), _SQL)}" if blocker and blocker.query else ""
@@ -359,7 +359,7 @@ def _of_locks(event: LocksSeen) -> str | None:
         parts.append(f"{count(event.behind, 'connection')} waiting behind it")
     if any(not backend.visible for backend in event.blockers):
         parts.append("what they do is hidden from this role: GRANT pg_monitor to it")
-    return f"{visible(event.version)} {', '.join(parts)}" if parts else None
+    return f"{visible(numbered(event.version))} {', '.join(parts)}" if parts else None
 
 
 def backend_words(backend: Backend) -> str:

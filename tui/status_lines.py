@@ -9,7 +9,7 @@ from ..core.history import History
 from ..core.survey import Glance, Survey
 from ..core.target import Target
 from .columns import table
-from .format import count, duration, visible
+from .format import count, duration, numbered, visible
 from .lines import server_words
 
 
@@ -42,7 +42,7 @@ def status_lines(found: Survey | Glance) -> list[str]:
     ]
     rows = [
         (
-            one.version,
+            numbered(one.version),
             one.name,
             one.state.value.replace("_", " "),
             f"{one.applied_at.astimezone(UTC):%Y-%m-%d %H:%M}Z" if one.applied_at else "",

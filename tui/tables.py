@@ -20,7 +20,7 @@ from .allowed import allowed_lines
 from .claims import claims_line
 from .columns import table
 from .exposure_words import exposure_lines
-from .format import bounded, count, duration, stalled, visible
+from .format import bounded, count, duration, numbered, stalled, visible
 from .hazard_lines import hazard_lines, hazard_table
 from .lines import backend_words, fault_lines, result_words, server_words
 from .rehearsal_words import compared_words, difference_lines, remark_lines, standing_words, unknown_lines
@@ -111,7 +111,7 @@ def _migration_lines(planned: PlannedMigration, *, sql: bool) -> Iterator[str]:
 
 
 def _title(migration: Migration) -> str:
-    return visible(f"{migration.version} {migration.name} ({migration.file})")
+    return visible(f"{numbered(migration.version)} {migration.name} ({migration.file})")
 
 
 _ENTRIES: Final = {
@@ -163,7 +163,10 @@ def receipt_lines(view: RunView) -> list[str]:
         lines += ["", *fault_lines(view.fault)]
     waits = [one for one in view.migrations if one.stalled.sessions]
     lines += [""] * bool(waits)
-    lines += [visible(f"{one.brief.version}: {stalled(one.stalled.sessions, one.stalled.longest)}.") for one in waits]
+    lines += [
+        visible(f"{numbered(one.brief.version)}: {stalled(one.stalled.sessions, one.stalled.longest)}.")
+        for one in waits
+    ]
     if view.left_behind:
         lines += ["", "Left behind:", *(f"  {visible(what)}" for what in view.left_behind)]
     if view.post_checks is not None:
@@ -181,7 +184,7 @@ def _receipt_row(one: MigrationView) -> tuple[str, ...]:
     outcome = result_words(one.result) if one.result else "not run"
     took = duration(one.elapsed) if one.result else ""
     deferred = ", ".join(f"statement {number}" for number in one.deferred)
-    return (one.brief.version, one.brief.name, outcome, took, str(one.attempt), done, deferred)
+    return (numbered(one.brief.version), one.brief.name, outcome, took, str(one.attempt), done, deferred)
 
 
 def sessions_lines(sessions: Sequence[SessionSummary]) -> list[str]:

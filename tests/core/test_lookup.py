@@ -48,8 +48,17 @@ def test_a_change_that_was_reworked_is_told_by_a_tag(tmp_path: Path) -> None:
     plan = f"%project=shop\n\na {when}\nb {when}\n@v1 {when}\na {when}\n@v2 {when}\n"
     files = {"sqitch.plan": plan, "deploy/a.sql": "", "deploy/a@v1.sql": "", "deploy/b.sql": ""}
     folder = read_any(lay(tmp_path, dict(files)))
-    typed = ("a@v1", "@v1", "b", "a@HEAD", "a@v2", "@v2", folder.migrations[0].version)
-    assert [index_of(folder, word) for word in typed] == [0, 1, 1, 2, 2, 2, 0]
+    typed = (
+        "a@v1",
+        "@v1",
+        "b",
+        "a@HEAD",
+        "a@v2",
+        "@v2",
+        folder.migrations[0].version,
+        folder.migrations[2].version[:7],
+    )
+    assert [index_of(folder, word) for word in typed] == [0, 1, 1, 2, 2, 2, 0, 2]
     with pytest.raises(UsageError) as caught:
         index_of(folder, "a")
     assert "a@v1, a@HEAD" in caught.value.advice

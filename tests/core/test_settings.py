@@ -58,6 +58,11 @@ def test_a_folder_called_migrations_is_found_without_a_word(tmp_path: Path) -> N
     assert (settings.migrations, settings.sources["migrations"]) == (tmp_path / "migrations", "default")
 
 
+def test_a_project_of_sqitch_is_where_its_plan_is(tmp_path: Path) -> None:
+    (tmp_path / "sqitch.plan").write_text("%project=p\n")
+    assert loaded(tmp_path).migrations == tmp_path
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [

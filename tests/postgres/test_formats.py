@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from hashlib import sha256, sha384
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from changeover.core.watch import Watch
 from tests.faults.proxy import Way, once, proxied
 from tests.foreign import SAMPLES, A, B, C, java_checksum, shop_of
 from tests.runs import project
-from tests.servers import psql
+from tests.servers import Servers, binaries_here, psql
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -85,6 +86,17 @@ def schema_of(target: Target) -> str:
     ).stdout
     # a random word of the dump, in 18
     return "\n".join(line for line in dumped.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
+
+
+@pytest.mark.parametrize("name", ["goose", "prisma", "flyway", "sqitch"])
+@pytest.mark.parametrize("major", [major for major in binaries_here() if major != 18])
+async def test_an_older_server_gets_the_same_rows(servers: Servers, tmp_path: Path, major: int, name: str) -> None:
+    sample = SAMPLES[name]
+    with servers.of(major).new_database() as target:
+        shop = shop_of(target, tmp_path / "migrations", name)
+        assert (await shop.apply()).end.exit_code == 0
+        assert psql(target, sample.query) == sample.rows
+        assert (await shop.look()).plan.migrations == ()
 
 
 @pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample.reverted is not None])
@@ -256,6 +268,59 @@ async def test_what_stops_half_way_is_dirty_for_the_tool_and_is_settled_by_repai
     settled = await shop.apply(action=settle("3", Choice.NOT_APPLIED))
     assert (settled.end.result, settled.end.exit_code) == (Result.REPAIRED, 0)
     assert psql(database, "SELECT version, dirty FROM schema_migrations") == "2|f"
+
+
+BROKEN = f"{C}CREATE UNIQUE INDEX CONCURRENTLY one ON shop ((1));\n"
+STOPPED = {
+    "prisma": (
+        "20240103000000_index/migration.sql",
+        BROKEN,
+        "SELECT checksum, finished_at IS NULL, logs LIKE '%(23505)%', rolled_back_at IS NULL, applied_steps_count "  # noqa: ISC004
+        "FROM _prisma_migrations WHERE migration_name = '20240103000000_index'",
+        f"{sha256(BROKEN.encode()).hexdigest()}|t|t|t|0",
+    ),
+    "flyway": (
+        "V2__index.sql",
+        BROKEN,
+        f"{FLYWAY_ROWS} OFFSET 2",
+        f"3|2|index|SQL|V2__index.sql|{java_checksum(BROKEN)}|postgres|f",
+    ),
+    "sqlx": (
+        "3_index.up.sql",
+        f"-- no-transaction\n{BROKEN}",
+        "SELECT version, description, success, checksum, execution_time FROM _sqlx_migrations ORDER BY 1 OFFSET 2",
+        f"3|index|f|\\x{sha384(f'-- no-transaction{chr(10)}{BROKEN}'.encode()).hexdigest()}|-1",
+    ),
+    "golang-migrate": ("000003_index.up.sql", BROKEN, "SELECT version, dirty FROM schema_migrations", "3|t"),
+}
+
+
+@pytest.mark.parametrize("name", STOPPED)
+async def test_what_stops_outside_a_transaction_leaves_the_row_that_the_tool_leaves(
+    database: Target, tmp_path: Path, name: str
+) -> None:
+    file, text, query, row = STOPPED[name]
+    shop = shop_of(database, tmp_path / "migrations", name)
+    (shop.folder / file).write_text(text)
+    second = (await shop.look()).folder.migrations[1].version
+    assert (await shop.apply(action=Action(to=second))).end.exit_code == 0
+    psql(database, "INSERT INTO shop VALUES (1), (2)")
+    done = await shop.apply()
+    assert (done.end.result, done.end.exit_code) == (Result.PARTIAL, 8)
+    assert psql(database, query) == row
+
+
+async def test_what_fails_in_a_transaction_is_an_event_of_sqitch_and_nothing_else(
+    database: Target, tmp_path: Path
+) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "sqitch")
+    (shop.folder / "deploy/name.sql").write_text(f"{B}SELECT 1 / 0;\n")
+    done = await shop.apply()
+    assert (done.end.result, done.end.exit_code) == (Result.ROLLED_BACK, 6)
+    assert psql(database, "SELECT event, change, note FROM sqitch.events ORDER BY committed_at") == (
+        "deploy|shop|Adds shop.\nfail|name|Adds name."
+    )
+    assert psql(database, "SELECT change FROM sqitch.changes") == "shop"
 
 
 FAILED = {

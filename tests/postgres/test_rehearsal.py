@@ -13,14 +13,16 @@ import pytest
 from changeover.core import kept_rehearsals, postmaster
 from changeover.core.directories import data_root
 from changeover.core.errors import ConnectError, UsageError
-from changeover.core.events import RehearsalStep, Rehearsed
+from changeover.core.events import RehearsalCompared, RehearsalStep, Rehearsed
 from changeover.core.hazards.allowances import OVERRIDE
 from changeover.core.locks import LockMode
+from changeover.core.rehearsal import failure_of
 from changeover.core.schema_difference import words
 from changeover.core.shadow import shadow
 from changeover.core.target import Target
+from tests.foreign import shop_of
 from tests.poolers import needs_pgbouncer, pooled
-from tests.rehearsals import NEEDS, rehearse_on
+from tests.rehearsals import NEEDS, rehearse_by, rehearse_on
 from tests.servers import Server
 
 SCHEMA = """
@@ -315,3 +317,21 @@ async def test_what_a_killed_rehearsal_left_is_ended_and_removed_by_the_next() -
     async with shadow(NEEDS):
         assert not postmaster.is_postgres_of(server, folder / "data")
         assert not folder.exists()
+
+
+async def test_a_first_run_in_another_tools_history_is_compared_with_its_rehearsal(
+    database: Target, tmp_path: Path
+) -> None:
+    """A run makes the tool's table first: it is on the shadow as well, and a migration may name it there."""
+    shop = shop_of(database, tmp_path / "m", "goose")
+    (shop.folder / "00001_shop.sql").write_text(
+        "-- +goose Up\nGRANT SELECT ON goose_db_version TO PUBLIC;\nCREATE TABLE shop (id int PRIMARY KEY);\n"
+    )
+    rehearsed = await rehearse_by(database, shop.settings)
+    plan = rehearsed.survey.plan
+    assert plan.rehearsal is not None
+    assert failure_of(plan, plan.rehearsal) is None
+    done = await shop.apply()
+    (told,) = done.of(RehearsalCompared)
+    assert (told.missing, told.unexpected, told.fault) == ((), (), None)
+    assert any("goose_db_version" in change.object for change in told.changes)

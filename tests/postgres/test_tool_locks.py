@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,18 +23,20 @@ from tests.servers import connect, psql
 
 
 async def test_of_ten_runners_on_a_tool_s_history_one_applies(database: Target, tmp_path: Path) -> None:
-    psql(database, "CREATE TABLE effect (n int)")
+    psql(database, "CREATE TABLE effect (n int); CREATE TABLE gate ()")
     folder = tmp_path / "migrations"
     folder.mkdir()
-    (folder / "1_x.sql").write_text(
-        "-- migrate:up\nINSERT INTO effect VALUES (1);\nSELECT pg_sleep(8);\n-- migrate:down\n"
-    )
+    (folder / "1_x.sql").write_text(f"-- migrate:up\nINSERT INTO effect VALUES (1);\n{UNTIL_OPEN};\n-- migrate:down\n")
     shop = project(database, folder)
     shop.settings = replace(shop.settings, format="dbmate", allowed_hazards={"all": "--allow"})
     digest = (await shop.look()).plan.digest
-    runs = await asyncio.gather(*(shop.start(digest=digest) for _ in range(5)))
-    ends = [(await follow(run)).end for run in runs]
-    assert sorted(int(end.exit_code) for end in ends) == [0] + [9] * 4
+    runs = await asyncio.gather(*(shop.start(digest=digest) for _ in range(10)))
+    ends = [asyncio.create_task(follow(run)) for run in runs]
+    # nine find the key taken; only then may the one go on
+    for first in itertools.islice(asyncio.as_completed(ends), 9):
+        assert (await first).end.exit_code == 9
+    psql(database, "INSERT INTO gate DEFAULT VALUES")
+    assert sorted([int((await end).end.exit_code) for end in ends]) == [0] + [9] * 9
     assert psql(database, "SELECT count(*) FROM effect") == "1"
 
 

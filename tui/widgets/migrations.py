@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...core.status import MigrationStatus
-from ..format import duration
+from ..format import duration, numbered
 from ..words import STATE, Cell, cell
 from .table import Column, Table, TableRow
 
@@ -39,7 +39,7 @@ def status_row(status: MigrationStatus) -> TableRow:
     applied = f"{status.applied_at:%Y-%m-%d %H:%M}" if status.applied_at else ""
     took = "" if status.duration_ms is None else duration(status.duration_ms / 1000)
     return (
-        cell(status.version, "head"),
+        cell(numbered(status.version), "head"),
         cell(status.name),
         Cell(word, tone),
         Cell(applied, "dim"),

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from ...core.events import StatementState
 from ...core.view import ROW, MigrationView, Progress, RunView
-from ..format import count, duration
+from ..format import count, duration, numbered
 from ..statement_line import statement_line
 from ..words import RESULT, STATEMENT, Cell, cell, fit
 from .table import Column, Table, TableRow
@@ -96,7 +96,7 @@ def _columns(view: RunView) -> tuple[Column, ...]:
     """Return the columns, as wide as the numbers of this plan are; all of its statements are gone through, once."""
     briefs = [it.brief for it in view.migrations]
     last = max((statement.line for brief in briefs for statement in brief.statements), default=0)
-    places = [f"line {last}", *(brief.version for brief in briefs)]
+    places = [f"line {last}", *(numbered(brief.version) for brief in briefs)]
     sizes = [_AMOUNT, *(count(len(brief.statements), "statement") for brief in briefs)]
     return (
         Column(title="", width=13),
@@ -132,9 +132,14 @@ def migration_row(view: MigrationView, *, current: bool) -> TableRow:
     said = count(total, "statement")
     if view.result is not None:
         word, tone = RESULT[view.result]
-        return (Cell(word, tone), cell(view.brief.version, "head"), cell(name), Cell(duration(view.elapsed), "dim"))
+        return (
+            Cell(word, tone),
+            cell(numbered(view.brief.version), "head"),
+            cell(name),
+            Cell(duration(view.elapsed), "dim"),
+        )
     if not current:
-        return (Cell("○ to do", "dim"), cell(view.brief.version, "dim"), cell(name, "dim"), Cell(said, "dim"))
+        return (Cell("○ to do", "dim"), cell(numbered(view.brief.version), "dim"), cell(name, "dim"), Cell(said, "dim"))
     if view.retry_at is not None:
         word, tone = "• waiting", "warn"
     elif view.committing:
@@ -142,7 +147,7 @@ def migration_row(view: MigrationView, *, current: bool) -> TableRow:
     else:
         word, tone = "► running", "live"
     attempt = f"try {view.attempt}/{view.of}" if view.attempt > 1 else f"{view.finished} of {total}"
-    return (Cell(word, tone), cell(view.brief.version, "head"), cell(name), Cell(attempt, "head"))
+    return (Cell(word, tone), cell(numbered(view.brief.version), "head"), cell(name), Cell(attempt, "head"))
 
 
 def statement_row(view: MigrationView, index: int, *, now: float | None, room: int) -> TableRow:
