@@ -11,7 +11,8 @@ class Notion(StrEnum):
     """Something that a format may have or lack; the words are those that a person reads.
 
     OUT_OF_ORDER: the tool itself applies what is older than the newest that is applied. CHECKSUMS: its history keeps
-    one of each file. REPAIR: its history can say that a migration failed half-way.
+    one of each file. REPAIR: its history can say that a migration failed half-way. REALIGN: its repair takes an edited
+    file for what was applied.
     """
 
     APPLY = "apply"
@@ -19,6 +20,7 @@ class Notion(StrEnum):
     VERIFY = "verify"
     BASELINE = "baseline"
     REPAIR = "repair"
+    REALIGN = "repair of an edited file"
     NEW = "new"
     CHECKSUMS = "checksums"
     REPEATABLE = "repeatable migrations"
@@ -70,7 +72,7 @@ PRISMA: Final = _format(
 )  # fmt: skip
 FLYWAY: Final = _format(
     "flyway", "V1__name.sql, R__name.sql, U1__name.sql, B1__name.sql",
-    *_APPLIED, _N.REVERT, _N.REPAIR, _N.CHECKSUMS, _N.REPEATABLE, title="Flyway",
+    *_APPLIED, _N.REVERT, _N.REPAIR, _N.REALIGN, _N.CHECKSUMS, _N.REPEATABLE, title="Flyway",
 )  # fmt: skip
 TERN: Final = _format("tern", "001_name.sql", *_APPLIED, _N.REVERT)
 NODE_PG_MIGRATE: Final = _format("node-pg-migrate", "1600000000000_name.sql or .js", *_APPLIED, _N.REVERT)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from . import refusals
+from . import formats, refusals
 from .actions import Action, Choice, Settlement, Verb
 from .catalog import Catalog
 from .effects import effects_of
@@ -266,11 +266,18 @@ def _repair(scene: Scene) -> Items:
             item = _dropping(scene, migration, attempt, settlement)
             items += [item] if item else []
             faults += [] if item else [refusals.nothing_invalid(migration)]
+        elif state is State.CHANGED and settlement.choice is Choice.APPLIED and _realigns(scene):
+            item = _marked(migration, "repair", Record.APPLIED, scene.catalog, "the file counts as what was applied")
+            items.append(replace(item, reason=settlement.reason or "the file was edited after it was applied"))
         elif attempt is None or state not in {State.PARTIAL, State.IN_DOUBT}:
             faults.append(refusals.nothing_open(migration, str(state) if state else "unknown"))
         else:
             items.append(_settled(scene, migration, attempt, settlement))
     return items, faults
+
+
+def _realigns(scene: Scene) -> bool:
+    return formats.BY_NAME[scene.folder.format].has(formats.Notion.REALIGN)
 
 
 def _settled(scene: Scene, migration: Migration, attempt: AttemptRecord, settlement: Settlement) -> Item:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from . import formats
 from .actions import Choice
 from .catalog import Catalog
 from .history import AttemptRecord, History
@@ -53,13 +54,13 @@ class Case:
     @property
     def is_open(self) -> bool:
         """Whether it keeps other migrations from running; a rolled back attempt does not."""
-        return self.status.state in {State.PARTIAL, State.IN_DOUBT}
+        return self.status.state in {State.PARTIAL, State.IN_DOUBT, State.CHANGED}
 
 
 def cases_of(
     *, folder: Folder, history: History, catalog: Catalog, states: tuple[MigrationStatus, ...]
 ) -> tuple[Case, ...]:
-    """Return what failed, stopped half-way or is in doubt, in the folder's order."""
+    """Return what failed, stopped half-way, is in doubt, or was edited and can be settled, in the folder's order."""
     by_version = {migration.version: migration for migration in folder.migrations}
     attempts = {attempt.version: attempt for attempt in history.attempts}
     in_force = {row.version for row in history.applied}
@@ -70,9 +71,24 @@ def cases_of(
             continue
         if status.state in {State.PARTIAL, State.IN_DOUBT} and attempt is not None:
             cases.append(_half(migration, attempt, status, catalog, undoing=status.version in in_force))
+        elif status.state is State.CHANGED and formats.BY_NAME[folder.format].has(formats.Notion.REALIGN):
+            cases.append(_edited(migration, status, formats.BY_NAME[folder.format].title))
         elif status.state in PENDING_STATES:
             cases += _pending(migration, status, catalog)
     return tuple(cases)
+
+
+def _edited(migration: Migration, status: MigrationStatus, title: str) -> Case:
+    return Case(
+        status=status,
+        file=migration.file,
+        undoing=False,
+        steps=(),
+        invalid=(),
+        remedies=(Remedy.APPLIED,),
+        safe=None,
+        why=f"the file was edited after it was applied; {title} would take it for what was applied",
+    )
 
 
 def _pending(migration: Migration, status: MigrationStatus, catalog: Catalog) -> list[Case]:

@@ -210,17 +210,23 @@ def _diesel() -> Sample:
     )
 
 
-def _atlas() -> Sample:
-    texts = {"1_shop.sql": A, "2_name.sql": B, "3_index.sql": f"-- atlas:txmode none\n\n{C}"}
+def atlas_sum(texts: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return the text of atlas.sum, and the running hash of each file."""
     running, sums = sha256(), dict[str, str]()
     for file, text in texts.items():
         running.update(file.encode() + text.encode())
         sums[file] = b64encode(running.digest()).decode()
     total = sha256("".join(f"{file}{made}" for file, made in sums.items()).encode())
     lines = [f"h1:{b64encode(total.digest()).decode()}", *(f"{file} h1:{made}" for file, made in sums.items())]
+    return "\n".join(lines) + "\n", sums
+
+
+def _atlas() -> Sample:
+    texts = {"1_shop.sql": A, "2_name.sql": B, "3_index.sql": f"-- atlas:txmode none\n\n{C}"}
+    whole, sums = atlas_sum(texts)
     said = zip("123", ("shop", "name", "index"), sums.values(), strict=True)
     return Sample(
-        files={**texts, "atlas.sum": "\n".join(lines) + "\n"},
+        files={**texts, "atlas.sum": whole},
         table="atlas_schema_revisions.atlas_schema_revisions",
         query="SELECT version, description, type, applied, total, error, hash, partial_hashes, operator_version "
         "FROM atlas_schema_revisions.atlas_schema_revisions ORDER BY version",

@@ -24,8 +24,9 @@ _COLUMNS: Final = (
     '"installed_rank", "version", "description", "type", "script", "checksum", "installed_by", "execution_time", '
     '"success"'
 )
-# Rows that say nothing of one migration.
-_MARKERS: Final = frozenset({"SCHEMA", "DELETE"})
+# Rows that put no migration in force; what was deleted by the tool's `repair` counts as if it had never been.
+_DELETED: Final = "DELETE"
+_MARKERS: Final = frozenset({"SCHEMA", _DELETED})
 _BASELINES: Final = frozenset({"BASELINE", "INIT"})
 # What the tool has for description and script of a baseline.
 _BASELINE_NAME: Final = "<< Flyway Baseline >>"
@@ -87,10 +88,11 @@ class Flyway(Dialect):
         for row in rows:
             if row["type"] in _BASELINES:
                 baseline = row
-            elif row["type"] not in _MARKERS:
+            elif row["type"] == _DELETED or row["type"] not in _MARKERS:
                 key = _key(row["version"] or repeatable_key(row["description"]))
                 newest.pop(key, None)
-                newest[key] = row
+                if row["type"] != _DELETED:
+                    newest[key] = row
         applied: list[AppliedMigration] = []
         attempts: list[AttemptRecord] = []
         if baseline is not None:
@@ -118,6 +120,8 @@ class Flyway(Dialect):
         facts = _facts(deed.migration)
         if deed.entry == "baseline" and facts.type == "SQL" and facts.version and _is_without_migrations(at.rows):
             return _baseline(at, facts.version)
+        if deed.entry == "repair" and (old := _in_force(at.rows, deed.migration.version)):
+            return _realigned(at, deed, old)
         change = _insert(
             at, deed, facts.type, script=facts.script, checksum=deed.migration.recorded_checksum, seconds=seconds
         )
@@ -275,6 +279,27 @@ def _baseline(at: Standing, version: str) -> Change:
     kinds = ", ".join(map(literal, sorted(_BASELINES)))
     before = f'DELETE FROM {at.place.sql} WHERE "type"::pg_catalog.text IN ({kinds}); '
     return Change(sql=f"{before if len(others) < len(at.rows) else ''}{insert}", rows=(*others, row))
+
+
+def _in_force(rows: Sequence[Row], version: str) -> Row | None:
+    """Return the newest row of a version, where that puts it in force."""
+    mine = [it for it in rows if _key(it["version"] or repeatable_key(it["description"])) == _key(version)]
+    newest = mine[-1] if mine else None
+    if newest is None or newest["success"] != "true" or newest["type"] in _MARKERS | _BASELINES:
+        return None
+    return None if newest["type"].startswith("UNDO") else newest
+
+
+def _realigned(at: Standing, deed: Deed, old: Row) -> Change:
+    """Return what the tool's `repair` makes of a row whose file was edited."""
+    facts, checksum = _facts(deed.migration), deed.migration.recorded_checksum
+    new = {**old, "description": facts.description, "type": facts.type, "checksum": checksum}
+    mine = f'"installed_rank" OPERATOR(pg_catalog.=) {number(old["installed_rank"])}'
+    return Change(
+        sql=f'UPDATE {at.place.sql} SET "description" = {literal(facts.description)}, "type" = {literal(facts.type)}, '
+        f'"checksum" = {checksum or "NULL"} WHERE {mine}',
+        rows=tuple(new if row is old else row for row in at.rows),
+    )
 
 
 def _without_failed(at: Standing) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
-from hashlib import sha256, sha384
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from changeover.core.actions import Action, Choice, Settlement, Verb
 from changeover.core.errors import UsageError
 from changeover.core.events import Result, Settled
 from changeover.core.postgres_binaries import embedded
+from changeover.core.repair import Remedy, cases_of
 from changeover.core.requests import Assignment, RunRequest
 from changeover.core.runner import Runner
 from changeover.core.session_log import SessionLog
@@ -21,7 +22,7 @@ from changeover.core.target import Target
 from changeover.core.verify import to_verify
 from changeover.core.watch import Watch
 from tests.faults.proxy import Way, once, proxied
-from tests.foreign import SAMPLES, A, B, C, java_checksum, shop_of
+from tests.foreign import SAMPLES, A, B, C, atlas_sum, java_checksum, shop_of
 from tests.runs import project
 from tests.servers import Servers, binaries_here, psql
 
@@ -167,6 +168,28 @@ async def test_flyway_s_baseline_is_its_one_row_and_an_undo_is_a_row_more(databa
     assert psql(database, FLYWAY_ROWS) == f"{begins}\n2|{index}\n3|{undone}\n4|{index}"
 
 
+async def test_repair_takes_an_edited_file_of_flyway_for_what_was_applied(database: Target, tmp_path: Path) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "flyway")
+    assert (await shop.apply()).end.exit_code == 0
+    edited = f"-- edited\n{A}"
+    (shop.folder / "V1__shop.sql").write_text(edited)
+    survey = await shop.look()
+    assert not survey.plan.ready
+    (case,) = cases_of(folder=survey.folder, history=survey.history, catalog=survey.catalog, states=survey.statuses)
+    assert (case.version, case.remedies, case.safe, case.is_open) == ("1", (Remedy.APPLIED,), None, True)
+    done = await shop.apply(action=settle("1", Choice.APPLIED))
+    assert (done.end.result, done.end.exit_code) == (Result.REPAIRED, 0)
+    rows = SAMPLES["flyway"].rows.replace(f"|{java_checksum(A)}|", f"|{java_checksum(edited)}|")
+    assert psql(database, FLYWAY_ROWS) == rows
+    # what the tool's own repair says of a file that is gone: as if it had never been
+    psql(
+        database,
+        "INSERT INTO flyway_schema_history SELECT 9, version, description, 'DELETE', script, checksum, installed_by, "
+        "now(), 0, true FROM flyway_schema_history WHERE version = '2'",
+    )
+    assert [it.state for it in (await shop.look()).statuses] == ["applied", "applied", "pending", "applied"]
+
+
 async def test_a_baseline_of_atlas_is_one_row_and_what_is_marked_later_has_its_own(
     database: Target, tmp_path: Path
 ) -> None:
@@ -285,11 +308,14 @@ STOPPED = {
         f"{FLYWAY_ROWS} OFFSET 2",
         f"3|2|index|SQL|V2__index.sql|{java_checksum(BROKEN)}|postgres|f",
     ),
-    "sqlx": (
-        "3_index.up.sql",
-        f"-- no-transaction\n{BROKEN}",
-        "SELECT version, description, success, checksum, execution_time FROM _sqlx_migrations ORDER BY 1 OFFSET 2",
-        f"3|index|f|\\x{sha384(f'-- no-transaction{chr(10)}{BROKEN}'.encode()).hexdigest()}|-1",
+    # sqlx leaves nothing: it writes its row after the last statement
+    "sqlx": ("3_index.up.sql", f"-- no-transaction\n{BROKEN}", "SELECT max(version) FROM _sqlx_migrations", "2"),
+    "atlas": (
+        "3_index.sql",
+        f"-- atlas:txmode none\n\n{BROKEN}",
+        "SELECT version, type, applied, total, error LIKE '%(23505)%', error_stmt "  # noqa: ISC004
+        "FROM atlas_schema_revisions.atlas_schema_revisions ORDER BY 1 OFFSET 2",
+        "3|2|1|2|t|CREATE UNIQUE INDEX CONCURRENTLY one ON shop ((1))",
     ),
     "golang-migrate": ("000003_index.up.sql", BROKEN, "SELECT version, dirty FROM schema_migrations", "3|t"),
 }
@@ -302,6 +328,9 @@ async def test_what_stops_outside_a_transaction_leaves_the_row_that_the_tool_lea
     file, text, query, row = STOPPED[name]
     shop = shop_of(database, tmp_path / "migrations", name)
     (shop.folder / file).write_text(text)
+    if name == "atlas":
+        texts = {it.name: it.read_text() for it in sorted(shop.folder.glob("*.sql"))}
+        (shop.folder / "atlas.sum").write_text(atlas_sum(texts)[0])
     second = (await shop.look()).folder.migrations[1].version
     assert (await shop.apply(action=Action(to=second))).end.exit_code == 0
     psql(database, "INSERT INTO shop VALUES (1), (2)")
