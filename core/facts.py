@@ -89,6 +89,9 @@ class SqitchFacts:
     requires: tuple[SqitchDependency, ...] = ()
     conflicts: tuple[SqitchDependency, ...] = ()
     tags: tuple[SqitchTag, ...] = ()
+    # who records it, as the tool's configuration has them; None where it is silent
+    committer_name: str | None = None
+    committer_email: str | None = None
 
 
 Facts: TypeAlias = FlywayFacts | SqlxFacts | GraphileFacts | AtlasFacts | SqitchFacts

@@ -100,6 +100,8 @@ class _Files:
                     )
                     for tag in change.tags
                 ),
+                committer_name=self.layout.user,
+                committer_email=self.layout.email,
             ),
         )
 
@@ -171,7 +173,7 @@ def _unset(text: Text, name: str) -> Fault:
 
 
 def _likeness(listing: Listing) -> int:
-    return 3 if any(file.rpartition("/")[2] == sqitch_plan.PLAN for file in listing.files) else 0
+    return 3 if Layout.of(listing.path, listing.files, {}).plan in listing.files else 0
 
 
 READER: Final = Reader(format=formats.SQITCH, likeness=_likeness, read=read, new=new)

@@ -30,13 +30,21 @@ class Layout:
     config: Mapping[str, str]
     # the file of the plan; it may not be there
     plan: str
+    # name and address of the user; None where neither the environment nor a file says them
+    user: str | None
+    email: str | None
 
     @classmethod
     def of(cls, path: Path, names: Collection[str], environ: Mapping[str, str]) -> Layout:
         """Return the layout of the project in `path`, whose files have these names."""
         config = _read(path, names, environ)
         plan = config.get("core.plan_file") or f"{_folder(config.get('core.top_dir', ''))}{PLAN}"
-        return cls(config=config, plan=plan if plan in names else PLAN)
+        return cls(
+            config=config,
+            plan=plan if plan in names else PLAN,
+            user=environ.get("SQITCH_FULLNAME") or config.get("user.name") or None,
+            email=environ.get("SQITCH_EMAIL") or config.get("user.email") or None,
+        )
 
     @property
     def registry(self) -> str | None:

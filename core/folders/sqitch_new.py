@@ -41,7 +41,7 @@ def new(request: Request) -> tuple[str, tuple[NewFile, ...]]:
             f"The change {name} is planned already.",
             advice=f"Give the new one another name, or `sqitch rework {name}` after a tag.",
         )
-    planner, email = _planner(request.path, layout.config, request.environ)
+    planner, email = _planner(request.path, layout, request.environ)
     note = request.title.replace("\\", "\\\\")
     end = "" if not text or text.endswith("\n") else "\n"
     text = f"{text}{end}{name} {request.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {planner} <{email}> # {note}\n"
@@ -57,10 +57,10 @@ def _script(kind: str, change: str) -> str:
     return f"-- {title.format(change)}\n\nBEGIN;\n\n{body}\n\n{end};\n"
 
 
-def _planner(path: Path, config: Mapping[str, str], environ: Mapping[str, str]) -> tuple[str, str]:
+def _planner(path: Path, layout: Layout, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return name and address of who plans: as Sqitch has them, else as git has them for this folder."""
-    name = environ.get("SQITCH_FULLNAME") or config.get("user.name") or _of_git(path, "user.name", environ)
-    email = environ.get("SQITCH_EMAIL") or config.get("user.email") or _of_git(path, "user.email", environ)
+    name = layout.user or _of_git(path, "user.name", environ)
+    email = layout.email or _of_git(path, "user.email", environ)
     missing = next((what for what, said in (("name", name), ("email", email)) if not said), None)
     if missing:
         raise UsageError(

@@ -66,7 +66,7 @@ class Sqitch(Dialect):
         """Return the rows of a deployed change: itself, what it depends on, its tags, and the event."""
         del seconds
         facts, migration, space = _known(deed.migration), deed.migration, identifier(at.place.schema)
-        who, planned = _who(at.by), _planner(facts)
+        who, planned = _who(at.by, facts), _planner(facts)
         note, project = literal(facts.note), literal(facts.project)
         change = (
             f"INSERT INTO {space}.changes (change_id, script_hash, change, project, note, committer_name, "
@@ -139,14 +139,15 @@ def _change(migration: Migration) -> str:
 
 def _project(at: Standing, facts: SqitchFacts) -> str:
     """Return the row of the project, which is there from its first change on."""
-    values = f"{literal(facts.project)}, {_or_null(facts.uri)}, {_who(at.by)}"
+    values = f"{literal(facts.project)}, {_or_null(facts.uri)}, {_who(at.by, facts)}"
     columns = "project, uri, creator_name, creator_email"
     return f"INSERT INTO {identifier(at.place.schema)}.projects ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING"
 
 
-def _who(by: Authorship) -> str:
-    """Return name and address of the committer: of the operator, and where that is."""
-    return f"{literal(by.operator.partition('@')[0])}, {literal(by.operator)}"
+def _who(by: Authorship, facts: SqitchFacts) -> str:
+    """Return name and address of the committer: as the tool knows the user, else the operator, and where that is."""
+    name = facts.committer_name or by.operator.partition("@")[0]
+    return f"{literal(name)}, {literal(facts.committer_email or by.operator)}"
 
 
 def _planner(facts: SqitchFacts) -> str:
@@ -169,7 +170,7 @@ def _event(at: Standing, migration: Migration, what: str) -> str:
             _array(it.dependency for it in facts.requires),
             _array(it.dependency for it in facts.conflicts),
             _array(it.name for it in facts.tags),
-            _who(at.by),
+            _who(at.by, facts),
             _planner(facts),
         ]
     )

@@ -89,6 +89,13 @@ def test_an_unknown_format_is_refused_with_those_that_there_are(tmp_path: Path) 
     assert "flyway" in caught.value.advice
 
 
+def test_a_plan_of_sqitch_further_down_says_nothing(tmp_path: Path) -> None:
+    plan = "%project=p\n\na 2026-01-01T00:00:00Z N <n@example.org>\n"
+    lay(tmp_path, {"0001_a.sql": "SELECT 1;", "old/sqitch.plan": plan})
+    assert detect(tmp_path) == "native"
+    assert detect(tmp_path / "old") == "sqitch"
+
+
 def test_a_folder_of_nothing_has_no_format(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="no migration"):
         detect(lay(tmp_path, {"readme.md": ""}))

@@ -11,6 +11,7 @@ import pytest
 
 from changeover.core.actions import Action, Verb
 from changeover.core.new_migration import new_files, write
+from changeover.core.secret import Secret
 from changeover.core.target import Target
 from tests.foreign import SAMPLES, shop_of
 from tests.peers import tools
@@ -167,7 +168,8 @@ def planned(target: Target, folder: Path) -> Project:
         verify = "-- Verify\nBEGIN;\nSELECT id FROM shop WHERE false;\nROLLBACK;\n"
         (folder / "verify" / f"{name}.sql").write_text(verify)
     tools.run(tools.sqitch(), "tag", "v1", "-n", "First.", cwd=folder, env=WHO)
-    shop.settings = replace(shop.settings, allowed_hazards={"all": "--allow"})
+    said = {name: Secret(value) for name, value in WHO.items()}
+    shop.settings = replace(shop.settings, environ=said, allowed_hazards={"all": "--allow"})
     return shop
 
 
@@ -187,10 +189,12 @@ def by_sqitch(shop: Project, *words: str, codes: tuple[int, ...] = (0,)) -> str:
 
 
 REGISTRY = (
-    "SELECT change_id, script_hash, change, project, note, planned_at, planner_name, planner_email FROM sqitch.changes "
-    "ORDER BY change_id; SELECT tag_id, tag, change_id, note FROM sqitch.tags; SELECT * FROM sqitch.dependencies "
-    "ORDER BY 1; SELECT event, change_id, change, note, requires, conflicts, tags FROM sqitch.events ORDER BY 2; "
-    "SELECT project, uri FROM sqitch.projects; SELECT version FROM sqitch.releases"
+    "SELECT change_id, script_hash, change, project, note, committer_name, committer_email, planned_at, planner_name, "
+    "planner_email FROM sqitch.changes ORDER BY change_id; "
+    "SELECT tag_id, tag, change_id, note, committer_name FROM sqitch.tags; "
+    "SELECT * FROM sqitch.dependencies ORDER BY 1; "
+    "SELECT event, change_id, change, note, requires, conflicts, tags, committer_email FROM sqitch.events ORDER BY 2; "
+    "SELECT project, uri, creator_name FROM sqitch.projects; SELECT version FROM sqitch.releases"
 )
 
 
