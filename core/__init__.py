@@ -65,7 +65,7 @@ The path of the data, one line per module::
       traffic, exposure  who is using what a plan locks, sampled
       status             folder x history -> the state of every migration
       world              the database as it will be at one statement of a plan (scene: what it is asked)
-      relation_state     one relation of it
+      relation_state     one relation of it (removal: what goes with what is dropped)
       precheck           effects x catalog -> rows of the pre-check table, and what becomes of each statement
       hazards/           one rule per named danger, by family; each with its safe SQL and its examples
       hazard_documents   hazards as --json prints them

@@ -5,6 +5,8 @@ See https://www.postgresql.org/docs/18/plpgsql-control-structures.html.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -51,6 +53,7 @@ def read_body(reading: Reading, statement: Statement, *, body: str, offset: int)
         top.extend(action.get("body", []))
         if "exceptions" in action:
             block.unsure("an EXCEPTION clause decides what stays")
+            block.uncertain = True
         block.expressions(function.get("PLpgSQL_function", {}).get("datums", []))
     reading.gather.guard = _whole_guard(top)
     block.statements(top, ())
@@ -110,10 +113,21 @@ class _Block:
     offset: int
     # the line of the outermost loop that is being read; 0 outside of loops
     loop: int = 0
+    # whether what is read runs, or whether its failure counts, only running it tells
+    uncertain: bool = False
 
     def unsure(self, why: str) -> None:
         if not self.reading.gather.unknowable:
             self.reading.gather.unknowable = why
+
+    @contextmanager
+    def doubted(self) -> Iterator[None]:
+        """Read what may not run, or may fail without harm."""
+        outside, self.uncertain = self.uncertain, True
+        try:
+            yield
+        finally:
+            self.uncertain = outside
 
     def statements(self, items: list[_Node], tests: tuple[Test, ...]) -> None:
         for item in items:
@@ -138,7 +152,8 @@ class _Block:
                 self.below(content, tests)
             case "PLpgSQL_stmt_block" if "exceptions" in content:
                 self.unsure("an EXCEPTION clause decides what stays")
-                self.below(content, tests)
+                with self.doubted():
+                    self.below(content, tests)
             case _:
                 self.below(content, tests)
 
@@ -147,20 +162,27 @@ class _Block:
         found = tests_of(condition)
         if found is None:
             self.sql(f"SELECT {condition}", int(content.get("lineno", 1)), tests)
-            self.unsure("a condition decides that only running it evaluates")
-        self.statements(content.get("then_body", []), (*tests, *(found or ())))
+        self.branch(content.get("then_body", []), (*tests, *(found or ())), known=found is not None)
         # the opposite of one test is one test; of several it is none
-        opposite = (replace(found[0], holds=not found[0].holds),) if found and len(found) == 1 else ()
-        if found and len(found) > 1 and (content.get("else_body") or content.get("elsif_list")):
+        known = found is not None and len(found) == 1
+        opposite = (replace(found[0], holds=not found[0].holds),) if found and known else ()
+        if found and not known and (content.get("else_body") or content.get("elsif_list")):
             self.unsure("the ELSE of several conditions")
         for item in content.get("elsif_list", []):
             branch = item.get("PLpgSQL_if_elsif", {})
             more = tests_of(_query(branch.get("cond", {})))
-            if more is None:
-                self.unsure("a condition decides that only running it evaluates")
-            self.statements(branch.get("stmts", []), (*tests, *opposite, *(more or ())))
-            opposite = opposite if more is None else ()
-        self.statements(content.get("else_body", []), (*tests, *opposite))
+            self.branch(branch.get("stmts", []), (*tests, *opposite, *(more or ())), known=known and more is not None)
+            known = False
+        self.branch(content.get("else_body", []), (*tests, *opposite), known=known)
+
+    def branch(self, items: list[_Node], tests: tuple[Test, ...], *, known: bool) -> None:
+        """Read what runs where a condition holds: one that is known before, or not."""
+        if known:
+            self.statements(items, tests)
+        elif items:
+            self.unsure("a condition decides that only running it evaluates")
+            with self.doubted():
+                self.statements(items, tests)
 
     def below(self, content: _Node, tests: tuple[Test, ...]) -> None:
         """Loops, CASE, nested blocks, PERFORM, assignments: whatever is inside is read as if it ran."""
@@ -220,7 +242,7 @@ class _Block:
         gather = self.reading.gather
         if inner.gather.unknowable:
             self.unsure(inner.gather.unknowable)
-        gather.touches.extend(_tested(touch, tests) for touch in inner.gather.touches)
+        gather.touches.extend(_tested(touch, tests, uncertain=self.uncertain) for touch in inner.gather.touches)
         gather.steps.extend(_step(step, tests, self.loop) for step in inner.gather.steps)
 
     def find(self, text: str, line: int) -> int:
@@ -234,8 +256,10 @@ class _Block:
         return found + origin if found >= 0 else -1
 
 
-def _tested(touch: Touch, tests: tuple[Test, ...]) -> Touch:
-    return replace(touch, tests=(*tests, *touch.tests)) if tests else touch
+def _tested(touch: Touch, tests: tuple[Test, ...], *, uncertain: bool) -> Touch:
+    if not tests and not uncertain:
+        return touch
+    return replace(touch, tests=(*tests, *touch.tests), uncertain=touch.uncertain or uncertain)
 
 
 def _step(step: Step, tests: tuple[Test, ...], loop: int) -> Step:

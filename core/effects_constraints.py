@@ -7,6 +7,7 @@ from typing import Any, Final
 from postgast import pg_query_pb2 as pb
 
 from . import tree
+from .default_names import object_name
 from .effects_reading import Reading
 from .names import Parts
 from .touches import Act, Ref
@@ -23,12 +24,10 @@ _SUFFIXES: Final = {"p": "pkey", "u": "key", "f": "fkey", "c": "check", "x": "ex
 
 
 def default_name(table: str, columns: tuple[str, ...], kind: str) -> str:
-    """Return the name that PostgreSQL gives to a constraint or index without one, when it is free.
-
-    Long names are cut by the server so that 63 bytes hold them; those are not foretold and the plain name is returned.
-    """
-    middle = () if kind == "p" else columns
-    return "_".join((table, *middle, _SUFFIXES.get(kind, kind)))
+    """Return the name that PostgreSQL gives to a constraint or index without one, when it is free."""
+    # a CHECK on several columns is named after none of them
+    named = () if kind == "p" or (kind == "c" and len(columns) != 1) else columns
+    return object_name(table, "_".join(named), _SUFFIXES.get(kind, kind))
 
 
 def constraint(
@@ -43,10 +42,11 @@ def constraint(
     kind = _KINDS.get(node.contype)
     if kind is None or (kind == "n" and columns is not None):
         return
-    keys = tree.strings(node.fk_attrs if kind == "f" else node.keys) or columns
-    name = node.conname or default_name(table[-1], keys or (), kind)
+    keys = _keys(node, kind) or columns
+    named = (*(keys or ()), *tree.strings(node.including))
+    name = node.conname or node.indexname or default_name(table[-1], named, kind)
     other: Parts | None = None
-    if columns is None and kind != "c":
+    if columns is None and kind not in {"c", "x"}:
         for key in keys or ():
             reading.member(Act.NEED, "column", table, key, node)
     if kind == "f":
@@ -59,22 +59,45 @@ def constraint(
         _check_columns(reading, table, node)
     if node.indexname:
         reading.touch(Act.NEED, Ref(kind="index", name=(*table[:-1], node.indexname)), node, other=table)
-    valid = not node.skip_validation
-    if node.conname or not fresh:
-        reading.member(
-            Act.MAKE,
-            "constraint",
-            table,
-            name,
-            node,
-            constraint=kind,
-            columns=keys,
-            other=other,
-            valid=valid,
-            proves=_proven(node.raw_expr) if kind == "c" else (),
-            # the server finds another name where the one it would give is taken
-            replace=not node.conname,
-        )
+    reading.member(
+        Act.MAKE,
+        "constraint",
+        table,
+        name,
+        node,
+        constraint=kind,
+        columns=keys,
+        other=other,
+        mentions=tree.strings(node.pk_attrs),
+        valid=not node.skip_validation,
+        proves=_proven(node.raw_expr) if kind == "c" else (),
+        # USING INDEX: an index that is there, and gets the constraint's name
+        reads=((*table[:-1], node.indexname),) if node.indexname else (),
+        detail="no inherit" if node.is_no_inherit else "",
+        # the server finds another name where the one it would give is taken
+        replace=not (node.conname or node.indexname),
+        implied=fresh and not node.conname,
+    )
+
+
+def _keys(node: Any, kind: str) -> tuple[str, ...]:
+    """Return the columns that a constraint is on."""
+    match kind:
+        case "c":
+            return mentioned(node.raw_expr)
+        case "f":
+            return tree.strings(node.fk_attrs)
+        case "x":
+            elements = (item.list.items[0].index_elem for item in node.exclusions)
+            return tuple(element.name or "expr" for element in elements)
+        case _:
+            return tree.strings(node.keys)
+
+
+def mentioned(expression: Any) -> tuple[str, ...]:
+    """Return the columns that an expression of one table names, each once."""
+    names = (tree.column_names(found) for found in tree.walk(expression) if isinstance(found, pb.ColumnRef))
+    return tuple(dict.fromkeys(name[-1] for name in names if name))
 
 
 def _proven(expression: Any) -> tuple[str, ...]:

@@ -135,22 +135,24 @@ def create_sequence(reading: Reading, node: pb.CreateSeqStmt) -> None:
     """CREATE SEQUENCE."""
     schema_of(reading, node.sequence)
     reading.relation(Act.MAKE, node.sequence, kind="sequence", guarded=node.if_not_exists)
-    _owned_by(reading, node.options)
+    _owned_by(reading, node.sequence, node.options)
 
 
 def alter_sequence(reading: Reading, node: pb.AlterSeqStmt) -> None:
     """ALTER SEQUENCE."""
     reading.relation(Act.CHANGE, node.sequence, kind="sequence", guarded=node.missing_ok)
-    _owned_by(reading, node.options)
+    _owned_by(reading, node.sequence, node.options)
 
 
-def _owned_by(reading: Reading, options: Any) -> None:
+def _owned_by(reading: Reading, sequence: Any, options: Any) -> None:
     for item in options:
         if item.def_elem.defname == "owned_by" and tree.kind(item.def_elem.arg) == "list":
             name = tree.strings(item.def_elem.arg.list.items)
             if len(name) > 1:
                 reading.touch(Act.NEED, Ref(kind="table", name=name[:-1]))
                 reading.member(Act.NEED, "column", name[:-1], name[-1])
+                ref = Ref(kind="sequence", name=tree.parts(sequence))
+                reading.touch(Act.CHANGE, ref, sequence, other=name[:-1], columns=name[-1:], detail="owned")
 
 
 def _make_type(reading: Reading, name: Parts, detail: str) -> None:

@@ -162,16 +162,46 @@ def refresh(reading: Reading, node: pb.RefreshMatViewStmt) -> None:
 
 def table_as(reading: Reading, node: pb.CreateTableAsStmt) -> None:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
-    any_relations(reading, node.query)
+    sources = any_relations(reading, node.query)
     calls(reading, node.query)
-    kind = "materialized view" if node.objtype == pb.OBJECT_MATVIEW else "table"
-    reading.relation(Act.MAKE, node.into.rel, kind=kind, guarded=node.if_not_exists, detail="query")
+    if node.objtype != pb.OBJECT_MATVIEW:
+        reading.relation(Act.MAKE, node.into.rel, guarded=node.if_not_exists, detail="query")
+        return
+    reading.relation(
+        Act.MAKE,
+        node.into.rel,
+        kind="materialized view",
+        guarded=node.if_not_exists,
+        detail="query",
+        reads=tuple(tree.parts(source) for source in sources),
+        mentions=_mentions(node.query),
+    )
+
+
+def _mentions(query: Any) -> tuple[str, ...] | None:
+    """Return the names of the columns in a query; None where it has them all (`*`), or whole rows."""
+    names: set[str] = set()
+    for found in tree.walk(query):
+        if isinstance(found, pb.ColumnRef):
+            name = tree.column_names(found)
+            if name is None:
+                return None
+            names.update(name)
+    return tuple(sorted(names))
 
 
 def view(reading: Reading, node: pb.ViewStmt) -> None:
     """CREATE VIEW."""
-    any_relations(reading, node.query)
-    reading.relation(Act.MAKE, node.view, kind="view", replace=node.replace, detail="query")
+    sources = any_relations(reading, node.query)
+    reading.relation(
+        Act.MAKE,
+        node.view,
+        kind="view",
+        replace=node.replace,
+        detail="query",
+        reads=tuple(tree.parts(source) for source in sources),
+        mentions=_mentions(node.query),
+    )
 
 
 def prepared(reading: Reading, node: Any) -> None:

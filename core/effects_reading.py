@@ -31,6 +31,9 @@ class Facts(TypedDict, total=False):
     other: Parts | None
     valid: bool
     proves: tuple[str, ...]
+    reads: tuple[Parts, ...]
+    mentions: tuple[str, ...] | None
+    implied: bool
     renamed: str | None
     moved: str | None
     detail: str
@@ -60,7 +63,8 @@ class Reading:
 
     def relation(self, act: Act, node: Any, *, kind: str = "table", **facts: Unpack[Facts]) -> Parts:
         """Add an act on the relation in a RangeVar and return its name."""
-        name = tree.parts(node)
+        temporary = act is Act.MAKE and node.relpersistence == "t"
+        name = ("pg_temp", str(node.relname)) if temporary else tree.parts(node)
         self.touch(act, Ref(kind=kind, name=name), node, **facts)
         return name
 

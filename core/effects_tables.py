@@ -9,18 +9,19 @@ from typing import Any, Final
 from postgast import pg_query_pb2 as pb
 
 from . import tree
-from .effects_constraints import constraint
+from .default_names import object_name
+from .effects_constraints import constraint, mentioned
 from .effects_reading import Reading
 from .names import Parts
 from .touches import Act, Ref, Test
-from .typenames import TypeUse
+from .typenames import TypeUse, type_of
 
 # Subcommands with an IF [NOT] EXISTS of their own, which may leave them nothing to do.
 _GUARDABLE: Final = frozenset({pb.AT_AddColumn, pb.AT_DropColumn, pb.AT_DropConstraint, pb.AT_AlterColumnType})
 
 _OF_COLUMN: Final = frozenset({
     pb.AT_ColumnDefault, pb.AT_DropNotNull, pb.AT_SetStatistics, pb.AT_SetOptions, pb.AT_ResetOptions,
-    pb.AT_SetStorage, pb.AT_SetCompression, pb.AT_AddIdentity, pb.AT_SetIdentity, pb.AT_DropIdentity,
+    pb.AT_SetStorage, pb.AT_SetCompression, pb.AT_SetIdentity,
     pb.AT_DropExpression, pb.AT_SetExpression,
 })  # fmt: skip
 
@@ -32,6 +33,8 @@ def create_table(reading: Reading, node: pb.CreateStmt) -> None:
     for parent in parents:
         reading.relation(Act.NEED, parent)
     detail = "partition" if node.HasField("partbound") else "inherits" if parents else ""
+    if not detail and node.HasField("partspec"):
+        detail = "partitioned"
     if node.HasField("of_typename"):
         reading.type(node.of_typename)
         detail = "typed"
@@ -42,6 +45,10 @@ def create_table(reading: Reading, node: pb.CreateStmt) -> None:
         detail=detail,
         other=tree.parts(parents[0]) if parents else None,
     )
+    for parent in parents[1:]:
+        reading.touch(
+            Act.CHANGE, Ref(kind="table", name=name), node.relation, detail="inherit", other=tree.parts(parent)
+        )
     later: list[tuple[Any, tuple[str, ...] | None]] = []
     for item in node.table_elts:
         match tree.kind(item):
@@ -58,6 +65,9 @@ def create_table(reading: Reading, node: pb.CreateStmt) -> None:
                     Act.CHANGE, Ref(kind="table", name=name), node.relation, detail="like", other=tree.parts(like)
                 )
     start = len(reading.gather.touches)
+    for item in node.table_elts:
+        if tree.kind(item) == "column_def":
+            _own_sequence(reading, name, item.column_def)
     for item, columns in later:
         constraint(reading, name, item, columns=columns, fresh=True)
     if node.if_not_exists:
@@ -81,6 +91,29 @@ def _column(reading: Reading, table: Parts, column: Any, *, guarded: bool) -> Ty
         Act.MAKE, "column", table, column.colname, column, guarded=guarded, type=use, not_null=_is_not_null(column, use)
     )
     return use
+
+
+def _own_sequence(reading: Reading, table: Parts, column: Any) -> None:
+    """Make the sequence that a serial or identity column owns."""
+    use = type_of(column.type_name)
+    identity = next((c.constraint for c in column.constraints if c.constraint.contype == pb.CONSTR_IDENTITY), None)
+    if identity is not None or (use is not None and use.serial):
+        _sequence_of(reading, table, column.colname, identity, column)
+
+
+def _sequence_of(reading: Reading, table: Parts, column: str, identity: Any, node: Any) -> None:
+    options = identity.options if identity is not None else ()
+    said = [tree.strings(item.def_elem.arg.list.items) for item in options if item.def_elem.defname == "sequence_name"]
+    name = said[0] if said else (*table[:-1], object_name(table[-1], column, "seq"))
+    reading.touch(
+        Act.MAKE,
+        Ref(kind="sequence", name=name),
+        node,
+        other=table,
+        columns=(column,),
+        implied=True,
+        replace=not said,
+    )
 
 
 def alter_table(reading: Reading, node: pb.AlterTableStmt) -> None:
@@ -129,6 +162,7 @@ def _add_column(reading: Reading, table: Parts, command: Any, _node: Any) -> Non
     column = _definition(command).column_def
     _column(reading, table, column, guarded=command.missing_ok)
     start = len(reading.gather.touches)
+    _own_sequence(reading, table, column)
     for item in column.constraints:
         constraint(reading, table, item.constraint, columns=(column.colname,))
     if command.missing_ok:
@@ -172,7 +206,17 @@ def _add_constraint(reading: Reading, table: Parts, command: Any, _node: Any) ->
 
 
 def _drop_constraint(reading: Reading, table: Parts, command: Any, node: Any) -> None:
-    reading.member(Act.DROP, "constraint", table, command.name, node, guarded=command.missing_ok)
+    cascade = command.behavior == pb.DROP_CASCADE
+    reading.member(Act.DROP, "constraint", table, command.name, node, guarded=command.missing_ok, cascade=cascade)
+
+
+def _add_identity(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(Act.CHANGE, "column", table, command.name, node)
+    _sequence_of(reading, table, command.name, _definition(command).constraint, node)
+
+
+def _drop_identity(reading: Reading, table: Parts, command: Any, node: Any) -> None:
+    reading.member(Act.CHANGE, "column", table, command.name, node, detail="no identity")
 
 
 def _alter_constraint(reading: Reading, table: Parts, command: Any, node: Any) -> None:
@@ -214,6 +258,8 @@ _SUBCOMMANDS: Final[dict[int, Callable[[Reading, Parts, Any, Any], None]]] = {
     pb.AT_AlterColumnType: _column_type,
     pb.AT_SetNotNull: _set_not_null,
     pb.AT_DropNotNull: _drop_not_null,
+    pb.AT_AddIdentity: _add_identity,
+    pb.AT_DropIdentity: _drop_identity,
     pb.AT_SetExpression: _set_expression,
     pb.AT_AddConstraint: _add_constraint,
     pb.AT_DropConstraint: _drop_constraint,
@@ -230,6 +276,19 @@ _SUBCOMMANDS: Final[dict[int, Callable[[Reading, Parts, Any, Any], None]]] = {
 }
 
 
+def _label(expression: Any) -> str:
+    """Return what stands for an expression in the name of an index: the function that is called, if any is."""
+    while tree.kind(expression) in {"type_cast", "collate_clause"}:
+        expression = tree.inner(expression).arg
+    match tree.kind(expression):
+        case "func_call":
+            return tree.strings(expression.func_call.funcname)[-1]
+        case "coalesce_expr":
+            return "coalesce"
+        case _:
+            return "expr"
+
+
 def create_index(reading: Reading, node: pb.IndexStmt) -> None:
     """CREATE INDEX; an index is in the schema of its table."""
     table = reading.relation(Act.NEED, node.relation)
@@ -243,7 +302,11 @@ def create_index(reading: Reading, node: pb.IndexStmt) -> None:
             if name is not None and len(name) == 1:
                 reading.member(Act.NEED, "column", table, name[0], found)
     plain = tuple(key.name for key in keys) if all(key.name for key in keys) else None
-    index = node.idxname or "_".join((table[-1], *(key.name or "expr" for key in keys), "idx"))
+    index = node.idxname or object_name(table[-1], "_".join(key.name or _label(key.expr) for key in keys), "idx")
+    others = [item.index_elem.name for item in node.index_including_params]
+    for expression in (*(key.expr for key in keys), node.where_clause):
+        others.extend(mentioned(expression))
+    others.extend(key.name for key in keys if plain is None and key.name)
     reading.touch(
         Act.MAKE,
         Ref(kind="index", name=(*table[:-1], index)),
@@ -251,6 +314,7 @@ def create_index(reading: Reading, node: pb.IndexStmt) -> None:
         guarded=node.if_not_exists,
         replace=not node.idxname,
         columns=plain,
+        mentions=tuple(dict.fromkeys(others)),
         unique=node.unique,
         other=table,
         detail="partial" if node.HasField("where_clause") else "",

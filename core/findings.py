@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from . import proofs
 from .catalog_objects import Column, Index
@@ -38,8 +39,15 @@ def find(touch: Touch, world: World, *, convert: Converter, made_by: Callable[[o
         full = world.named("type", touch.ref.name)
         if full is not None and full[0] == "pg_catalog":
             return None
+    # nobody wrote it, and the server finds a free name for it
+    if touch.implied:
+        return None
     looker = _Looker(touch=touch, world=world, convert=convert, made_by=made_by)
-    return looker.make() if touch.act is Act.MAKE else looker.use()
+    found = looker.make() if touch.act is Act.MAKE else looker.use()
+    return looker.doubted(found) if found is not None and found.verdict in _STOPPING else found
+
+
+_STOPPING: Final = frozenset({Verdict.CONFLICT, Verdict.MISSING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +73,22 @@ class _Looker:
     def finding(self, verdict: Verdict, expected: str, found: str, *, idle: tuple[str, ...] = ()) -> Finding:
         return Finding(verdict=verdict, object=self.name, expected=expected, found=found, idle=idle)
 
+    def doubted(self, finding: Finding) -> Finding:
+        """Return what would stop the plan as unknowable, where only running it tells whether it does."""
+        cleared = self.world.cleared
+        if self.touch.uncertain:
+            found = f"{finding.found}; only running the block tells whether that matters"
+        elif cleared is not None and self.touch.act is Act.MAKE:
+            found = f"{finding.found}; {cleared.file}:{cleared.line} may drop it before"
+        else:
+            return finding
+        return replace(finding, verdict=Verdict.UNKNOWABLE, found=found)
+
     def absent(self, expected: str) -> Finding:
         """Something that is needed is not there."""
+        name = (self.touch.ref.member,) if self.touch.ref.member is not None else self.touch.ref.name
+        if self.touch.ref.kind in {"index", "sequence", "constraint"} and self.world.may_be(name):
+            return self.finding(Verdict.UNKNOWABLE, expected, "the server chose the names")
         blurred = self.world.blurred
         if blurred is not None:
             return self.finding(
@@ -130,7 +152,8 @@ class _Looker:
             return self.optional(expected) if touch.guarded else None
         there = self.world.exists(ref)
         if there is None:
-            return self.finding(Verdict.UNKNOWABLE, expected, f"the columns of {state.qualified} are not known")
+            known = "the columns" if ref.kind == "column" else "the names of the constraints"
+            return self.finding(Verdict.UNKNOWABLE, expected, f"{known} of {state.qualified} are not known")
         if not there:
             return self.optional(expected) if touch.guarded else self.absent(expected)
         if ref.kind == "column" and touch.act is Act.CHANGE:

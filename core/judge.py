@@ -66,7 +66,7 @@ def judge(entries: Sequence[Entry], catalog: Catalog) -> tuple[tuple[Judged, ...
     ahead = _Ahead.of(read_effects)
     judged: list[tuple[Judged, ...]] = []
     for entry, effects in zip(entries, read_effects, strict=True):
-        world.search_path = catalog.search_path
+        world.begin()
         seen: set[tuple[str, str, str, str, str]] = set()
         done: list[Judged] = []
         fresh = FreshValues(world)
@@ -315,6 +315,9 @@ class _Case:
         extension = any(t.act is Act.MAKE and t.ref.kind == "extension" for t in touches)
         if (self.effects.unknowable or extension) and world.blurred is None:
             world.blurred = self.statement.place
+        owned = self.statement.kind == "DROP OWNED"
+        if (self.effects.unknowable or owned) and world.cleared is None:
+            world.cleared = self.statement.place
         if self.statement.kind in {"SET", "RESET"} and self.statement.tree is not None:
             path = search_path_after(self.statement.tree, world)
             if path is not None:

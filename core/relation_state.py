@@ -43,6 +43,8 @@ class State:
     made: Place | None = None
     # whether `columns` holds them all: not of a view, a table made from a query, or one of the system's
     complete: bool = True
+    # made LIKE another: what it has of constraints and indexes is not known by name
+    copied: bool = False
     # of an index: its table
     table: Key | None = None
 

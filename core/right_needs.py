@@ -63,7 +63,7 @@ def needed_rights(
     """
     needs = _Needs(catalog=catalog, world=World(catalog))
     for entry in work:
-        needs.world.search_path = catalog.search_path
+        needs.world.begin()
         needs.as_other = False
         for version, one in entry:
             if one.decision is Decision.RUN and not one.done_before:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from .catalog import Catalog
 from .catalog_objects import Column, Constraint, Domain, Relation, TypeFacts
@@ -17,6 +18,9 @@ from .relation_state import FITTING, MEMBERS, RELATION_REFS, TABLES, Key, State
 from .touches import Ref, Test
 from .typenames import TypeUse, is_grammars
 
+# Stands for the schema of this connection's temporary tables, which is looked into first.
+TEMPORARY: Final = "pg_temp"
+
 
 class Scene:
     """Names resolve as the server will resolve them. What has changed stands beside the catalog, see `World`."""
@@ -26,6 +30,8 @@ class Scene:
         self.search_path = catalog.search_path
         # an earlier statement whose effects only running it tells: what is missing may be its making
         self.blurred: Place | None = None
+        # the same of what is there: that statement may have dropped it
+        self.cleared: Place | None = None
         self._relations: dict[Key, State | None] = {}
         # by oid, also under a new name; None where it is dropped
         self._by_oid: dict[int, State | None] = {}
@@ -34,6 +40,14 @@ class Scene:
         # referenced table -> tables to which the plan gives a foreign key to it
         self._referencing: dict[int, set[int]] = {}
         self._made = 0
+        # source -> view that the plan makes -> names of columns in it, None where it may have all
+        self._views: dict[int, dict[int, frozenset[str] | None]] = {}
+        # views of the database that the plan has defined anew
+        self._redefined: set[int] = set()
+        # sequence -> table and number of the column that own it, where the plan says so
+        self._owners: dict[int, tuple[int, int] | None] = {}
+        # names before `_` of tables whose constraints or indexes the server named, in ways that are not foretold
+        self._vague: set[str] = set()
         # domains with constraints that the plan makes
         self._limited: set[Parts] = set()
         # functions that the plan makes, where they are volatile
@@ -65,7 +79,7 @@ class Scene:
         """Return the relation that a name stands for, through the search_path."""
         if is_qualified(name):
             return self.relation((name[-2], name[-1]))
-        for schema in self.search_path:
+        for schema in (TEMPORARY, *self.search_path):
             state = self.relation((schema, name[0]))
             if state is not None:
                 return state
@@ -152,19 +166,28 @@ class Scene:
         """Return the views that read a relation, or those of its columns that are given."""
         numbers = {c.number for c in state.columns.values() if columns is not None and c.name in columns}
         rows = self.catalog.dependents.get("view", {}).get(state.oid, ())
-        near = [oid for read, oid in rows if columns is None or numbers.intersection(read)]
+        near = [
+            oid for read, oid in rows if oid not in self._redefined and (columns is None or numbers.intersection(read))
+        ]
+        for oid, names in self._views.get(state.oid, {}).items():
+            if columns is None or names is None or columns & names:
+                near.append(oid)
         return [view for oid in near if (view := self.of(oid)) is not None]
 
     def sources(self, state: State) -> list[State]:
         """Return the relations that a view reads."""
-        near = self.catalog.view_sources.get(state.oid, ())
+        near = [] if state.oid in self._redefined else [*self.catalog.view_sources.get(state.oid, ())]
+        near += [oid for oid, views in self._views.items() if state.oid in views]
         return [source for oid in near if (source := self.of(oid)) is not None]
 
     def sequences(self, state: State, column: str | None = None) -> list[State]:
         """Return the sequences that a table, or one of its columns, owns."""
         number = state.columns[column].number if column in state.columns else None
         rows = self.catalog.dependents.get("sequence", {}).get(state.oid, ())
-        near = [oid for columns, oid in rows if column is None or number in columns]
+        near = [oid for columns, oid in rows if (column is None or number in columns) and oid not in self._owners]
+        for oid, owner in self._owners.items():
+            if owner is not None and owner[0] == state.oid and (column is None or owner[1] == number):
+                near.append(oid)
         return [sequence for oid in near if (sequence := self.of(oid)) is not None]
 
     def asking(self, sequence: State) -> list[State]:
@@ -178,6 +201,15 @@ class Scene:
         return [index for index in near if index is not None]
 
     # -- everything
+
+    def may_be(self, name: Parts) -> bool:
+        """Whether an index, sequence or constraint may be there under a name that the server chose."""
+        return any(name[-1].startswith(f"{prefix}_") for prefix in self._vague)
+
+    def _is_vague(self, state: State, constraint: str) -> bool:
+        # since PostgreSQL 18 every NOT NULL has a name
+        named = self.catalog.server.version_num >= 180000 and constraint.endswith("_not_null")
+        return state.copied or self.may_be((constraint,)) or (named and state.relation is None)
 
     def exists(self, ref: Ref) -> bool | None:
         """Whether an object is there; None where a relation's columns are not known."""
@@ -246,7 +278,7 @@ class Scene:
                 return True
             return None if not state.complete else False
         if ref.kind == "constraint":
-            return ref.member in state.constraints
+            return ref.member in state.constraints or (None if self._is_vague(state, ref.member) else False)
         return (ref.kind, ref.member) in state.members
 
     def _anywhere(self, ref: Ref) -> bool | None:

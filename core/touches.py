@@ -75,6 +75,14 @@ class Touch:
     valid: bool = True
     # of a CHECK: columns that it says are never null
     proves: tuple[str, ...] = ()
+    # relations that a view reads
+    reads: tuple[Parts, ...] = ()
+    # columns that a view, an index's expressions and predicate, or a foreign key's other side have; None: any may be
+    mentions: tuple[str, ...] | None = ()
+    # the server makes it, under a name that the statement does not say
+    implied: bool = False
+    # whether it happens at all, or may fail without harm, only running the statement tells
+    uncertain: bool = False
     # the new name, in the same schema
     renamed: str | None = None
     # ALTER ... SET SCHEMA

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .catalog_objects import Column, Constraint, Index
 from .names import Parts, is_qualified
 from .object_kinds import PLAIN
 from .relation_state import MEMBERS, RELATION_REFS, Key, State
-from .scene import Scene
+from .removal import Removal
+from .scene import TEMPORARY
 from .touches import Act, Ref, Touch
 
 
-class World(Scene):
+class World(Removal):
     """`apply` makes the acts of a statement happen."""
+
+    def begin(self) -> None:
+        """Begin the next migration, on a connection of its own: settings and temporary tables do not last."""
+        self.search_path = self.catalog.search_path
+        for key in [key for key in self._relations if key[0] == TEMPORARY]:
+            del self._relations[key]
 
     def apply(self, touch: Touch) -> None:
         """Make one act happen; what cannot happen (it is missing, or in the way) changes nothing."""
@@ -27,30 +35,60 @@ class World(Scene):
 
     def _apply_relation(self, touch: Touch) -> None:
         if touch.act is Act.MAKE:
-            if touch.ref.kind == "index" and touch.other is not None:
-                self._make_index(touch)
-                return
-            key = self.new_key(touch.ref.name)
-            if self.relation(key) is None or touch.replace:
-                complete = touch.detail in {"", "inherits"} and touch.ref.kind != "view"
-                made = State(key=key, kind=touch.ref.kind, relation=None, made=touch.place, complete=complete)
-                if touch.other is not None:
-                    made.complete = self._inherit(made, touch.other)
-                self._enter(made)
-                if touch.detail in {"partition", "inherits"} and (parent := self.find(touch.other or ())) is not None:
-                    self._adopt(parent, made)
+            self._make_relation(touch)
             return
         state = self.find(touch.ref.name)
         if state is None:
             return
         if touch.act is Act.DROP:
-            self._drop_relation(state)
+            self.drop_relation(state, cascade=touch.cascade)
         elif touch.renamed is not None or touch.moved is not None:
             self._move(state, (touch.moved or state.key[0], touch.renamed or state.key[1]))
         elif touch.detail == "like" and touch.other is not None:
-            state.complete = self._inherit(state, touch.other)
+            # which constraints and indexes come along, and under which names, is not foretold
+            state.complete = self._inherit(state, touch.other, checks=False)
+            state.copied = True
+            self._vague.add(state.key[1])
+        elif touch.detail == "inherit" and (parent := self.find(touch.other or ())) is not None:
+            state.complete = self._inherit(state, parent.key) and state.complete
+            self._adopt(parent, state)
         elif touch.detail in {"attach", "detach"} and (child := self.find(touch.other or ())) is not None:
             self._adopt(state, child, leave=touch.detail == "detach")
+        elif touch.detail == "owned":
+            self._own(state, touch)
+
+    def _make_relation(self, touch: Touch) -> None:
+        if touch.ref.kind == "index" and touch.other is not None:
+            self._make_index(touch)
+            return
+        if touch.ref.kind == "sequence" and touch.implied:
+            self._make_sequence(touch)
+            return
+        key = self.new_key(touch.ref.name)
+        there = self.relation(key)
+        if there is None:
+            complete = touch.detail in {"", "inherits", "partitioned"} and touch.ref.kind != "view"
+            kind = "partitioned table" if touch.detail == "partitioned" else touch.ref.kind
+            made = State(key=key, kind=kind, relation=None, made=touch.place, complete=complete)
+            if touch.other is not None:
+                made.complete = self._inherit(made, touch.other)
+            self._enter(made)
+            if touch.detail in {"partition", "inherits"} and (parent := self.find(touch.other or ())) is not None:
+                self._adopt(parent, made)
+            self._read(made, touch)
+        elif touch.replace:
+            # a view defined anew may have more columns, and reads something else
+            there.complete = False
+            self._redefined.add(there.oid)
+            for views in self._views.values():
+                views.pop(there.oid, None)
+            self._read(there, touch)
+
+    def _read(self, view: State, touch: Touch) -> None:
+        names = frozenset(touch.mentions) if touch.mentions is not None else None
+        for source in (self.find(name) for name in touch.reads):
+            if source is not None:
+                self._views.setdefault(source.oid, {})[view.oid] = names
 
     def _enter(self, state: State) -> None:
         """Let a relation that the plan makes be there."""
@@ -66,51 +104,91 @@ class World(Scene):
             family.remove(child.oid)
         elif not leave:
             family.append(child.oid)
+            # the parent's indexes and keys come to the child under names of its own
+            self._vague.add(child.key[1])
+            for key in [c for c in parent.constraints.values() if c.type == "f" and parent.kind == "partitioned table"]:
+                child.constraints.setdefault(key.name, replace(key, inherited=True))
 
-    def _inherit(self, state: State, parent: Parts) -> bool:
+    def _inherit(self, state: State, parent: Parts, *, checks: bool = True) -> bool:
         found = self.find(parent)
         if found is None:
             return False
         state.columns.update(found.columns)
+        if checks:
+            state.constraints.update(
+                {c.name: c for c in found.constraints.values() if c.type in {"c", "n"} and not c.no_inherit}
+            )
         return found.complete
+
+    def _make_sequence(self, touch: Touch) -> None:
+        """Make the sequence of a column, in the table's schema."""
+        table = self.find(touch.other or ())
+        if table is None:
+            return
+        name = self._free(table, touch.ref.name[-1]) if touch.replace else touch.ref.name[-1]
+        schema = touch.ref.name[0] if is_qualified(touch.ref.name) and not touch.replace else table.key[0]
+        made = State(key=(schema, name), kind="sequence", relation=None, made=touch.place)
+        if self.relation(made.key) is None:
+            self._enter(made)
+            self._own(made, touch)
+
+    def _own(self, sequence: State, touch: Touch) -> None:
+        table = self.find(touch.other or ())
+        column = table.columns.get((touch.columns or ("",))[0]) if table is not None else None
+        if table is not None and column is not None:
+            self._owners[sequence.oid] = (table.oid, column.number)
+
+    def _free(self, table: State, name: str) -> str:
+        """Return the name that the server chooses for a new index, constraint or sequence of a table."""
+        number, free = 0, name
+        while self.relation((table.key[0], free)) is not None or free in table.constraints:
+            number += 1
+            free = f"{name}{number}"
+        return free
 
     def _make_index(self, touch: Touch) -> None:
         table = self.find(touch.other or ())
         if table is None:
             return
-        key = (table.key[0], touch.ref.name[-1])
+        name = self._free(table, touch.ref.name[-1]) if touch.replace else touch.ref.name[-1]
+        key = (table.key[0], name)
         if self.relation(key) is None:
             index = Index(
-                name=key[1], valid=True, ready=True, unique=touch.unique, method="", columns=touch.columns,
-                partial=touch.detail == "partial",
+                name=name, valid=True, ready=True, unique=touch.unique, method="", columns=touch.columns,
+                partial=touch.detail == "partial", mentioned=touch.mentions or (),
             )  # fmt: skip
-            table.indexes[key[1]] = index
+            table.indexes[name] = index
             self._enter(State(key=key, kind="index", relation=None, made=touch.place, complete=True, table=table.key))
-
-    def _drop_relation(self, state: State) -> None:
-        for index in self.indexes(state):
-            self._relations[index.key] = self._by_oid[index.oid] = None
-        self._relations[state.key] = self._by_oid[state.oid] = None
-        if state.table is not None and (table := self.relation(state.table)) is not None:
-            table.indexes.pop(state.key[1], None)
+            self._vague.update(child.key[1] for child in self.descendants(table))
 
     def _move(self, state: State, key: Key) -> None:
-        self._relations[state.key] = None
+        if state.key[0] != key[0]:
+            for sequence in self.sequences(state):
+                self._move(sequence, (key[0], sequence.key[1]))
+        for index in self.indexes(state):
+            index.table = key
+            # the indexes go with their table into another schema
+            if key[0] != state.key[0]:
+                self._put(index, (key[0], index.key[1]))
         if state.table is not None and (table := self.relation(state.table)) is not None:
-            index = table.indexes.pop(state.key[1], None)
-            if index is not None:
-                table.indexes[key[1]] = replace(index, name=key[1])
-        for name in state.indexes:
-            index_state = self.relation((state.key[0], name))
-            if index_state is not None:
-                index_state.table = key
-                # the indexes go with their table into another schema
-                if key[0] != state.key[0]:
-                    self._relations[index_state.key] = None
-                    index_state.key = (key[0], name)
-                    self._relations[index_state.key] = index_state
+            self._rename_index(table, state.key[1], key[1])
+        self._put(state, key)
+
+    def _put(self, state: State, key: Key) -> None:
+        if self._relations.get(state.key) is state:
+            self._relations[state.key] = None
         state.key = key
         self._relations[key] = state
+
+    def _rename_index(self, table: State, name: str, renamed: str) -> None:
+        """Rename an index, and the constraint that is upheld by it."""
+        index = table.indexes.pop(name, None)
+        if index is not None:
+            table.indexes[renamed] = replace(index, name=renamed)
+        constraint = table.constraints.get(name)
+        if constraint is not None and constraint.type in {"p", "u", "x"}:
+            del table.constraints[name]
+            table.constraints[renamed] = replace(constraint, name=renamed)
 
     def _apply_member(self, touch: Touch) -> None:
         state = self.find(touch.ref.name)
@@ -132,59 +210,64 @@ class World(Scene):
                 state.members.add((touch.ref.kind, touch.renamed))
 
     def _apply_column(self, state: State, name: str, touch: Touch) -> None:
+        if touch.act is Act.DROP:
+            self.drop_column(state, name, cascade=touch.cascade)
+            return
+        if touch.detail == "no identity":
+            for sequence in self.sequences(state, name):
+                self.drop_relation(sequence)
+        # what inherits from a table has its columns
+        for one in (state, *self.descendants(state)):
+            self._set_column(one, name, touch)
+
+    def _set_column(self, state: State, name: str, touch: Touch) -> None:
         column = state.columns.get(name)
         if touch.act is Act.MAKE and column is None:
             state.columns[name] = Column(
-                number=len(state.columns) + 1,
+                number=max((known.number for known in state.columns.values()), default=0) + 1,
                 name=name,
                 type=self.type_text(touch.type) if touch.type is not None else "",
                 not_null=bool(touch.not_null),
             )
-        elif touch.act is Act.DROP:
-            state.columns.pop(name, None)
-            for other in [c.name for c in state.constraints.values() if name in c.columns]:
-                del state.constraints[other]
         elif touch.act is Act.CHANGE and column is not None:
             if touch.type is not None:
                 column = replace(column, type=self.type_text(touch.type))
             if touch.not_null is not None:
                 column = replace(column, not_null=touch.not_null)
-            if touch.renamed is not None:
-                state.columns = {(touch.renamed if key == name else key): value for key, value in state.columns.items()}
-                column, name = replace(column, name=touch.renamed), touch.renamed
             state.columns[name] = column
+            if touch.renamed is not None:
+                self._rename_column(state, name, touch.renamed)
+
+    def _rename_column(self, state: State, name: str, renamed: str) -> None:
+        """Rename a column, and wherever it is one of several: indexes and constraints know columns by number."""
+
+        def there(names: Sequence[str]) -> tuple[str, ...]:
+            return tuple(renamed if one == name else one for one in names)
+
+        state.columns = {there([key])[0]: value for key, value in state.columns.items()}
+        state.columns[renamed] = replace(state.columns[renamed], name=renamed)
+        for index in state.indexes.values():
+            if name in index.touched:
+                state.indexes[index.name] = replace(
+                    index,
+                    columns=there(index.columns) if index.columns is not None else None,
+                    included=there(index.included),
+                    mentioned=there(index.mentioned),
+                )
+        for constraint in state.constraints.values():
+            if name in constraint.columns:
+                state.constraints[constraint.name] = replace(
+                    constraint, columns=there(constraint.columns), proves=there(constraint.proves)
+                )
+        for table, key in self.referencing(state):
+            if name in key.references:
+                table.constraints[key.name] = replace(key, references=there(key.references))
 
     def _apply_constraint(self, state: State, name: str, touch: Touch) -> None:
         if touch.act is Act.MAKE:
-            other = self.find(touch.other) if touch.other is not None else None
-            referenced = other.oid if other is not None else 0
-            if other is not None:
-                self._referencing.setdefault(other.oid, set()).add(state.oid)
-            state.constraints[name] = Constraint(
-                name=name,
-                type=touch.constraint,
-                validated=touch.valid,
-                columns=touch.columns or (),
-                referenced=referenced,
-                proves=touch.proves,
-            )
-            if touch.constraint in {"p", "u", "x"}:
-                made = Touch(
-                    act=Act.MAKE, ref=Ref(kind="index", name=(name,)), place=touch.place, other=state.key,
-                    columns=touch.columns, unique=touch.constraint != "x",
-                )  # fmt: skip
-                self._make_index(made)
-            if touch.constraint in {"p", "n"}:
-                for key in touch.columns or ():
-                    if key in state.columns:
-                        state.columns[key] = replace(state.columns[key], not_null=True)
+            self._make_constraint(state, name, touch)
         elif touch.act is Act.DROP:
-            gone = state.constraints.pop(name, None)
-            if gone is not None and gone.type in {"p", "u", "x"}:
-                state.indexes.pop(name, None)
-                index = self.relation((state.key[0], name))
-                if index is not None:
-                    self._relations[index.key] = self._by_oid[index.oid] = None
+            self.drop_constraint(state, name, cascade=touch.cascade)
         elif name in state.constraints:
             found = state.constraints[name]
             if touch.detail == "validate":
@@ -192,6 +275,43 @@ class World(Scene):
             elif touch.renamed is not None:
                 del state.constraints[name]
                 state.constraints[touch.renamed] = replace(found, name=touch.renamed)
+                index = self.relation((state.key[0], name))
+                if index is not None and found.type in {"p", "u", "x"}:
+                    self._move(index, (state.key[0], touch.renamed))
+
+    def _make_constraint(self, state: State, name: str, touch: Touch) -> None:
+        if touch.replace:
+            name = self._free(state, name)
+        other = self.find(touch.other) if touch.other is not None else None
+        referenced = other.oid if other is not None else 0
+        if other is not None:
+            self._referencing.setdefault(other.oid, set()).add(state.oid)
+        constraint = Constraint(
+            name=name,
+            type=touch.constraint,
+            validated=touch.valid,
+            columns=touch.columns or (),
+            referenced=referenced,
+            references=touch.mentions or (),
+            proves=touch.proves,
+        )
+        state.constraints[name] = constraint
+        if touch.reads and (index := self.find(touch.reads[0])) is not None:
+            self._move(index, (index.key[0], name))
+        elif touch.constraint in {"p", "u", "x"}:
+            made = Touch(
+                act=Act.MAKE, ref=Ref(kind="index", name=(name,)), place=touch.place, other=state.key,
+                columns=touch.columns, unique=touch.constraint != "x",
+            )  # fmt: skip
+            self._make_index(made)
+        if touch.constraint in {"p", "n"}:
+            for key in touch.columns or ():
+                if key in state.columns:
+                    state.columns[key] = replace(state.columns[key], not_null=True)
+        partitioned = touch.constraint == "f" and state.kind == "partitioned table"
+        if partitioned or (touch.constraint == "c" and touch.detail != "no inherit"):
+            for child in self.descendants(state):
+                child.constraints.setdefault(name, replace(constraint, inherited=True))
 
     def _apply_named(self, touch: Touch) -> None:
         kind, name = touch.ref.kind, touch.ref.name
@@ -209,8 +329,21 @@ class World(Scene):
             return
         if touch.act is Act.DROP:
             self._named[kind, found] = None
+            if (composite := self._composite(kind, found)) is not None:
+                self.drop_relation(composite)
+            if kind == "schema":
+                self.drop_schema(found[-1])
+            elif touch.cascade and self.cleared is None:
+                self.cleared = touch.place
         elif touch.renamed is not None or touch.moved is not None:
             self._named[kind, found] = None
+            if (composite := self._composite(kind, found)) is not None:
+                self._put(composite, (touch.moved or found[0], touch.renamed or found[-1]))
             renamed = touch.renamed or found[-1]
             full = (renamed,) if kind in PLAIN else (touch.moved or found[0], renamed)
             self._named[kind, full] = touch.place
+
+    def _composite(self, kind: str, name: Parts) -> State | None:
+        """Return the relation that stands for a composite type."""
+        state = self.relation((name[0], name[-1])) if kind == "type" and len(name) == 2 else None
+        return state if state is not None and state.kind == "composite type" else None

@@ -47,7 +47,7 @@ def find(passages: Sequence[Passage], catalog: Catalog, allowances: Allowances) 
     look = _Look(world=world, keyed=_keyed(passages), names={r.qualified: r for r in catalog.relations.values()})
     found: list[tuple[Findings, ...]] = []
     for passage in passages:
-        world.search_path = catalog.search_path
+        world.begin()
         past: tuple[Past, ...] = ()
         mine: list[Findings] = []
         for judged in passage.statements:

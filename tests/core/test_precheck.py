@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from changeover.core.effects import effects_of
 from changeover.core.precheck import Decision, Verdict
+from changeover.core.script import parse
+from changeover.core.world import World
 from tests.core.catalogs import catalog, judged, row_of
 
 USERS = (
@@ -305,9 +308,9 @@ def test_rows_are_said_once_per_migration_at_the_first_place() -> None:
             {"public.donations": "ACCESS EXCLUSIVE", "public.donations_user": "ACCESS EXCLUSIVE"},
         ),
         ("ALTER TABLE users SET (fillfactor = 70)", {"public.users": "SHARE UPDATE EXCLUSIVE"}),
-        ("SELECT FROM users FOR UPDATE", {"public.users": "ROW SHARE"}),
-        ("UPDATE users SET id = 1", {"public.users": "ROW EXCLUSIVE"}),
-        ("TRUNCATE users", {"public.users": "ACCESS EXCLUSIVE"}),
+        ("SELECT FROM users FOR UPDATE", {"public.users": "ROW SHARE", "public.users_pkey": "ROW SHARE"}),
+        ("UPDATE users SET id = 1", {"public.users": "ROW EXCLUSIVE", "public.users_pkey": "ROW EXCLUSIVE"}),
+        ("TRUNCATE users", {"public.users": "ACCESS EXCLUSIVE", "public.users_pkey": "ACCESS EXCLUSIVE"}),
         ("LOCK TABLE users IN SHARE MODE", {"public.users": "SHARE"}),
         ("COMMENT ON TABLE users IS 'x'", {"public.users": "SHARE UPDATE EXCLUSIVE"}),
     ],
@@ -320,12 +323,12 @@ def test_locks_are_those_that_were_measured(sql: str, locks: dict[str, str]) -> 
 @pytest.mark.parametrize(
     ("sql", "rewrites", "scans", "builds", "long"),
     [
-        ("ALTER TABLE users ALTER id TYPE bigint", ("public.users",), (), (), True),
+        ("ALTER TABLE users ALTER id TYPE bigint", ("public.users",), (), ("public.users_pkey",), True),
         ("ALTER TABLE users ALTER name TYPE text", (), (), (), False),
-        ("ALTER TABLE users ADD x uuid DEFAULT gen_random_uuid()", ("public.users",), (), (), True),
+        ("ALTER TABLE users ADD x uuid DEFAULT gen_random_uuid()", ("public.users",), (), ("public.users_pkey",), True),
         ("ALTER TABLE users ADD x timestamptz DEFAULT now()", (), (), (), False),
         ("ALTER TABLE users ADD x int DEFAULT 1 NOT NULL", (), (), (), False),
-        ("ALTER TABLE users ADD x serial", ("public.users",), (), (), True),
+        ("ALTER TABLE users ADD x serial", ("public.users",), (), ("public.users_pkey",), True),
         ("ALTER TABLE users ADD CHECK (id > 0)", (), ("public.users",), (), True),
         ("ALTER TABLE users ADD CHECK (id > 0) NOT VALID", (), (), (), False),
         ("ALTER TABLE users ALTER id SET NOT NULL", (), (), (), False),
@@ -353,3 +356,55 @@ def test_a_change_of_collation_alone_is_something_to_do() -> None:
     assert one.decision is Decision.RUN
     (same,) = judged("ALTER TABLE t ALTER note TYPE varchar(40)", at=at)
     assert same.decision is Decision.SKIP
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        # what goes with a column, a view or a schema is not in the way afterwards
+        (
+            "ALTER TABLE donations DROP COLUMN user_id; ALTER TABLE donations ADD COLUMN user_id uuid;"
+            "CREATE INDEX donations_user ON donations (user_id)"
+        ),
+        (
+            "CREATE VIEW a AS SELECT cents FROM donations; CREATE VIEW b AS SELECT cents FROM a; DROP VIEW a CASCADE;"
+            "CREATE VIEW a AS SELECT 1; CREATE VIEW b AS SELECT 2"
+        ),
+        # names that the server gives
+        (
+            "CREATE TABLE n (id serial PRIMARY KEY, u int REFERENCES users, c int UNIQUE CHECK (c > 0));"
+            "ALTER TABLE n DROP CONSTRAINT n_u_fkey, DROP CONSTRAINT n_c_key, DROP CONSTRAINT n_c_check;"
+            "ALTER SEQUENCE n_id_seq RESTART WITH 100; ALTER INDEX n_pkey RENAME TO n_key"
+        ),
+        "CREATE TABLE n (LIKE users INCLUDING ALL); ALTER TABLE n DROP CONSTRAINT n_pkey",
+        # what fails inside is taken by the block
+        "DO $$ BEGIN ALTER TABLE users ADD COLUMN name text; EXCEPTION WHEN duplicate_column THEN NULL; END $$",
+        "DO $$ BEGIN CREATE TYPE mood AS ENUM ('b'); EXCEPTION WHEN duplicate_object THEN null; END $$",
+        # one of both runs
+        (
+            "DO $$ BEGIN IF current_setting('x', true) = '1' THEN CREATE INDEX n ON users (at); ELSE CREATE INDEX n"
+            " ON users (name); END IF; END $$"
+        ),
+        # dynamic SQL may have dropped what is in the way
+        "DO $$ BEGIN EXECUTE 'DROP VIEW v'; END $$; CREATE VIEW v AS SELECT 2",
+        # a temporary table hides another, and is gone
+        (
+            "CREATE TEMPORARY TABLE users (x int); INSERT INTO users (x) VALUES (1); DROP TABLE users;"
+            "INSERT INTO users (id) VALUES (1)"
+        ),
+    ],
+)
+def test_nothing_stands_in_the_way_of_what_would_run(sql: str) -> None:
+    rows = [row for one in judged(sql, at=NOW) for row in one.rows]
+    assert {row.verdict for row in rows} <= {Verdict.READY, Verdict.UNKNOWABLE, Verdict.DIFFERENT}, rows
+
+
+def test_a_temporary_table_does_not_outlive_its_migration() -> None:
+    world = World(NOW)
+    for _ in range(2):
+        world.begin()
+        (made,) = parse(b"CREATE TEMP TABLE t (a int)", file="x.sql").statements
+        assert world.find(("t",)) is None
+        for touch in effects_of(made).touches:
+            world.apply(touch)
+        assert world.find(("t",)) is not None
