@@ -51,6 +51,7 @@ The path of the data, one line per module::
       effects            a statement -> what it needs, makes, changes, drops (effects_*: by kind of statement)
       object_kinds       kinds of object that are no relation, and where the catalog keeps them
       touches            the types of that
+      alike              statements of which the same is known: INSERTs that differ in their values
       fresh_values       values of an enum that are used before they are committed
       estimate           what a statement locks, rewrites, scans and builds (estimates/: by kind of statement)
       type_changes       which changes of a column's type leave the rows as they are

@@ -6,7 +6,8 @@ names. Lock modes are those of https://www.postgresql.org/docs/18/explicit-locki
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from . import (
@@ -19,6 +20,7 @@ from . import (
     effects_tables,
     tree,
 )
+from .alike import Shape, shape_of
 from .effects_reading import Reading
 from .effects_routines import Routines
 from .script import Statement
@@ -55,6 +57,24 @@ def effects_of(statement: Statement, routines: Routines | None = None) -> Effect
         read_node(reading, statement.tree)
     routines.learn(statement)
     return reading.gather.done()
+
+
+def effects_of_all(statements: Iterable[Statement], routines: Routines) -> Iterator[Effects]:
+    """Yield the effects of statements one after another; those that are alike share theirs.
+
+    Only as long as no other statement stands between them: what is known of the first is then known of all. Places and
+    trees in what is shared are those of the first.
+    """
+    known: dict[Shape, Effects] = {}
+    for statement in statements:
+        shape = shape_of(statement)
+        if shape is None:
+            known.clear()
+            yield effects_of(statement, routines)
+            continue
+        if shape not in known:
+            known[shape] = replace(effects_of(statement, routines), shape=shape)
+        yield known[shape]
 
 
 def read_node(reading: Reading, node: Any) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from . import proofs, tree
 from .catalog import Catalog
-from .effects import effects_of
+from .effects import effects_of, effects_of_all
 from .effects_routines import Routines
 from .errors import Place
 from .estimate import Estimate, Toil
@@ -62,7 +62,7 @@ def judge(entries: Sequence[Entry], catalog: Catalog) -> tuple[tuple[Judged, ...
     """Return what becomes of every statement, entry by entry; each sees what the ones before it have done."""
     world = World(catalog)
     routines = Routines()
-    read_effects = [[effects_of(statement, routines) for statement in entry.statements] for entry in entries]
+    read_effects = [list(effects_of_all(entry.statements, routines)) for entry in entries]
     ahead = _Ahead.of(read_effects)
     judged: list[tuple[Judged, ...]] = []
     for entry, effects in zip(entries, read_effects, strict=True):
@@ -70,17 +70,22 @@ def judge(entries: Sequence[Entry], catalog: Catalog) -> tuple[tuple[Judged, ...
         seen: set[tuple[str, str, str, str, str]] = set()
         done: list[Judged] = []
         fresh = FreshValues(world)
+        # by their effects: those that share them have nothing between them that a plan looks at
+        known: dict[int, Judged] = {}
         for statement, its in zip(entry.statements, effects, strict=True):
             ahead.at += 1
             judge_one = _Case(
                 statement=statement, effects=its, version=entry.version, world=world, ahead=ahead, seen=seen
             )
             uses = fresh.conflicts(statement) if entry.transactional else []
-            one = judge_one.judged()
+            twin = known.get(id(its))
+            one = judge_one.judged() if twin is None else replace(twin, statement=statement, rows=())
+            if its.shape is not None and one.decision is Decision.RUN:
+                known[id(its)] = one
             if one.decision is Decision.RUN:
                 fresh.take(statement)
                 rows = [row for place, finding in uses for row in judge_one.row(place, finding, "type")]
-                one = replace(one, rows=(*one.rows, *rows))
+                one = replace(one, rows=(*one.rows, *rows)) if rows else one
             done.append(one)
         judged.append(tuple(done))
     return tuple(judged)

@@ -12,6 +12,8 @@ from .text import Text
 
 BACKSLASH: Final = ord("\\")
 COMMENTS: Final = frozenset({Token.SQL_COMMENT, Token.C_COMMENT})
+# Looked up once: protobuf makes the number of a name anew each time.
+_COPY: Final = int(Token.COPY)
 
 # Start, end, token, keyword kind as plain numbers: protobuf attributes are slow to read twice.
 Lexeme: TypeAlias = tuple[int, int, int, int]
@@ -64,7 +66,7 @@ def refuse_psql(text: Text, tokens: list[Lexeme]) -> None:
                 raise copy_from_stdin(text.place(began + text.shift))
             fresh, copies = True, None
         elif fresh:
-            fresh, began, copies = False, start, [] if token == Token.COPY else None
+            fresh, began, copies = False, start, [] if token == _COPY else None
         elif copies is not None:
             copies.append(token)
 

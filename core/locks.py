@@ -29,7 +29,7 @@ class LockMode(StrEnum):
     @property
     def strength(self) -> int:
         """The place in the list of the manual, from 1."""
-        return list(LockMode).index(self) + 1
+        return _STRENGTH[self]
 
     @property
     def blocks_writes(self) -> bool:
@@ -44,6 +44,9 @@ class LockMode(StrEnum):
     def blocks_reads(self) -> bool:
         """Whether a plain SELECT waits while it is held."""
         return self is LockMode.ACCESS_EXCLUSIVE
+
+
+_STRENGTH: Final = {mode: number for number, mode in enumerate(LockMode, start=1)}
 
 
 def strongest(modes: list[LockMode]) -> LockMode:

@@ -35,6 +35,7 @@ def is_qualified(parts: Parts) -> bool:
     return len(parts) > 1
 
 
+@lru_cache(maxsize=65536)
 def read(text: str) -> Parts:
     """Return the parts of a possibly qualified and quoted name, folded as PostgreSQL folds them.
 

@@ -61,6 +61,8 @@ def needed_rights(
 
     A superuser needs none. After SET ROLE it is another role's rights that count, and nothing is asked for.
     """
+    if catalog.server.superuser:
+        return ()
     needs = _Needs(catalog=catalog, world=World(catalog))
     for entry in work:
         needs.world.begin()
@@ -69,7 +71,7 @@ def needed_rights(
             if one.decision is Decision.RUN and not one.done_before:
                 needs.statement(version, one)
     needs.history(history, writes)
-    return () if catalog.server.superuser else tuple(needs.found.values())
+    return tuple(needs.found.values())
 
 
 @dataclass(slots=True, kw_only=True)

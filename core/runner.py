@@ -32,6 +32,7 @@ from .history.ledger import Authorship
 from .journal import Journal
 from .keys import Keys, keys_of
 from .masking import masked
+from .migration import Folder
 from .recovery import done_of, endings, left_behind, recover, refuse_in_doubt, verdict_on
 from .requests import Assignment, Command
 from .run import EXIT_CODES, Outcome, run
@@ -134,12 +135,15 @@ class Runner:
                 end_blockers=settings.end_blockers,
             )
         )
-        keys = await _keys(connect, settings)
+        folder = read_folder(settings)
+        keys = await _keys(connect, settings, folder)
         async with AsyncExitStack() as held:
             guard = await self._hold(held, connect, keys)
             connection = await connect("look")
             await self._settle_earlier(connect, connection, guard)
+            # the folder is read anew; what did not change since is not parsed again as long as it is held here
             survey = await look(connection, settings, action=request.action, connect=connect)
+            del folder
             self._journal.hide(*secrets_of(settings, survey.folder))
             before = await postchecks.read(connection)
             comparing = await rehearsed.begin(connection, survey.plan, settings.schema)
@@ -292,9 +296,8 @@ class Runner:
                 log.info("the last viewer is gone; the run goes on")
 
 
-async def _keys(connect: Connector, settings: Settings) -> Keys:
+async def _keys(connect: Connector, settings: Settings, folder: Folder | None) -> Keys:
     """Return the keys of the run; another tool's depend on where its history is."""
-    folder = read_folder(settings)
     if is_native(settings, folder):
         return keys_of(settings.schema)
     connection = await connect("look")

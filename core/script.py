@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from . import commands, tree
 from .directives import Allowance, Condition
@@ -49,7 +50,7 @@ class Statement:
         return self.text.place(offset + self.shift)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
 class Script:
     """A parsed file."""
 
@@ -68,12 +69,23 @@ class Script:
     substituted: str = ""
 
 
+# By name and bytes: a folder is read again and again, and what has not changed is parsed once while anybody has it.
+_KNOWN: Final[WeakValueDictionary[tuple[str, bytes], Script]] = WeakValueDictionary()
+
+
 def parse(content: bytes, *, file: str) -> Script:
     """Return the statements and directives of a migration file of ours; an empty file has none.
 
     `file` is its name as people say it. A BEGIN ... COMMIT around everything is dropped: it becomes the
     migration's own transaction. Raises `ScriptError`, with the place, for a file that cannot be run as it is.
     """
+    known = _KNOWN.get((file, content))
+    if known is None:
+        known = _KNOWN[file, content] = _parsed(content, file)
+    return known
+
+
+def _parsed(content: bytes, file: str) -> Script:
     text = Text.read(content, file=file)
     lexemes = scan(text)
     reader = Reader(text=text, tokens=lexemes)

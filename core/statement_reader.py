@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from postgast.pg_query_pb2 import KeywordKind, Token
 
@@ -12,6 +12,10 @@ from .directives import Allowance, Condition, Directive, directive_of
 from .errors import Place, ScriptError
 from .lexemes import COMMENTS, Lexeme
 from .text import Text
+
+# Looked up once: protobuf makes the number of a name anew each time.
+_NO_KEYWORD: Final = int(KeywordKind.NO_KEYWORD)
+_SQL_COMMENT: Final = int(Token.SQL_COMMENT)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +64,7 @@ class Reader:
                 self._refuse_inside(index)
             else:
                 last = index
-                if len(words) < 8 and keyword != KeywordKind.NO_KEYWORD:
+                if len(words) < 8 and keyword != _NO_KEYWORD:
                     words.append(self.text.bytes[begin:finish].decode().upper())
             index += 1
         self.at = index
@@ -85,7 +89,7 @@ class Reader:
         """Read the comments before token `index`; what they say waits for the statement after them."""
         for number in range(self.at, index):
             start, end, token, _keyword = self.tokens[number]
-            if token != Token.SQL_COMMENT:
+            if token != _SQL_COMMENT:
                 continue
             place = self.text.place(start + self.text.shift)
             found = directive_of(self.text.bytes[start:end].decode(), place=place)
@@ -116,7 +120,7 @@ class Reader:
 
     def _refuse_inside(self, number: int) -> None:
         start, end, token, _ = self.tokens[number]
-        if token != Token.SQL_COMMENT:
+        if token != _SQL_COMMENT:
             return
         place = self.text.place(start + self.text.shift)
         if directive_of(self.text.bytes[start:end].decode(), place=place) is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from .alike import Shape
 from .errors import Place
 from .names import Parts, written
 from .typenames import TypeUse
@@ -144,6 +145,9 @@ class Effects:
     unknowable: str = ""
     # DO: the conditions around all that it does, where nothing but messages stands outside of them
     guard: tuple[Test, ...] = ()
+    # what the statements have in common that share these effects, with none that is unlike them in between; None where
+    # they are of one alone
+    shape: Shape | None = None
 
     def of(self, act: Act) -> tuple[Touch, ...]:
         """Return the touches of one kind."""

@@ -16,7 +16,7 @@ from ..locks import LockMode
 from ..names import Parts, written
 from ..relation_state import State
 from ..script import Statement
-from ..touches import Effects, WorkKind
+from ..touches import WorkKind
 from ..world import World
 from .rates import size_of
 
@@ -229,9 +229,13 @@ class Case:
         return found
 
 
-def nodes_of(effects: Effects, world: World) -> tuple[Any, ...]:
+def nodes_of(judged: Judged, world: World) -> tuple[Any, ...]:
     """Return the trees of what runs: the statement, or those inside a block or function, where their guards hold."""
-    return tuple(step.node for step in effects.steps if not any(world.holds(test) is False for test in step.tests))
+    if judged.effects.shape is not None:
+        # those in effects that are shared are of the first that has them
+        return (judged.statement.tree,)
+    steps = judged.effects.steps
+    return tuple(step.node for step in steps if not any(world.holds(test) is False for test in step.tests))
 
 
 def is_table(case: Case, name: str) -> bool:

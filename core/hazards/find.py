@@ -10,6 +10,7 @@ from postgast import pg_query_pb2 as pb
 from .. import tree
 from ..catalog import Catalog
 from ..catalog_objects import Relation
+from ..estimate import Estimate
 from ..estimates.statement import estimate
 from ..judge import Judged, search_path_after
 from ..names import written
@@ -50,8 +51,14 @@ def find(passages: Sequence[Passage], catalog: Catalog, allowances: Allowances) 
         world.begin()
         past: tuple[Past, ...] = ()
         mine: list[Findings] = []
+        # by effects: what shares them with a statement that was looked at is no danger either, and teaches nothing
+        harmless: dict[int, Estimate] = {}
         for judged in passage.statements:
-            if judged.decision is not Decision.RUN or judged.added:
+            if (
+                judged.decision is not Decision.RUN
+                or judged.added
+                or harmless.get(id(judged.effects)) is judged.estimate
+            ):
                 mine.append(())
                 continue
             case = look.case(judged, passage, past)
@@ -60,6 +67,9 @@ def find(passages: Sequence[Passage], catalog: Catalog, allowances: Allowances) 
             # a hundred thousand INSERTs do not each go through all before them
             past = (*past, ran) if ran.matters else past
             look.apply(judged)
+            # values of an enum that are not committed yet may be among those of the rows
+            if judged.effects.shape is not None and not mine[-1] and not any(it.enum_values for it in past):
+                harmless[id(judged.effects)] = judged.estimate
         found.append(tuple(mine))
     return found
 
@@ -113,7 +123,9 @@ class _Look:
     names: Mapping[str, Relation] = field(repr=False)
 
     def case(self, judged: Judged, passage: Passage, past: tuple[Past, ...]) -> Case:
-        _, work = estimate(judged.effects, self.world)
+        # what locks something and does no work did none in the pre-check's world, which is the same
+        idle = bool(judged.estimate.locks) and not judged.toils
+        work = () if idle else estimate(judged.effects, self.world)[1]
         locked = {
             claim.relation: self.names[claim.relation]
             for claim in judged.estimate.locks
@@ -123,7 +135,7 @@ class _Look:
             judged=judged,
             world=self.world,
             toils=tuple(t for t in work if t.state.relation is not None and not t.state.relation.is_empty),
-            nodes=nodes_of(judged.effects, self.world),
+            nodes=nodes_of(judged, self.world),
             version=self.world.catalog.server.version_num,
             transactional=passage.transactional,
             past=past,
