@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from postgast import pg_query_pb2 as pb
 
@@ -13,7 +13,7 @@ from ..catalog_objects import Relation
 from ..estimate import Estimate
 from ..estimates.statement import estimate
 from ..judge import Judged, search_path_after
-from ..names import written
+from ..names import read, written
 from ..plan import HazardFinding
 from ..precheck import Decision
 from ..script import Script
@@ -45,7 +45,7 @@ def find(passages: Sequence[Passage], catalog: Catalog, allowances: Allowances) 
     Statements see what those before them have done, as the pre-check does.
     """
     world = World(catalog)
-    look = _Look(world=world, keyed=_keyed(passages), names={r.qualified: r for r in catalog.relations.values()})
+    look = _Look(world=world, keyed=_keyed(passages))
     found: list[tuple[Findings, ...]] = []
     for passage in passages:
         world.begin()
@@ -119,18 +119,13 @@ class _Look:
 
     world: World
     keyed: frozenset[str]
-    # qualified name -> relation of the database
-    names: Mapping[str, Relation] = field(repr=False)
 
     def case(self, judged: Judged, passage: Passage, past: tuple[Past, ...]) -> Case:
         # what locks something and does no work did none in the pre-check's world, which is the same
         idle = bool(judged.estimate.locks) and not judged.toils
         work = () if idle else estimate(judged.effects, self.world)[1]
-        locked = {
-            claim.relation: self.names[claim.relation]
-            for claim in judged.estimate.locks
-            if claim.relation in self.names
-        }
+        claimed = {claim.relation: self.relation(claim.relation) for claim in judged.estimate.locks}
+        locked = {name: relation for name, relation in claimed.items() if relation is not None}
         return Case(
             judged=judged,
             world=self.world,
@@ -142,6 +137,11 @@ class _Look:
             locked=locked,
             keyed=self.keyed,
         )
+
+    def relation(self, qualified: str) -> Relation | None:
+        """Return a relation of the database by its name in a plan; one by one, as few of them are asked for."""
+        schema, name = read(qualified)
+        return self.world.catalog.relations.get((schema, name))
 
     def past(self, case: Case) -> Past:
         """Return what later statements have to know; outside of a transaction no lock outlives its statement."""
