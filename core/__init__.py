@@ -105,6 +105,7 @@ The path of the data, one line per module::
       run                order, attempts, outcome
       work               what the parts of a run share; how an attempt ends
       transaction        one attempt inside one transaction
+      spare              its connection, reset for the next migration
       sending            its statements on their way to the server, short ones together
       groups             which statements may share a message, and how many
       steps              a migration outside a transaction

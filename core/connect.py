@@ -50,6 +50,8 @@ class Connection:
         self._readers: list[Callable[[ServerReport], None]] = []
         self.facts: ServerFacts
         self.backend: int = 0
+        # the server watches the link, too
+        self._mutual = False
         raw.add_log_listener(self._noticed)
 
     @property
@@ -87,6 +89,16 @@ class Connection:
             return rows
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise self._translated(error) from None
+
+    async def reset(self) -> None:
+        """Make the session what a new one is, and forget who reads its notices; raises as `execute` does.
+
+        Only outside of a transaction, and where no pooler stands between.
+        """
+        self._readers.clear()
+        await self.execute("DISCARD ALL")
+        if self._mutual:
+            await self.execute(_MUTUAL)
 
     def _within(self, timeout: float | None) -> float | None:
         return self.patience if timeout == _USUAL else timeout
@@ -351,6 +363,7 @@ async def _introduce(connection: Connection, target: Target, *, read_only: bool)
     )
     if not (pooled or target.host.startswith("/")):
         await connection.execute(_MUTUAL)
+        connection._mutual = True
 
 
 async def _is_pooled(connection: Connection) -> bool:

@@ -108,7 +108,10 @@ async def run(
         emit=emit,
         stop=stop,
     )
-    return await _all(work, plan, guard, journal)
+    try:
+        return await _all(work, plan, guard, journal)
+    finally:
+        await to_completion(work.spare.close())
 
 
 async def _all(work: Work, plan: Plan, guard: Guard, journal: Journal) -> Outcome:
@@ -253,7 +256,7 @@ class _Turn:
 
 async def _attempt(turn: _Turn) -> Ending:
     work, planned = turn.work, turn.planned
-    connection = await work.connect("migration")
+    connection = await (work.spare.take(work.connect) if planned.transactional else work.connect("migration"))
     if connection.facts.pooled and planned.transactional:
         # a pooler chooses it with BEGIN
         connection.backend = 0

@@ -41,7 +41,14 @@ class Sending:
     """The way of one migration's statements to the server."""
 
     def __init__(
-        self, work: Work, planned: PlannedMigration, connection: Connection, budget: LockBudget, tell: Telling
+        self,
+        work: Work,
+        planned: PlannedMigration,
+        connection: Connection,
+        budget: LockBudget,
+        tell: Telling,
+        *,
+        limit: float = 0.0,
     ) -> None:
         self._work = work
         self._planned = planned
@@ -49,7 +56,7 @@ class Sending:
         self._budget = budget
         self._tell = tell
         # the lock_timeout in force, in seconds; 0 where it is not known
-        self._limit = 0.0
+        self._limit = limit
         self._began = self._saved_at = time.monotonic()
         # what was sent since the savepoint; None where there is none
         self._since: list[PlannedStatement] | None = None
@@ -71,7 +78,7 @@ class Sending:
                 await self._alone(group[0])
             elif not await self._together(group):
                 groups.end()
-            groups.took(group, self._took - self._way)
+            groups.took(group, self._took - (self._way if self._way < self._took else 0.0))
         self._tell.statement = None
         await self._release()
 
@@ -134,7 +141,7 @@ class Sending:
         left = self._budget.left
         if abs(self._limit - left) > 0.001:
             self._limit = left
-            await self._brief(f"SET LOCAL lock_timeout = '{max(round(left * 1000), 1)}ms'")
+            await self._brief(lock_limit(left))
         began = time.monotonic()
         tag = await silence.execute(self._connection, self._work.watch, sql)
         self._took = time.monotonic() - began
@@ -169,6 +176,11 @@ class Sending:
         began = time.monotonic()
         await self._connection.execute(sql)
         self._way = min(self._way, time.monotonic() - began)
+
+
+def lock_limit(seconds: float) -> str:
+    """Return the setting that holds the statements after it to so much waiting for a lock."""
+    return f"SET LOCAL lock_timeout = '{max(round(seconds * 1000), 1)}ms'"
 
 
 async def check_proof(connection: Connection, statement: PlannedStatement) -> None:

@@ -21,7 +21,7 @@ from .events import MigrationCommitting
 from .keys import attempt_to_take
 from .plan import PlannedMigration
 from .recording import deed_of
-from .sending import Escaped, Sending, Stopping
+from .sending import Escaped, Sending, Stopping, lock_limit
 from .tasks import to_completion, was_cancelled
 from .telling import Telling
 from .watch import LockBudget
@@ -53,13 +53,19 @@ class _Progress:
 
 
 async def attempt(work: Work, planned: PlannedMigration, connection: Connection) -> Ending:
-    """Run a migration in one transaction on a fresh connection, which is closed at the end; never raises."""
+    """Run a migration in one transaction on a connection as good as new; never raises.
+
+    The connection is closed at the end, or kept for the migration after it where this one was committed.
+    """
     progress = _Progress(tell=Telling(work.emit, planned))
+    kept = False
     budget = LockBudget(work.limits.lock_timeout)
     connection.on_notice(progress.tell.notice)
     try:
         async with _watched(work, planned, connection, budget):
-            return await _through(work, planned, connection, budget, progress)
+            applied = await _through(work, planned, connection, budget, progress)
+        kept = work.spare.keep(connection, planned)
+        return applied
     except (asyncio.CancelledError, Stopping):
         return await to_completion(_interrupted(work, connection, progress))
     except Escaped:
@@ -78,7 +84,8 @@ async def attempt(work: Work, planned: PlannedMigration, connection: Connection)
         ending: Ending = gave_way(fault, work.watch.last) if gives_way else Failed(fault=fault)
         return await to_completion(_rolled_back(connection, ending, progress))
     finally:
-        await to_completion(connection.close())
+        if not kept:
+            await to_completion(connection.close())
 
 
 @contextlib.asynccontextmanager
@@ -98,10 +105,10 @@ async def _through(
 ) -> Ending:
     began = time.monotonic()
     await begin(work, connection, planned.migration.script.modes)
-    await as_approved(work, connection)
-    await connection.execute(_XID_KEPT)
+    limit = budget.left
+    await as_approved(work, connection, first=f"{lock_limit(limit)}; {_XID_KEPT}; ")
     progress.xid = await xid_of(work, connection)
-    await Sending(work, planned, connection, budget, progress.tell).all()
+    await Sending(work, planned, connection, budget, progress.tell, limit=limit).all()
     progress.deferred = deed_of(work.ledger, planned).deferred
     await _record(work, planned, connection, seconds=time.monotonic() - began)
     return await _commit(work, planned, connection, progress)
@@ -166,9 +173,12 @@ def limits(work: Work, connection: Connection, *, scope: str) -> str:
     return "; ".join(f"{scope} {name} = '{value}'" for name, value in settings.items())
 
 
-async def as_approved(work: Work, connection: Connection) -> None:
-    """Compare the history with the approved one plus our own rows; raises `PlanChanged` where it is another one."""
-    if await connection.execute(work.ledger.unchanged()) != "SELECT 1":
+async def as_approved(work: Work, connection: Connection, *, first: str = "") -> None:
+    """Compare the history with the approved one plus our own rows; raises `PlanChanged` where it is another one.
+
+    `first` is SQL of ours that goes before it in the same message.
+    """
+    if await connection.execute(f"{first}{work.ledger.unchanged()}") != "SELECT 1":
         raise PlanChanged(
             "The history is not the approved one plus what this run has done.",
             advice="Somebody else wrote to it meanwhile: look with `changeover status`.",
@@ -176,14 +186,15 @@ async def as_approved(work: Work, connection: Connection) -> None:
 
 
 async def _record(work: Work, planned: PlannedMigration, connection: Connection, *, seconds: float) -> None:
-    rows = work.ledger.recording(deed_of(work.ledger, planned), seconds=seconds)
+    """Write the history row and, in the same message, see that the transaction is still the one that we began."""
+    rows = work.ledger.recording(deed_of(work.ledger, planned), seconds=seconds).rstrip().rstrip(";")
     # A file may have changed the role; the history belongs to the one that connected.
-    await connection.execute(f"RESET ROLE; {rows}")
+    last = f"RESET ROLE; {rows}; SET LOCAL synchronous_commit = on; {_XID_SAME}"
+    if await connection.execute(last) != "SELECT 1":
+        raise Escaped
 
 
 async def _commit(work: Work, planned: PlannedMigration, connection: Connection, progress: _Progress) -> Ending:
-    if await connection.execute(f"SET LOCAL synchronous_commit = on; {_XID_SAME}") != "SELECT 1":
-        raise Escaped
     if was_cancelled():
         raise asyncio.CancelledError
     work.emit(MigrationCommitting(version=planned.migration.version, xid=progress.xid))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from .blockers import EndWish
@@ -13,6 +13,7 @@ from .events import Backend, Emit, LocksSeen
 from .history.ledger import Ledger
 from .keys import Keys
 from .plan import Limits, PlannedMigration, PlannedStatement
+from .spare import Spare
 from .watch import Watch
 
 
@@ -41,6 +42,7 @@ class Work:
     watch: Watch
     emit: Emit
     stop: Stop
+    spare: Spare = field(default_factory=Spare)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
