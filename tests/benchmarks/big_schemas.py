@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
-from tests.benchmarks.place import Place, environment
+from tests.benchmarks.place import Place, environment, psql_program
 from tests.benchmarks.timing import Found, Measure, Row, interleaved, timed
 
 PART = "big schemas"
@@ -50,10 +51,7 @@ def run(place: Place, found: Found, *, runs: int, quick: bool) -> None:
 
             return once
 
-        bare = ["psql", "-XAtq", "-o", "/dev/null", "-c", _BARE, place.url(database)]
-        from tests.benchmarks.place import psql_program
-
-        bare[0] = str(psql_program())
+        bare = [str(psql_program()), "-XAtq", "-o", os.devnull, "-c", _BARE, place.url(database)]
         measures: dict[str, Measure] = {
             "changeover check": command("check"),
             "changeover plan": command("plan"),

@@ -14,12 +14,14 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from tests.benchmarks.place import Place, environment, psql_program
 from tests.benchmarks.timing import Ran, timed
 
-HOME = Path(sys.prefix) / "peers"
+HOME: Final = Path(sys.prefix) / "peers"
+_PYTHON: Final = HOME / "python" / "bin"
+_NODE: Final = HOME / "node" / "node_modules" / ".bin"
 _ALEMBIC_ENV = """
 from alembic import context
 from sqlalchemy import create_engine, pool
@@ -42,62 +44,60 @@ def downgrade():
 
 
 class Peer(ABC):
-    """One of them."""
+    """One of them. Most write one file for each migration, `wrapped` and named by its number."""
 
     name: ClassVar[str]
+    program: ClassVar[Path]
+    file: ClassVar[str] = "{:04}_m.sql"
+    wrapped: ClassVar[str] = "{}"
 
-    @abstractmethod
     def is_here(self) -> bool:
         """Whether it is installed."""
+        return self.program.exists()
 
-    @abstractmethod
     def write(self, folder: Path, files: Sequence[str]) -> None:
         """Write migrations, in order, as this one wants them; `folder` is empty."""
+        for number, sql in enumerate(files, start=1):
+            (folder / self.file.format(number)).write_text(self.wrapped.format(sql))
 
     @abstractmethod
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
-        """Return the command that applies all of them."""
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
+        """Return what the program is told, to apply all of them."""
 
     def apply(self, place: Place, database: str, folder: Path) -> Ran:
         """Apply what is pending, in one command."""
         env = environment(place, BENCH_URL=place.url(database), DATABASE_URL=place.url(database))
-        return timed(self.words(place, database, folder), env=env, cwd=folder)
+        return timed([str(self.program), *self.arguments(place, database, folder)], env=env, cwd=folder)
 
 
 class Psql(Peer):
     """psql, one transaction for each file."""
 
     name = "psql"
+    program = psql_program()
+    wrapped = "BEGIN;\n{}COMMIT;\n"
 
-    def is_here(self) -> bool:
-        return psql_program().exists()
-
-    def write(self, folder: Path, files: Sequence[str]) -> None:
-        for number, sql in enumerate(files, start=1):
-            (folder / f"{number:04}_m.sql").write_text(f"BEGIN;\n{sql}COMMIT;\n")
-
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
         files = [word for file in sorted(folder.glob("*.sql")) for word in ("-f", str(file))]
-        return [str(psql_program()), "-Xq", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", place.url(database), *files]
+        return ["-Xq", "-o", os.devnull, "-v", "ON_ERROR_STOP=1", place.url(database), *files]
 
 
 class PsqlEach(Psql):
     """psql, started for each file."""
 
     name = "psql for each file"
+    program = Path("/bin/sh")
 
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
         one = f'"{psql_program()}" -Xq -v ON_ERROR_STOP=1 "{place.url(database)}" -f "$f" || exit 1'
-        return ["/bin/sh", "-c", f'for f in "{folder}"/*.sql; do {one}; done']
+        return ["-c", f'for f in "{folder}"/*.sql; do {one}; done']
 
 
 class Alembic(Peer):
     """Alembic, each file by one exec_driver_sql, as people run SQL files with it."""
 
     name = "alembic"
-
-    def is_here(self) -> bool:
-        return (HOME / "python" / "bin" / "alembic").exists()
+    program = _PYTHON / "alembic"
 
     def write(self, folder: Path, files: Sequence[str]) -> None:
         versions = folder / "steps" / "versions"
@@ -111,102 +111,77 @@ class Alembic(Peer):
             (versions / f"{revision}.sql").write_text(sql)
             before = revision
 
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
-        return [str(HOME / "python" / "bin" / "alembic"), "upgrade", "head"]
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
+        return ["upgrade", "head"]
 
 
 class Yoyo(Peer):
     """yoyo-migrations."""
 
     name = "yoyo"
+    program = _PYTHON / "yoyo"
+    file = "{:04}.m.sql"
 
-    def is_here(self) -> bool:
-        return (HOME / "python" / "bin" / "yoyo").exists()
-
-    def write(self, folder: Path, files: Sequence[str]) -> None:
-        for number, sql in enumerate(files, start=1):
-            (folder / f"{number:04}.m.sql").write_text(sql)
-
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
-        yoyo = str(HOME / "python" / "bin" / "yoyo")
-        return [yoyo, "apply", "--batch", "--no-config-file", "-d", place.url(database), str(folder)]
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
+        return ["apply", "--batch", "--no-config-file", "-d", place.url(database), str(folder)]
 
 
 class Dbmate(Peer):
     """dbmate."""
 
     name = "dbmate"
+    program = _NODE / "dbmate"
+    file = "{:014}_m.sql"
+    wrapped = "-- migrate:up\n{}\n-- migrate:down\n"
 
-    def is_here(self) -> bool:
-        return (HOME / "node" / "node_modules" / ".bin" / "dbmate").exists()
-
-    def write(self, folder: Path, files: Sequence[str]) -> None:
-        for number, sql in enumerate(files, start=1):
-            (folder / f"{number:014}_m.sql").write_text(f"-- migrate:up\n{sql}\n-- migrate:down\n")
-
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
-        dbmate = str(HOME / "node" / "node_modules" / ".bin" / "dbmate")
-        return [dbmate, "--no-dump-schema", "--migrations-dir", str(folder), "migrate"]
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
+        return ["--no-dump-schema", "--migrations-dir", str(folder), "migrate"]
 
 
 class NodePgMigrate(Peer):
     """node-pg-migrate, with SQL files."""
 
     name = "node-pg-migrate"
+    program = _NODE / "node-pg-migrate"
+    file = "16{:011}_m.sql"
+    wrapped = "-- Up Migration\n{}\n-- Down Migration\n"
 
-    def is_here(self) -> bool:
-        return (HOME / "node" / "node_modules" / ".bin" / "node-pg-migrate").exists()
-
-    def write(self, folder: Path, files: Sequence[str]) -> None:
-        for number, sql in enumerate(files, start=1):
-            (folder / f"{1_600_000_000_000 + number}_m.sql").write_text(f"-- Up Migration\n{sql}\n-- Down Migration\n")
-
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
-        program = str(HOME / "node" / "node_modules" / ".bin" / "node-pg-migrate")
-        return [program, "up", "-m", str(folder), "--no-single-transaction"]
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
+        return ["up", "-m", str(folder), "--no-single-transaction"]
 
 
 class Sqitch(Peer):
     """sqitch, without verify scripts."""
 
     name = "sqitch"
-
-    def is_here(self) -> bool:
-        return shutil.which("sqitch") is not None
+    program = Path(shutil.which("sqitch") or "/usr/bin/sqitch")
 
     def write(self, folder: Path, files: Sequence[str]) -> None:
         (folder / "deploy").mkdir()
         plan = ["%syntax-version=1.0.0", "%project=bench", ""]
         for number, sql in enumerate(files, start=1):
-            (folder / "deploy" / f"m{number:04}.sql").write_text(f"BEGIN;\n{sql}COMMIT;\n")
+            (folder / "deploy" / f"m{number:04}.sql").write_text(Psql.wrapped.format(sql))
             plan.append(f"m{number:04} 2026-01-01T00:00:00Z bench <bench@example.org> # m")
         (folder / "sqitch.plan").write_text("\n".join(plan) + "\n")
         (folder / "sqitch.conf").write_text(f'[core]\n\tengine = pg\n[engine "pg"]\n\tclient = {psql_program()}\n')
 
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
         url = f"db:pg://postgres@{place.host}:{place.port}/{database}"
-        return ["sqitch", "--quiet", "deploy", "--no-verify", "--target", url]
+        return ["--quiet", "deploy", "--no-verify", "--target", url]
 
 
 class Changeover(Peer):
     """This project: the command, from its start to its exit. What of it was the run itself is in `ran`."""
 
     name = "changeover"
+    program = Path(sys.executable).with_name("changeover")
 
     def __init__(self) -> None:
         # seconds of the last run: from each migration's first attempt to its COMMIT, together
         self.ran = 0.0
 
-    def is_here(self) -> bool:
-        return True
-
-    def write(self, folder: Path, files: Sequence[str]) -> None:
-        for number, sql in enumerate(files, start=1):
-            (folder / f"{number:04}_m.sql").write_text(sql)
-
-    def words(self, place: Place, database: str, folder: Path) -> list[str]:
-        program = str(Path(sys.executable).with_name("changeover"))
-        return [program, "apply", "--yes", "--json", "--allow", "all", "--migrations", str(folder)]
+    def arguments(self, place: Place, database: str, folder: Path) -> list[str]:
+        return ["apply", "--yes", "--json", "--allow", "all", "--migrations", str(folder)]
 
     def apply(self, place: Place, database: str, folder: Path) -> Ran:
         done = super().apply(place, database, folder)
@@ -218,13 +193,18 @@ class Changeover(Peer):
 PEERS: tuple[Peer, ...] = (Psql(), Alembic(), Yoyo(), Dbmate(), NodePgMigrate(), Sqitch())
 
 
+def named(name: str) -> Peer:
+    """Return one of them."""
+    return next(peer for peer in PEERS if peer.name == name)
+
+
 def install() -> None:
     """Install those that come from PyPI and npm, once; what cannot be had is absent."""
-    if not (HOME / "python").exists():
+    if not Alembic.program.exists():
         subprocess.run([sys.executable, "-m", "venv", str(HOME / "python")], check=True)
-        pip = [str(HOME / "python" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
+        pip = [str(_PYTHON / "python"), "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
         subprocess.run([*pip, "alembic", "yoyo-migrations", "psycopg2-binary", "setuptools<81"], check=False)
-    if not (HOME / "node").exists() and shutil.which("npm"):
-        (HOME / "node").mkdir(parents=True)
+    if not Dbmate.program.exists() and shutil.which("npm"):
+        (HOME / "node").mkdir(parents=True, exist_ok=True)
         words = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(HOME / "node")]
         subprocess.run([*words, "dbmate", "node-pg-migrate", "pg"], check=False)

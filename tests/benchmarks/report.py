@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from tests.benchmarks import goals
 from tests.benchmarks.timing import Found, Row
 
 HERE: Final = Path(__file__).parent
@@ -22,37 +23,40 @@ extremes). `ratio` is ours divided by theirs: below 1 we are quicker. `changeove
 exit, plans, approval, history and the look afterwards included; `the run alone` is from the first statement's
 transaction to its COMMIT. Peers get the same SQL in files of their own kind; `psql` and the others run each file in one
 transaction. alembic, dbmate and node-pg-migrate send a file as one message: they do not know which statement they are
-at, and cannot be stopped between two.
+at, and cannot be stopped between two. `psql` keeps no history and looks at nothing before.
+
+What takes a peer minutes is measured once or thrice, as the column `runs` says. While the machine is idle, a ratio of
+medians comes out the same within the two spreads beside it; where the machine has other work, nothing here holds.
 """
 _LEFT: Final = 330
 _WIDE: Final = 420
 _BAR: Final = 18
 
 
-def machine() -> str:
-    """Return the machine in words."""
+def machine(load: float) -> str:
+    """Return the machine in words; `load` is what it had to do when the benchmark began."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    load = os.getloadavg()[2]
-    idle = "" if load < 0.5 * (os.cpu_count() or 1) else f" It was not idle: the load was {load:.1f}, so take it again."
+    quiet = load < 0.25 * (os.cpu_count() or 1)
+    idle = "idle before" if quiet else "NOT IDLE before, so take it again"
     return (
         f"{os.cpu_count()} cores, {memory:.0f} GB of memory, {platform.system()} {platform.machine()}, Python "
-        f"{platform.python_version()}; PostgreSQL 18, not durable, on the same machine.{idle}"
+        f"{platform.python_version()}; PostgreSQL 18, not durable, on the same machine, {idle} "
+        f"(load {load:.2f})."
     )
 
 
-def write(found: Found, *, quick: bool, folder: Path = HERE) -> None:
+def write(found: Found, *, load: float, quick: bool, folder: Path = HERE) -> None:
     """Write README.md and chart.svg; `quick` was a tenth of the work."""
     absent = "".join(f"- {line}\n" for line in sorted(found.absent))
-    text = f"{_HEAD}\nMachine: {machine()}\n"
+    text = f"{_HEAD}\nMachine: {machine(load)}\n"
     if quick:
         text += "\nThese are the figures of `--quick`: a tenth of the work.\n"
     if absent:
         text += f"\nAbsent or failed:\n\n{absent}"
+    text += f"\n## The goals\n\n{''.join(goals.table(found.rows))}"
     for part, rows in groupby(found.rows, key=lambda row: row.part):
         text += f"\n## {part.capitalize()}\n\n{''.join(_table(list(rows)))}"
-    notes = folder / "notes.md"
-    if notes.exists():
-        text += f"\n{notes.read_text()}"
+    text += f"\n{(HERE / 'notes.md').read_text()}"
     (folder / "README.md").write_text(text)
     (folder / "chart.svg").write_text(chart(found.rows))
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.benchmarks.peers import HOME, PEERS, Changeover
+from tests.benchmarks.peers import Changeover, named
 from tests.benchmarks.place import Place, environment
 from tests.benchmarks.throughput import many
 from tests.benchmarks.timing import Found, Measure, interleaved, timed
@@ -26,8 +26,8 @@ Empty().run()
 
 def run(place: Place, found: Found, *, runs: int, quick: bool) -> None:
     """Measure the quick commands, a status beside its peers, and the first frame beside an empty app's."""
-    program = str(Path(sys.executable).with_name("changeover"))
-    ours, alembic = Changeover(), next(peer for peer in PEERS if peer.name == "alembic")
+    program = str(Changeover.program)
+    ours, alembic = Changeover(), named("alembic")
     folders = {peer.name: place.work / f"start-{peer.name}" for peer in (ours, alembic)}
     for peer in (ours, alembic):
         shutil.rmtree(folders[peer.name], ignore_errors=True)
@@ -51,8 +51,7 @@ def run(place: Place, found: Found, *, runs: int, quick: bool) -> None:
         status = {"changeover status": command(program, "status", "--migrations", str(folders["changeover"]))}
         if alembic.is_here():
             alembic.apply(place, database, folders["alembic"])
-            words = (str(HOME / "python" / "bin" / "alembic"), "current")
-            status["alembic current"] = command(*words, who="alembic")
+            status["alembic current"] = command(str(alembic.program), "current", who="alembic")
         interleaved(found, PART, "status, 20 migrations applied", status, runs=runs)
         frames: dict[str, Measure] = {
             "changeover console": lambda: _frame(

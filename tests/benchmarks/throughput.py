@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Sequence
 
-from tests.benchmarks.peers import PEERS, Changeover, Peer, Psql, PsqlEach
+from tests.benchmarks.peers import PEERS, Changeover, Peer, PsqlEach, named
 from tests.benchmarks.place import Place, far
 from tests.benchmarks.timing import Found, Measure, interleaved
 
@@ -90,21 +89,21 @@ def _measured(place: Place, files: Sequence[str], peer: Peer) -> Measure:
 def run(place: Place, found: Found, *, runs: int, quick: bool) -> None:
     """Measure all of it; `quick` does a tenth. What takes a peer minutes is measured once, and the table says so."""
     size, count, data = (500, 50, 5) if quick else (5000, 500, 50)
-    psql, dbmate = Psql(), next(peer for peer in PEERS if peer.name == "dbmate")
-    for link in (0.0, _FAR):
-        where = "10 ms more each round trip" if link else "loopback"
-        with far(place, link) if link else contextlib.nullcontext(place) as there:
-            few = [peer for peer in PEERS if peer.name not in {"yoyo", "sqitch"}] if link else PEERS
-            measure(there, found, f"{size // 10:,} small statements, {where}", [small(size // 10)], few, runs=runs)
-            once = 1 if link else runs
-            measure(there, found, f"{size:,} small statements, {where}", [small(size)], [psql], runs=once)
-            files = many(count // 10 if link else count)
-            each = [psql, dbmate] if link else [psql, PsqlEach(), dbmate]
-            measure(
-                there, found, f"{len(files)} migrations of 5 statements, {where}", files, each, runs=1 if link else 3
-            )
-            rows = data // 10 if link else data
-            measure(there, found, f"{rows} MB of INSERTs, {where}", [wide(rows)], [psql, dbmate], runs=1)
-            measure(there, found, f"{data} MB by COPY, {where}", [copied(place, data)], [psql, dbmate], runs=3)
+    psql, dbmate = named("psql"), named("dbmate")
+    measure(place, found, f"{size // 10:,} small statements, loopback", [small(size // 10)], PEERS, runs=runs)
+    measure(place, found, f"{size:,} small statements, loopback", [small(size)], [psql, dbmate], runs=runs)
+    each = [psql, PsqlEach(), dbmate]
+    measure(place, found, f"{count} migrations of 5 statements, loopback", many(count), each, runs=runs)
+    measure(place, found, f"{data} MB of INSERTs, loopback", [wide(data)], [psql, dbmate], runs=1)
+    measure(place, found, f"{data} MB by COPY, loopback", [copied(place, data)], [psql, dbmate], runs=runs)
     if not quick:
         measure(place, found, "100,000 small statements, loopback", [small(100_000)], [psql], runs=1)
+    with far(place, _FAR) as there:
+        where = "10 ms more each round trip"
+        few = [peer for peer in PEERS if peer.name not in {"yoyo", "sqitch"}]
+        measure(there, found, f"{size // 10:,} small statements, {where}", [small(size // 10)], few, runs=3)
+        measure(there, found, f"{size:,} small statements, {where}", [small(size)], [psql], runs=1)
+        files = many(count // 10)
+        measure(there, found, f"{len(files)} migrations of 5 statements, {where}", files, [psql, dbmate], runs=3)
+        measure(there, found, f"{data // 50} MB of INSERTs, {where}", [wide(data // 50)], [psql, dbmate], runs=1)
+        measure(there, found, f"{data} MB by COPY, {where}", [copied(place, data)], [psql, dbmate], runs=3)

@@ -26,7 +26,7 @@ PART = "the wire"
 _SCENE = "CREATE TABLE account (id int PRIMARY KEY, n int);"
 _STEP = "ALTER TABLE account ADD COLUMN note text;\n"
 _BAUD = 57_600
-_LOOK = 8.0
+_LOOK = 6.0
 _PROGRAM = str(Path(sys.executable).with_name("changeover"))
 
 
