@@ -25,7 +25,8 @@ transaction to its COMMIT. Peers get the same SQL in files of their own kind; `p
 transaction. alembic, dbmate and node-pg-migrate send a file as one message: they do not know which statement they are
 at, and cannot be stopped between two. `psql` keeps no history and looks at nothing before.
 
-What takes a peer minutes is measured once or thrice, as the column `runs` says. While the machine is idle, a ratio of
+What takes a peer minutes is measured once or thrice, as the column `runs` says; the blocker of 30 s is met once by
+each, by the peers at the same time in databases of their own. While the machine is idle, a ratio of
 medians comes out the same within the two spreads beside it; where the machine has other work, nothing here holds.
 """
 _LEFT: Final = 330
