@@ -6,6 +6,7 @@ commands that need them.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import click
 
 from ..core.errors import ChangeoverError, ExitCode, fault_of
 from .options import everywhere, of_plans, of_runs, options_of
+from .streams import prepare_streams
 
 if TYPE_CHECKING:
     from .commands.carry_out import Leave
@@ -23,6 +25,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process; see `ExitCode`."""
+    prepare_streams(os.environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
     json = _wants_json(words)
     try:
@@ -56,8 +59,6 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 def _forget_stdout() -> None:
     """Point stdout at nothing, so that Python's own flush at exit does not fail."""
-    import os
-
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import select
+import sys
 import threading
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+
+from .writer import Writer
 
 # What a process ends with whose terminal was hung up.
 HUNG_UP: Final = 129
@@ -21,20 +24,46 @@ _PERIOD_MS: Final = 500
 
 
 class TerminalDriver(LinuxDriver):
-    """Ends the app with 129 when the terminal is gone, whether or not a SIGHUP came."""
+    """Ends the app with 129 when the terminal is gone, whether or not a SIGHUP came.
+
+    It writes to stdout, where Textual takes stderr: `changeover 2>log` has its screen on the terminal.
+    """
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self._file = cast("Any", _Forgiving(cast("IO[str]", self._file)))
+        self._file: Any = sys.__stdout__
         self._main = asyncio.get_running_loop()
+        self._writer: Writer | None = None
+
+    def write(self, data: str) -> None:
+        """Write to the terminal as soon as it takes it; see Writer."""
+        if self._writer is not None:
+            self._writer.write(data)
 
     def start_application_mode(self) -> None:
         """Take the terminal, without reports of its focus: each would repaint the screen."""
+        self._writer = Writer(self._file.fileno(), caught_up=self._repaint)
+        self._writer.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self.write("\x1b[?1004l")
         threading.Thread(target=self._watch, name="terminal-watch", daemon=True).start()
+
+    def resume_application_mode(self) -> None:
+        """Take the terminal back, and paint all of it: it has kept nothing of ours."""
+        super().resume_application_mode()
+        self._repaint()
+
+    def close(self) -> None:
+        """Write what is left."""
+        super().close()
+        if self._writer is not None:
+            self._writer.stop()
+
+    def _repaint(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._main.call_soon_threadsafe(self._app.refresh)
 
     def _watch(self) -> None:
         poll = select.poll()
@@ -61,29 +90,3 @@ class TerminalDriver(LinuxDriver):
 
     def _end(self) -> None:
         self._app.exit(HUNG_UP, return_code=HUNG_UP)
-
-
-class _Forgiving:
-    """The terminal to write to; what cannot be written any more is dropped, so that nobody waits for it."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        """Write, or drop."""
-        with contextlib.suppress(OSError, ValueError):
-            return self._file.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush, or do not."""
-        with contextlib.suppress(OSError, ValueError):
-            self._file.flush()
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
-        return self._file.fileno()
-
-    def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
-        return self._file.isatty()

@@ -44,9 +44,8 @@ def complain(lines: Iterable[str]) -> None:
     """Print a message to stderr; the first line says who speaks."""
     first, *rest = lines
     text = "\n".join([f"changeover: {first}", *rest])
-    encoding = sys.stderr.encoding or "utf-8"
     with contextlib.suppress(BrokenPipeError, ValueError):
-        print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
 
 
 def report_usage(error: click.ClickException, *, json: bool) -> int:

@@ -12,14 +12,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
 from ..core.secret import Secret, mask
+from .charset import in_ascii
+from .format import ACTING
 
-# C0 and C1 controls and DEL; also what reverses or hides text.
-_ACTING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+# What the first fence makes visible: C0 and C1 controls and DEL, and what reverses or hides text.
+_ACTING: Final = re.compile("[" + "".join(map(re.escape, map(chr, ACTING))) + "]")
 
 
 class ControlFence(LineFilter):
@@ -34,6 +37,23 @@ class ControlFence(LineFilter):
             segment if segment.control else Segment(_ACTING.sub("\ufffd", segment.text), segment.style)
             for segment in segments
         ]
+
+
+class AsciiFence(LineFilter):
+    """Says a line in ASCII, for a terminal that has no more: its signs take as many cells as before."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the segments in ASCII."""
+        del background
+        return [segment if segment.control else _in_ascii(segment) for segment in segments]
+
+
+def _in_ascii(segment: Segment) -> Segment:
+    if segment.text.isascii():
+        return segment
+    # a letter of two cells is two signs, and what has no cell of its own is none
+    text = "".join(in_ascii(letter) * cell_len(letter) for letter in segment.text)
+    return Segment(text, segment.style)
 
 
 def write_traceback(error: BaseException, folder: Path, secrets: Iterable[Secret | None]) -> Path | None:

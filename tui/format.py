@@ -7,6 +7,7 @@ operator should see that a name is odd.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 NEWLINE: Final = "⏎"
@@ -40,7 +41,16 @@ def _sign(code: int) -> str | None:
     return None
 
 
-_SIGNS: Final = {code: _sign(code) for code in (*range(0x20), 0x7F, *range(0x80, 0xA0), *_INVISIBLE)}
+# Marks over and under a letter take no cell, so that hundreds of them fit over one; no script stacks more than this.
+_MARKS: Final = 4
+_STACKED: Final = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+    f"{{{_MARKS + 1},}}"
+)
+
+# Code points that act on a terminal, or hide what is there.
+ACTING: Final = (*range(0x20), 0x7F, *range(0x80, 0xA0), *sorted(_INVISIBLE))
+_SIGNS: Final = {code: _sign(code) for code in ACTING}
 _ONE_LINE: Final = {**_SIGNS, 0x0A: NEWLINE}
 _MANY_LINES: Final = {**_SIGNS, 0x0A: "\n", 0x09: "    "}
 _SURROGATES: Final = {code: _sign(code) for code in range(0xD800, 0xE000)}
@@ -54,9 +64,9 @@ def numbered(version: str) -> str:
 def visible(text: str, *, lines: bool = False) -> str:
     """Return `text` with everything that could act on a terminal, or hide in it, turned into a visible sign.
 
-    C0 controls become control pictures, DEL `␡`; C1 controls, bidi controls, zero-width characters, tags and lone
-    surrogates become their code points in hexadecimal. A newline becomes `⏎`, or stays one where `lines` is true, and
-    a tab is four spaces then.
+    C0 controls become control pictures, DEL `␡`; C1 controls, bidi controls, zero-width characters, tags, lone
+    surrogates, and marks stacked higher than any script has them become their code points in hexadecimal. A newline
+    becomes `⏎`, or stays one where `lines` is true, and a tab is four spaces then.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -66,7 +76,12 @@ def visible(text: str, *, lines: bool = False) -> str:
         shown.encode()
     except UnicodeEncodeError:
         shown = shown.translate(_SURROGATES)
-    return shown
+    return _STACKED.sub(_unstacked, shown)
+
+
+def _unstacked(found: re.Match[str]) -> str:
+    marks = found[0]
+    return marks[:_MARKS] + "".join(f"\\u{ord(mark):04X}" for mark in marks[_MARKS:])
 
 
 def bounded(text: str, limit: int) -> str:

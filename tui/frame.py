@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -21,8 +22,9 @@ from textual.worker import Worker, WorkerState
 
 from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
 from ..core.secret import Secret
+from .charset import is_ascii_only
 from .driver import HUNG_UP, TerminalDriver
-from .fence import ControlFence, write_traceback
+from .fence import AsciiFence, ControlFence, write_traceback
 from .format import count
 from .keys import bindings
 from .screens.commands import Commands, commands_of
@@ -63,7 +65,9 @@ class Frame(App[int]):
             self.register_theme(theme)
         self.theme = theme_for(os.environ)
         self._folder = folder
-        self._fence = ControlFence()
+        stdout = sys.__stdout__
+        ascii_only = is_ascii_only(os.environ, stdout.encoding if stdout is not None else "utf-8")
+        self._fences: tuple[LineFilter, ...] = (ControlFence(), *((AsciiFence(),) if ascii_only else ()))
         self._before: dict[signal.Signals, Any] = {}
         # one line for stderr, once the terminal is ours no more
         self.last_words = ""
@@ -73,12 +77,12 @@ class Frame(App[int]):
         return ()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Return Textual's own filters, and behind them the fence.
+        """Return Textual's own filters, and behind them the fences.
 
         Textual answers NO_COLOR with shades of grey unless its own ansi theme is chosen early; none is meant.
         """
         filters = super().get_line_filters()
-        return [*(NoColor() if isinstance(each, Monochrome) else each for each in filters), self._fence]
+        return [*(NoColor() if isinstance(each, Monochrome) else each for each in filters), *self._fences]
 
     async def on_mount(self) -> None:
         """End properly when we are told to: the terminal is restored, and the exit code says which signal it was."""

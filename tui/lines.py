@@ -411,10 +411,9 @@ class LinePrinter:
         self(stamped.event, stamped.at)
 
     def say(self, text: str) -> None:
-        """Print a line of our own. A reader that has gone away, or an encoding without the signs, is no error."""
-        encoding = self.stream.encoding or "utf-8"
+        """Print a line of our own. A reader that has gone away is no error."""
         try:
-            self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            self.stream.write(text + "\n")
             self.stream.flush()
         except (BrokenPipeError, ValueError):
             return

@@ -39,7 +39,7 @@ class Options:
     @property
     def wants_screen(self) -> bool:
         """Whether the full screen opens, for the commands that have one."""
-        if self.json or self.plain or os.environ.get("TERM", "") in {"", "dumb"}:
+        if self.json or self.plain or os.environ.get("TERM", "") in {"", "dumb", "unknown"}:
             return False
         return sys.stdin.isatty() and sys.stdout.isatty()
 

@@ -24,6 +24,9 @@ def prepare(environ: MutableMapping[str, str] | None = None) -> None:
         environ.setdefault(name, value)
     for name in _UNWELCOME:
         environ.pop(name, None)
+    if not environ.get("NO_COLOR", "x"):
+        # empty, it says nothing (https://no-color.org); Textual takes it for a wish
+        del environ["NO_COLOR"]
 
 
 def run_console(opening: Opening, *, mouse: bool = False) -> int:

@@ -241,3 +241,29 @@ def test_giving_up_is_a_key_while_a_lock_is_waited_for(
         terminal.type("g")
         terminal.shows("RECEIPT", "Stopped by the operator", "blocked by pid")
         assert applying.wait(30) == 7
+
+
+def test_the_screen_of_a_run_follows_the_size_of_its_window_and_the_run_does_not_care(
+    project: Path, server: Server, crowded: tuple[Target, Target]
+) -> None:
+    _, app = crowded
+    with (
+        blocking(app, server.sandbox.binaries.folder) as blocker,
+        running(project, None, "--yes", "--lock-timeout", "120") as applying,
+        screen(project, "attach") as terminal,
+    ):
+        terminal.shows("held by", "shop-web", "? Help")
+        terminal.resize(200, 50)
+        wide = terminal.shows("(shop_app)", "? Help").splitlines()
+        assert "? Help" in wide[49]
+        terminal.resize(50, 12)
+        terminal.shows("Enlarge to 60x16 (now 50x12); all goes on.")
+        assert [line for line in terminal.text.splitlines() if line] == ["Enlarge to 60x16 (now 50x12); all goes on."]
+        # a key that nobody can see the question of does nothing
+        terminal.type("x")
+        blocker.kill()
+        assert applying.wait(60) == 0
+        terminal.resize(80, 24)
+        terminal.shows("RECEIPT", "Applied: 1 migration")
+        terminal.type("q")
+        assert terminal.ended() == 0

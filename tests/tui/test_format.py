@@ -57,6 +57,7 @@ def test_a_bounded_text_is_never_longer(text: str, limit: int) -> None:
         ("plain", "plain"),
         ("\x1b]0;owned\x07", "␛]0;owned␇"),
         ("a\nb", "a⏎b"),
+        ("e\u0301\u0302 e" + "\u0301" * 6, "e\u0301\u0302 e" + "\u0301" * 4 + "\\u0301\\u0301"),
         ("a\tb", "a␉b"),
         ("\x7f", "␡"),
         ("\x9b2J", "\\u009B2J"),

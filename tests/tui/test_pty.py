@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -95,13 +96,31 @@ def test_a_lost_terminal_ends_the_viewer_and_not_the_run(project: Path, database
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_the_terminal_as_it_was(project: Path, database: Target, number: signal.Signals) -> None:
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_signal_leaves_the_terminal_as_it_was(
+    project: Path, database: Target, number: signal.Signals, times: int
+) -> None:
     with console(project, database) as terminal:
         terminal.shows("2 pending")
-        os.kill(terminal.pid, number)
+        assert terminal.settings != terminal.settings_before
+        for _ in range(times):
+            os.kill(terminal.pid, number)
         assert terminal.ended() == 128 + number
-    assert all(code in terminal.written for code in RESTORED)
+        assert terminal.settings == terminal.settings_before
+    assert_as_before(terminal)
     assert b"Traceback" not in terminal.written
+
+
+def assert_as_before(terminal: Terminal) -> None:
+    """Hold what the program has left of the terminal against what it found: the main screen, a cursor, no reports."""
+    cursor_and_wrap = {7, 25}
+    assert {mode for mode, on in terminal.modes.items() if on} == cursor_and_wrap
+    # the alternate screen, bracketed paste, reports of focus; the mouse was never taken
+    assert {1049, 2004, 1004} <= set(terminal.modes)
+    assert not {1000, 1002, 1003, 1006, 1015} & set(terminal.modes)
+    # the keyboard protocol is taken and given back as often
+    taken = re.findall(rb"\x1b\[>\d+u", terminal.written)
+    assert len(taken) == terminal.written.count(b"\x1b[<u")
 
 
 def test_without_a_target_the_set_up_guides_to_the_overview(project: Path, database: Target) -> None:
