@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 from textual.geometry import Region
 
-from changeover.core.events import Event, LocksSeen, ProgressSeen, StatementFinished, StatementStarted, StatementState
+from changeover.core.events import (
+    Event,
+    LocksSeen,
+    MigrationStarted,
+    PlanConfirmed,
+    ProgressSeen,
+    StatementFinished,
+    StatementStarted,
+    StatementState,
+)
 from changeover.core.view import RunView, reduce, view_of
 from changeover.tui.screens.receipt import ReceiptScreen
 from changeover.tui.screens.replay import ReplayScreen
@@ -15,7 +24,21 @@ from changeover.tui.screens.run import RunScreen
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.steps import Steps
 from changeover.tui.words import RESULT, STATE, STATEMENT
-from tests.tui.scenes import APPLIES, BEGUN, BLOCKER, FAILS, FAULT, FOLDER, GIVES_WAY, STANDING, WAITER, WAITS, stamped
+from tests.tui.scenes import (
+    APPLIES,
+    BEGUN,
+    BLOCKER,
+    BRIEFS,
+    FAILS,
+    FAULT,
+    FOLDER,
+    GIVES_WAY,
+    SERVER,
+    STANDING,
+    WAITER,
+    WAITS,
+    stamped,
+)
 from tests.tui.showing import Shown, text
 
 
@@ -188,6 +211,46 @@ async def test_the_receipt_of_a_failure_has_the_fault_in_full(shown: Shown) -> N
     assert seen.index("hint") < seen.index("SQLSTATE")
 
 
+async def test_of_statements_that_went_in_one_message_all_are_shown_as_under_way(shown: Shown) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, (*BEGUN[:-1], StatementStarted(version="0002", number=1, last=2)))
+        await pilot.pause()
+        seen = text(pilot)
+        assert seen.count("► run ") == 2
+        assert "ALTER TABLE, 1 to 2 together" in seen
+        _play(screen, (StatementStarted(version="0002", number=1),))
+        await pilot.pause()
+        seen = text(pilot)
+        assert seen.count("► run ") == 1
+        assert "together" not in seen
+
+
 @pytest.mark.parametrize("table", [STATEMENT, STATE, RESULT])
 def test_states_are_told_by_words_and_not_by_colour_alone(table: dict[object, tuple[str, str]]) -> None:
     assert len({word for word, _ in table.values()}) == len(table)
+
+
+async def test_statements_that_go_by_too_quickly_to_be_read_are_painted_once_a_second(shown: Shown) -> None:
+    sql = BRIEFS[0].statements[0]
+    many = replace(BRIEFS[0], statements=tuple(replace(sql, number=it + 1) for it in range(5000)))
+    begun = (
+        PlanConfirmed(digest="d", server=SERVER, migrations=(many,)),
+        MigrationStarted(version="0001", entry="migration", attempt=1, of=10, backend=4001),
+    )
+    screen: RunScreen[None] = RunScreen(STANDING, view_of(list(stamped(begun))))
+    async with shown(screen) as pilot:
+
+        async def after(count: int, at: float) -> str:
+            done = StatementFinished(
+                version="0001", number=1, last=count, state=StatementState.DONE, tag="", elapsed=0.1
+            )
+            screen.view = reduce(view_of(list(stamped(begun))), stamped((done,))[0])
+            screen.paint(at)
+            await pilot.pause()
+            return text(pilot)
+
+        assert "3 of 5,000" in await after(3, 10.0)
+        assert "9 of 5,000" in await after(9, 10.2)
+        assert "9 of 5,000" in await after(2000, 10.4)
+        assert "3,000 of 5,000" in await after(3000, 11.0)

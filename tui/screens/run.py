@@ -20,11 +20,13 @@ from ..widgets.notices import Notices
 from ..widgets.paper import Paper
 from ..widgets.progress import Progress
 from ..widgets.sql_view import sql_words
-from ..widgets.steps import Steps
+from ..widgets.steps import Steps, is_sent_along
 from ..words import RESULT, fault_words, joined, stacked, words
 from .confirm import POLICIES
 from .stage import ResultT, Stage
 
+# Statements between two pictures; where more go by, one picture a second is enough.
+_READABLE: Final = 10
 _STOPS: Final = {
     "now": "now",
     "after-statement": "after this statement",
@@ -59,7 +61,7 @@ class RunScreen(Stage[ResultT]):
     def paint(self, now: float) -> None:
         """Show the view as it stands at `now`, seconds since the epoch; what has not changed costs nothing."""
         fresh, second = self.view is not self._painted, int(now)
-        if not fresh and second == self._second:
+        if second == self._second and (not fresh or _rushes(self._painted, self.view)):
             return
         self._painted, self._second = self.view, second
         view = self.view
@@ -100,6 +102,19 @@ class RunScreen(Stage[ResultT]):
         """Choose what is going on, and stay with it."""
         self.query_one(Steps).resume()
         self._paint_sql()
+
+
+def _rushes(before: RunView | None, now: RunView) -> bool:
+    """Whether so many statements have gone by that nobody could read them, and nothing else has happened."""
+    if before is None or now.statements_finished - before.statements_finished < _READABLE:
+        return False
+    return (before.current, before.phase, before.stop, before.result, before.locks is None) == (
+        now.current,
+        now.phase,
+        now.stop,
+        now.result,
+        now.locks is None,
+    )
 
 
 def _stumbled(view: RunView) -> bool:
@@ -151,7 +166,11 @@ def step_words(chosen: tuple[MigrationView, int | None] | None) -> Content:
     progress = migration.progress(brief.number)
     if progress.fault is not None and migration.retry_at is None:
         return fault_words(progress.fault)
-    place = words(f"{migration.brief.file}:{brief.line}:{brief.column}  {brief.kind}", "dim")
+    group = ""
+    if migration.current == brief.number or is_sent_along(migration, brief.number):
+        # the server says only when all of a message is done
+        group = f", {migration.current:,} to {migration.last:,} together" if migration.last is not None else ""
+    place = words(f"{migration.brief.file}:{brief.line}:{brief.column}  {brief.kind}{group}", "dim")
     return stacked(place, sql_words(brief.sql, limit=2000))
 
 

@@ -150,10 +150,17 @@ def migration_row(view: MigrationView, *, current: bool) -> TableRow:
     return (Cell(word, tone), cell(numbered(view.brief.version), "head"), cell(name), Cell(attempt, "head"))
 
 
+def is_sent_along(view: MigrationView, number: int) -> bool:
+    """Whether a statement went in one message behind the one in hand."""
+    return view.current is not None and view.last is not None and view.current < number <= view.last
+
+
 def statement_row(view: MigrationView, index: int, *, now: float | None, room: int) -> TableRow:
     """Return the row of a statement, with `room` cells for its text."""
     brief, progress = view.brief.statements[index], _progress(view, index)
     word, tone = STATEMENT[progress.state]
+    if is_sent_along(view, brief.number):
+        word, tone = STATEMENT[StatementState.RUNNING]
     if progress.fault is not None and view.retry_at is not None:
         word, tone = "• gave way", "warn"
     running = view.current == brief.number and view.current_since is not None and now is not None
