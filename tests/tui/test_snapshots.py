@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from textual.pilot import Pilot
 from textual.screen import Screen
 
 from changeover.core.connect import WaitCutter
@@ -243,30 +244,35 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
 }
 
 
+async def dress(name: str, screen: Any, pilot: Pilot[int], survey: Survey = SURVEY) -> None:
+    """Bring a shown screen to where its scene has it."""
+    if isinstance(screen, (WorkScreen, InspectScreen)):
+        screen.show(survey)
+        screen.show_sessions(SUMMARIES[:3])
+    if isinstance(screen, ConnectScreen):
+        screen.fail(FAULT)
+    if isinstance(screen, ConfirmScreen):
+        screen._arm()
+    if isinstance(screen, ReplayScreen):
+        await pilot.press("E")
+    if type(screen) is RunScreen:
+        now = stamped(WAITS)[-1].at + 3
+        screen.paint(now)
+        # painted again after each change of size: panels have other heights
+        screen.set_interval(0.02, lambda: screen.paint(now))
+    if name == "help":
+        await pilot.press("question_mark")
+    if name == "commands":
+        await pilot.press("ctrl+p")
+    await readable(pilot)
+    await pilot.pause()
+
+
 @pytest.mark.parametrize("name", SCENES)
 async def test_the_screen_is_as_it_was_approved(name: str, shown: Shown) -> None:
     screen: Any = SCENES[name]()
     async with shown(screen) as pilot:
-        if isinstance(screen, (WorkScreen, InspectScreen)):
-            screen.show(SURVEY)
-            screen.show_sessions(SUMMARIES[:3])
-        if isinstance(screen, ConnectScreen):
-            screen.fail(FAULT)
-        if isinstance(screen, ConfirmScreen):
-            screen._arm()
-        if isinstance(screen, ReplayScreen):
-            await pilot.press("E")
-        if type(screen) is RunScreen:
-            now = stamped(WAITS)[-1].at + 3
-            screen.paint(now)
-            # painted again after each change of size: panels have other heights
-            screen.set_interval(0.02, lambda: screen.paint(now))
-        if name == "help":
-            await pilot.press("question_mark")
-        if name == "commands":
-            await pilot.press("ctrl+p")
-        await readable(pilot)
-        await pilot.pause()
+        await dress(name, screen, pilot)
         compare(name, await taken(pilot))
 
 

@@ -1,0 +1,107 @@
+"""Text that would act on a terminal, on every screen and in every line: it is shown, and does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from changeover.tui.format import visible
+from changeover.tui.log_lines import log_lines
+from tests.tui.scenes import FAILS, GIVES_WAY, WAITS, stamped
+from tests.tui.showing import Shown, text
+from tests.tui.test_snapshots import SCENES, SURVEY, dress
+
+# A title, a clipboard, a cleared screen, C1, a carriage return, bidi, zero width, a tag, marks without end, markup.
+ACTS = (
+    "\x1b]0;owned\x07\x1b]52;c;eA==\x07\x1b[2J\x9b31m\x85\r\n\x08\x7f"
+    "\u202e\u2066\u200b\ufeff\U000e0041\u00ad" + "e" + "\u0301" * 40 + "[/foo][red][@click=app.quit]x[/]"
+)
+# What decides what a screen does, instead of being shown by it.
+_OURS = frozenset(
+    [
+        "format",
+        "entry",
+        "key",
+        "answer",
+        "action",
+        "what",
+        "tone",
+        "id",
+        "severity",
+        "decision",
+        "kind",
+        "source",
+        "on_hangup",
+        "when",
+        "how",
+        "sslmode",
+        "read_only",
+        "phase",
+        "digest",
+        "allowed_by",
+        "sources",
+        "level",
+        "result",
+        "sqlstate",
+        "checksum",
+        "exact",
+        "normalised",
+        "system_identifier",
+        "version",
+        "run",
+        "session",
+        "name",
+        "command",
+    ]
+)
+
+
+def poisoned(value: Any, name: str = "") -> Any:
+    """Return `value` with what would act in every text of it that comes from outside."""
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, str):
+        return value if name in _OURS or not value else f"{value}{ACTS}"
+    if isinstance(value, tuple) and hasattr(value, "_replace"):
+        return value
+    if isinstance(value, tuple):
+        return tuple(poisoned(each, name) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _poisoned_fields(value)
+    return value
+
+
+def _poisoned_fields(value: Any) -> Any:
+    changed = {
+        field.name: poisoned(getattr(value, field.name), field.name)
+        for field in fields(value)
+        if field.init and field.name not in _OURS
+    }
+    return replace(value, **changed)
+
+
+def acting(shown: str) -> list[str]:
+    """Return what in a text would act, or was only caught by the second fence."""
+    return [letter for letter in shown if letter != "\n" and (visible(letter) != letter or letter == "\ufffd")]
+
+
+@pytest.mark.parametrize("name", SCENES)
+async def test_no_text_from_outside_acts_on_any_screen(name: str, shown: Shown) -> None:
+    screen: Any = SCENES[name]()
+    for each, held in list(vars(screen).items()):
+        if each in {"_standing", "view", "_plan", "_view", "_events", "_all", "_left", "_offers", "_cases", "_target"}:
+            setattr(screen, each, poisoned(held))
+    async with shown(screen, size=(120, 40)) as pilot:
+        await dress(name, screen, pilot, poisoned(SURVEY))
+        seen = text(pilot)
+        assert acting(seen) == []
+        assert "\u0301" * 5 not in seen
+
+
+def test_no_text_from_outside_acts_in_a_line_or_an_export() -> None:
+    for events in (FAILS, WAITS, GIVES_WAY):
+        for line in log_lines(stamped(tuple(poisoned(event) for event in events))):
+            assert acting(line.plain) == [], line
