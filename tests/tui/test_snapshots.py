@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -26,11 +30,13 @@ from changeover.core.status import MigrationStatus, State
 from changeover.core.survey import Survey
 from changeover.core.target import Choice
 from changeover.core.view import RunView, view_of
+from changeover.tui import screens
 from changeover.tui.listing import activity_listing, history_listing, schema_listing
 from changeover.tui.screens.allow import AllowScreen
 from changeover.tui.screens.confirm import ConfirmScreen
 from changeover.tui.screens.connect import ConnectScreen
 from changeover.tui.screens.details import DetailsScreen
+from changeover.tui.screens.end_blocker import EndBlocker
 from changeover.tui.screens.inspect import InspectScreen
 from changeover.tui.screens.lists import ListScreen, WholeScreen
 from changeover.tui.screens.log import LogScreen
@@ -44,11 +50,12 @@ from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.screens.run import RunScreen
 from changeover.tui.screens.sessions import SessionsScreen
 from changeover.tui.screens.setup import ChoiceScreen, OffersScreen, QuestionScreen, WriteScreen
-from changeover.tui.theme import CONTRAST
+from changeover.tui.screens.sql import SqlScreen
 from changeover.tui.widgets.banner import Standing
 from tests.core.catalogs import catalog
 from tests.tui.scenes import (
     APPLIES,
+    BLOCKER,
     FAILS,
     FAULT,
     FOLDER,
@@ -59,9 +66,10 @@ from tests.tui.scenes import (
     TARGET,
     WAITS,
     plan,
+    planned,
     stamped,
 )
-from tests.tui.showing import Shown, readable
+from tests.tui.showing import Shown, readable, text
 from tests.tui.snapshot import compare, taken
 
 AT: Final = datetime(2026, 11, 23, 14, 3, 27, tzinfo=UTC)
@@ -239,6 +247,8 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
             Answer(key="x", answer="now", label="Stop now", effect="cancels the statement; the migration rolls back"),
         ),
     ),
+    "end-blocker": lambda: EndBlocker((BLOCKER, replace(BLOCKER, pid=4127)), cancelled=frozenset({4127})),
+    "migration": lambda: SqlScreen(STANDING, planned().migration),
     "help": lambda: WorkScreen(STANDING),
     "commands": lambda: InspectScreen(READING),
 }
@@ -274,24 +284,29 @@ async def test_the_screen_is_as_it_was_approved(name: str, shown: Shown) -> None
     async with shown(screen) as pilot:
         await dress(name, screen, pilot)
         compare(name, await taken(pilot))
+        for width, height in ((60, 16), (200, 50)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            assert cut_words(text(pilot), width) == []
 
 
-def _luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+def cut_words(seen: str, width: int) -> list[str]:
+    """Return the lines that end in the middle of a word: the last column is left free, or says `…`.
+
+    But for the last row, which has only whole hints.
+    """
+    return [line for line in seen.splitlines()[:-1] if cell_len(line) >= width and line[-1].isalnum()]
 
 
-def _contrast(one: str, other: str) -> float:
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def test_the_theme_of_high_contrast_has_it_in_every_pair_of_colours() -> None:
-    said = CONTRAST.variables
-    for tone in ("text", "dim", "ok", "warn", "bad", "live", "head", "key"):
-        for ground in (CONTRAST.background or "", CONTRAST.panel or "", said["cursor"]):
-            least = 4.5 if ground == said["cursor"] else 7
-            assert _contrast(said[tone], ground) >= least, (tone, ground)
-    for tone in ("danger", "care", "calm"):
-        assert _contrast(said[f"env-{tone}-fg"], said[f"env-{tone}-bg"]) >= 7
+def test_every_screen_has_a_scene() -> None:
+    """Or is one of these: a base of others, or the same with other keys."""
+    alike = {"Stage", "OverviewScreen", "PrecheckScreen", "LiveRunScreen", "ReadingListScreen"}
+    over = {"Help", "Commands"}
+    shown = {type(scene()).__name__ for scene in SCENES.values()}
+    there = {
+        name
+        for module in pkgutil.iter_modules(screens.__path__)
+        for name, each in vars(importlib.import_module(f"{screens.__name__}.{module.name}")).items()
+        if isinstance(each, type) and issubclass(each, Screen) and each.__module__.startswith(screens.__name__)
+    }
+    assert there - alike - over == shown
