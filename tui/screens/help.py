@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import ClassVar, Final
 
 from textual.app import App, ComposeResult
@@ -10,6 +11,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 
+from ..format import visible
 from ..keys import bindings, key_name
 from ..widgets.hints import depth_of
 from ..widgets.paper import Paper
@@ -42,6 +44,9 @@ WORDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 }
 
 
+# Cells of the column of keys, and of what they do beside it.
+_KEYS: Final = 16
+_ROOM: Final = 52
 # What moves in a list or a text: together in a line, because nobody has to look these keys up.
 _MOVES: Final = ("move(", "page(", "edge(", "scroll_", "page_", "app.focus_")
 
@@ -67,6 +72,11 @@ class Help(ModalScreen[None]):
         self.dismiss(None)
 
 
+def _told(text: str, tone: str = "text") -> Content:
+    """Return what a key does, in lines that begin under each other, beside the keys."""
+    return words(f"\n{'':<{_KEYS}}".join(textwrap.wrap(visible(text), _ROOM)), tone, lines=True)
+
+
 def help_words(below: Screen[object], stage: str) -> Content:
     """Return the keys of `below`, each action once with all its keys, then the words of the stage.
 
@@ -84,11 +94,11 @@ def help_words(below: Screen[object], stage: str) -> Content:
             continue
         keys.setdefault(binding.action, []).append(key_name(key))
         reason = "" if active.enabled or not isinstance(below, Stage) else below.why_not(binding.action)
-        text = words(f"not now: {reason}", "warn") if reason else words(binding.tooltip or binding.description)
+        text = _told(f"not now: {reason}", "warn") if reason else _told(binding.tooltip or binding.description)
         said.setdefault(binding.action, text)
     lines = [words(f"Keys: {stage}", "live", bold=True)]
     lines += [
-        joined(words(f"  {', '.join(names[:3]):<14}", "key", bold=True), said[action])
+        joined(words(f"  {', '.join(names[:3]):<{_KEYS - 2}}", "key", bold=True), said[action])
         for action, names in keys.items()
         if not action.startswith(_MOVES)
     ]

@@ -28,6 +28,8 @@ TableRow: TypeAlias = tuple[Cell, ...]
 # Left of the first column: the mark of the chosen row, which has to be seen without colour too.
 _MARK: Final = "> "
 _GAP: Final = 2
+# No column is made narrower than this to make room for others; cells.
+_LEAST: Final = 4
 # Right of the last column, as on every other line; where there is a scroll bar, it is that.
 _EDGE: Final = 1
 
@@ -114,8 +116,8 @@ class Table(ScrollView, can_focus=True):
         """Show these rows; what is on screen already is left alone."""
         held = tuple(rows)
         before = self._layout()
-        columns = range(min((len(row) for row in held), default=0))
-        self._needs = tuple(max(cell_len(row[index].text) for row in held) for index in columns)
+        columns = range(min((len(row) for row in held), default=len(self.columns)))
+        self._needs = tuple(max((cell_len(row[index].text) for row in held), default=0) for index in columns)
         if before != self._layout():
             self._painted.clear()
             self.refresh()
@@ -159,13 +161,14 @@ class Table(ScrollView, can_focus=True):
         """Return the columns that are shown, each with its left edge and width."""
         shown = [(index, column) for index, column in enumerate(self.columns) if self.size.width >= column.from_width]
         left = min(self.room, self.size.width - _EDGE) - len(_MARK) - _GAP * (len(shown) - 1)
-        left -= sum(self._fixed(index) for index, _column in shown)
+        fixed = self._fixed_in(left, [index for index, _column in shown])
+        left -= sum(fixed.values())
         flexible = [(index, column.share) for index, column in shown if not column.width]
         widths = dict(zip((index for index, _ in flexible), self._shared(max(0, left), flexible), strict=True))
         placed: list[tuple[Column, int, int]] = []
         x = len(_MARK)
         for index, column in shown:
-            width = widths.get(index, self._fixed(index))
+            width = widths.get(index, fixed[index])
             placed.append((column, x, width))
             x += width + _GAP
         return placed
@@ -173,6 +176,13 @@ class Table(ScrollView, can_focus=True):
     def width_of(self, column: Column) -> int:
         """Return the cells of a column, 0 where it is not shown."""
         return next((width for each, _x, width in self._layout() if each is column), 0)
+
+    def _fixed_in(self, room: int, shown: Sequence[int]) -> dict[int, int]:
+        """Return the widths of the columns that have one of their own; in a small window the widest give way."""
+        fixed = {index: self._fixed(index) for index in shown}
+        while sum(fixed.values()) > room and max(fixed.values()) > _LEAST:
+            fixed[max(fixed, key=lambda index: fixed[index])] -= 1
+        return fixed
 
     def _fixed(self, index: int) -> int:
         """Return the width of a column that has one of its own, 0 for one that shares."""
