@@ -21,6 +21,8 @@ from .writer import Writer
 # What a process ends with whose terminal was hung up.
 HUNG_UP: Final = 129
 _PERIOD_MS: Final = 500
+# OSC 22: terminals that do not know it may show it.
+_POINTER: Final = "\x1b]22;"
 
 
 class TerminalDriver(LinuxDriver):
@@ -38,8 +40,8 @@ class TerminalDriver(LinuxDriver):
         self._writer: Writer | None = None
 
     def write(self, data: str) -> None:
-        """Write to the terminal as soon as it takes it; see Writer."""
-        if self._writer is not None:
+        """Write to the terminal as soon as it takes it, see Writer; the shape of a mouse pointer is not asked for."""
+        if self._writer is not None and not data.startswith(_POINTER):
             self._writer.write(data)
 
     def start_application_mode(self) -> None:

@@ -12,12 +12,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar, Final
 
+from rich.console import RenderableType
 from textual import on
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import BindingType
 from textual.events import Event
 from textual.events import Key as KeyPress
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
@@ -31,6 +34,7 @@ from .screens.commands import Commands, commands_of
 from .screens.help import Help
 from .screens.question import Choice, Question
 from .screens.stage import Stage
+from .spans import Spans
 from .theme import THEMES, theme_for
 from .widgets.room import LEAST_HEIGHT, LEAST_WIDTH
 
@@ -83,6 +87,12 @@ class Frame(App[int]):
         """
         filters = super().get_line_filters()
         return [*(NoColor() if isinstance(each, Monochrome) else each for each in filters), *self._fences]
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write no cell that is as it was."""
+        if type(renderable) is ChopsUpdate:
+            renderable = Spans.of(renderable)
+        super()._display(screen, renderable)
 
     async def on_mount(self) -> None:
         """End properly when we are told to: the terminal is restored, and the exit code says which signal it was."""

@@ -70,9 +70,11 @@ Shown(folder=Path(sys.argv[1])).run(mouse=False)
 class Terminal:
     """A program in a pseudo-terminal of its own."""
 
-    def __init__(self, *args: str, environ: dict[str, str], program: str = PROGRAM) -> None:
+    def __init__(
+        self, *args: str, environ: dict[str, str], program: str = PROGRAM, columns: int = 80, rows: int = 24
+    ) -> None:
         self.master, slave = pty.openpty()
-        ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-c", program, *args],
             stdin=slave,
@@ -182,9 +184,13 @@ def test_the_first_screen_is_small_and_an_idle_console_sends_nothing(terminal: T
     assert len(terminal.read) == before
 
 
-def test_a_run_that_waits_for_a_lock_sends_little(environ: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])
+def test_a_run_that_waits_for_a_lock_sends_little(
+    columns: int, rows: int, environ: dict[str, str], tmp_path: Path
+) -> None:
     root = Path(__file__).parents[2]
-    terminal = Terminal(str(tmp_path), environ={**environ, "PYTHONPATH": str(root)}, program=WAITING)
+    environ = {**environ, "PYTHONPATH": str(root)}
+    terminal = Terminal(str(tmp_path), environ=environ, program=WAITING, columns=columns, rows=rows)
     try:
         terminal.until(b"held by")
         end = time.monotonic() + 2.5
@@ -194,7 +200,7 @@ def test_a_run_that_waits_for_a_lock_sends_little(environ: dict[str, str], tmp_p
         end = time.monotonic() + 5
         while time.monotonic() < end:
             terminal.more()
-        assert 0 < (len(terminal.read) - before) / 5 <= 1024
+        assert 0 < (len(terminal.read) - before) / 5 <= 512
     finally:
         terminal.process.kill()
         terminal.process.wait()

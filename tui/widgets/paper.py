@@ -1,15 +1,25 @@
-"""A paragraph that is only repainted when its words have changed."""
+"""A paragraph that is only repainted when its words have changed, and of a line only where they have."""
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from typing import Final, Self
+
+from rich.cells import cell_len
 from textual.content import Content
+from textual.geometry import Region
 from textual.widgets import Static
 
 from ..words import NOTHING
 
+_NOWHERE: Final = Region(0, 0, 0, 0)
+
 
 class Paper(Static):
     """Static text, given as `Content`. Its place on screen does not move when the words change."""
+
+    # what a change of words repaints; None: all of it
+    _changed: Region | None = None
 
     def __init__(
         self,
@@ -28,6 +38,39 @@ class Paper(Static):
 
     def write(self, content: Content, *, layout: bool = False) -> None:
         """Show other words; `layout` where its height may change with them."""
-        if content != self._written or content.spans != self._written.spans:
+        before = self._written
+        if content != before or content.spans != before.spans:
             self._written = content
+            if not layout:
+                self._changed = changed_cells(before, content, self.content_size.width)
             self.update(content, layout=layout)
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Repaint, of a line that was written anew only the cells that are others."""
+        changed, self._changed = self._changed, None
+        if changed is not None and not regions and not layout:
+            regions = (changed,)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+
+def changed_cells(before: Content, now: Content, width: int) -> Region | None:
+    """Return the cells between the first and the last that differ; None where the text is not one line of `width`."""
+    for content in (before, now):
+        if "\n" in content.plain or content.cell_length > width:
+            return None
+    pairs = list(zip_longest(_letters(before), _letters(now)))
+    differing = [index for index, (one, other) in enumerate(pairs) if one != other]
+    if not differing:
+        return _NOWHERE
+    first = cell_len(now.plain[: differing[0]])
+    last = max(cell_len(each.plain[: differing[-1] + 1]) for each in (before, now))
+    return Region(first, 0, last - first, 1)
+
+
+def _letters(content: Content) -> list[tuple[str, tuple[object, ...]]]:
+    """Return the letters, each with its styles."""
+    styles: list[tuple[object, ...]] = [()] * len(content.plain)
+    for span in content.spans:
+        for index in range(max(0, span.start), min(span.end, len(styles))):
+            styles[index] = (*styles[index], span.style)
+    return list(zip(content.plain, styles, strict=True))
