@@ -271,13 +271,13 @@ async def _after_the_run(stand: Stand) -> None:
 
 async def _inspect(album: dict[str, str], demo: Demo, settings: Settings) -> None:
     async with console(album, Mode.INSPECT, demo.target, settings=settings) as stand:
-        await stand.shows("READ-ONLY", "nothing pending", "applied")
+        await stand.shows("READ-ONLY", "nothing pending", "Last sessions", " demo ")
         stand.take("inspect")
         await stand.press("2")
         await stand.shows("SCHEMA", "public.donations")
         stand.take("schema")
         await stand.press("4")
-        await stand.shows("ACTIVITY", "transaction open")
+        await stand.shows("ACTIVITY", REPORT, "SELECT")
         stand.take("activity")
         await stand.press("escape")
         await stand.shows("OVERVIEW")
