@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import sys
 import threading
@@ -43,6 +44,14 @@ class TerminalDriver(LinuxDriver):
         """Write to the terminal as soon as it takes it, see Writer; the shape of a mouse pointer is not asked for."""
         if self._writer is not None and not data.startswith(_POINTER):
             self._writer.write(data)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Ask the terminal: where COLUMNS and LINES are exported they are of another time, or another window."""
+        with contextlib.suppress(OSError, ValueError):
+            width, height = os.get_terminal_size(self._file.fileno())
+            if width and height:
+                return width, height
+        return super()._get_terminal_size()
 
     def start_application_mode(self) -> None:
         """Take the terminal, without reports of its focus: each would repaint the screen."""

@@ -137,7 +137,8 @@ def test_what_is_said_to_stderr_does_not_take_the_screen_away(tmp_path: Path) ->
 
 
 def test_a_window_that_is_too_small_asks_for_room_from_the_beginning(tmp_path: Path) -> None:
-    with set_up(tmp_path, columns=40, rows=10) as terminal:
+    # whatever a shell has exported: it does not follow the window
+    with set_up(tmp_path, columns=40, rows=10, COLUMNS="80", LINES="24") as terminal:
         terminal.shows("Enlarge to 60x16")
         assert "SET-UP" not in terminal.text
         terminal.resize(80, 24)
