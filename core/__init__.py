@@ -28,7 +28,7 @@ The path of the data, one line per module::
       secret, masking    a value that never shows itself; no password in what a log or a viewer gets
     the server
       connect            opens connections with retry; importer of asyncpg
-      diagnose           what went wrong on the way, and whether time can mend it
+      diagnose           what went wrong on the way, and whether time can mend it (admission: why we were not let in)
       sql/               the engine's queries, one per file
       quoting            text of ours inside SQL of ours
       catalog            one snapshot of what the database has (catalog_objects: one at a time)

@@ -8,7 +8,6 @@ See https://www.postgresql.org/docs/18/errcodes-appendix.html.
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -16,18 +15,18 @@ from typing import Final
 
 import asyncpg
 
+from .admission import words_of
 from .errors import ConnectError, ServerReport
-from .names import written
 from .secret import mask
 from .target import Target
 
 # The server may answer differently in a moment: shutting down, crashed, starting up, too many connections.
 _MENDED_BY_TIME: Final = frozenset({"57P01", "57P02", "57P03", "53300", "53200", "53100"})
+# OpenSSL's X509_V_ERR_*: host name and address that the certificate is not for; not yet and no longer valid.
+_OTHER_NAME: Final = frozenset({62, 64})
+_DATES: Final = frozenset({9, 10})
 # What pgbouncer says with 08P01 when the server behind it is away for the moment.
 _POOLER_WAITS: Final = ("server login has been failing", "query_wait_timeout", "server_login_retry")
-_PASSWORDS: Final = "Check it in the URL, PGPASSWORD, .pgpass or the service file; it is not tried again."
-# Where the server sees us come from.
-_HBA: Final = re.compile(r'pg_hba\.conf .*for host "([0-9a-f.:]+)"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +61,11 @@ def diagnose(error: BaseException, target: Target, deadline: float) -> Diagnosis
         case TimeoutError():
             return _mended(
                 f"No answer from {where} within {deadline:g} s.",
-                "Something accepts the connection and does not speak, or a firewall drops it: check host and port.",
+                "Check host and port. A firewall may drop what is sent, or something else listens there:"
+                f" nc -vz {target.host} {target.port} tells which.",
             )
         case ssl.SSLCertVerificationError():
-            return _final(
-                f"The certificate of {where} is not trusted: {error.verify_message or error.reason}.",
-                "Give its authority with sslrootcert=FILE, or say sslmode=require to do without the check.",
-            )
+            return _untrusted(error, target)
         case ssl.SSLError():
             return _final(f"TLS with {where} failed: {error.reason or error}.", "Check sslmode and the certificates.")
         case socket.gaierror():
@@ -110,66 +107,38 @@ def _answered(error: asyncpg.PostgresError, target: Target) -> Diagnosis:
             f"{target.address} closed the connection before it was up.",
             "The server may be starting or restarting.",
         )
-    summary, advice = _in_words(report, target)
-    retry = report.sqlstate in _MENDED_BY_TIME or (
+    summary, advice = words_of(report, target, mask(report.message, [target.password]))
+    retry = (report.sqlstate in _MENDED_BY_TIME and "Hot standby" not in (report.detail or "")) or (
         report.sqlstate == "08P01" and any(words in report.message for words in _POOLER_WAITS)
     )
     return Diagnosis(error=ConnectError(summary, advice=advice, report=report), retry=retry)
 
 
-def _in_words(report: ServerReport, target: Target) -> tuple[str, str]:
-    message = mask(report.message, [target.password])
-    match report.sqlstate:
-        case "28P01":
-            given = "was not accepted" if target.password else "is needed, and none was given"
-            line = f"{target.host}:{target.port}:{target.database}:{target.user}:PASSWORD"
-            return (
-                f"The password for role {target.user} {given}.",
-                f"{_PASSWORDS} Its line of ~/.pgpass: {line}",
-            )
-        case "28000" if "does not exist" in message:
-            return (
-                f"Role {target.user} does not exist on {target.address}.",
-                f"Check the user name, or have it created: CREATE ROLE {written((target.user,))} LOGIN",
-            )
-        case "28000":
-            return (
-                message,
-                "pg_hba.conf of the server decides who may come in, from where and with which sslmode."
-                + _line_of_hba(message, target),
-            )
-        case "3D000":
-            return (
-                f"Database {target.database} does not exist on {target.address}.",
-                f"Check its name, or create it: CREATE DATABASE {written((target.database,))}",
-            )
-        case "57P03":
-            return (f"The server is not ready yet: {message}.", "It is starting up or recovering.")
-        case "53300":
-            return (
-                f"The server has no connection left: {message}.",
-                "Close some, raise max_connections, or go through a pooler; it is tried again by itself.",
-            )
-        case "57P01" | "57P02":
-            return (f"The server is going down: {message}.", "")
-        case _:
-            return (f"{target.address} did not let us in: {message}", "")
+def _untrusted(error: ssl.SSLCertVerificationError, target: Target) -> Diagnosis:
+    """Return what is wrong with the server's certificate: its name, its dates, or who has signed it."""
+    said = (error.verify_message or error.reason or "").rstrip(".")
+    shown = f"openssl s_client -starttls postgres -connect {target.address} shows the certificate."
+    if error.verify_code in _OTHER_NAME:
+        return _final(
+            f"The certificate of {target.address} is another host's: {said}.",
+            f"Connect by the name that is in it, or say sslmode=verify-ca, which does not compare names. {shown}",
+        )
+    if error.verify_code in _DATES:
+        return _final(
+            f"The certificate of {target.address} is out of date: {said}.",
+            f"Have the server's certificate renewed; is the clock of this machine right? {shown}",
+        )
+    trusted = target.sslrootcert or "no file"
+    return _final(
+        f"The certificate of {target.address} is not trusted: {said}.",
+        f"Name its authority's file with sslrootcert=FILE (now: {trusted}). sslmode=require does without the check,"
+        f" and then anybody can pretend to be this server. {shown}",
+    )
 
 
 def _ask_whether_it_runs(target: Target) -> str:
     asks = f"pg_isready -h {target.host} -p {target.port}"
     return f"Is the server running there, and listening on this port? {asks} asks it; listen_addresses must allow it."
-
-
-def _line_of_hba(message: str, target: Target) -> str:
-    """Return the line that would let us in, where the server has said from where we come."""
-    found = _HBA.search(message)
-    if found is None:
-        return ""
-    kind = "host" if "no encryption" in message else "hostssl"
-    names = " ".join(f'"{name}"' if re.search(r"[^a-z0-9_]", name) else name for name in (target.database, target.user))
-    length = 128 if ":" in found[1] else 32
-    return f" A line for this: {kind} {names} {found[1]}/{length} scram-sha-256; then SELECT pg_reload_conf()."
 
 
 def _unresolved(error: socket.gaierror, target: Target) -> Diagnosis:
@@ -186,7 +155,7 @@ def _of_system(error: OSError, target: Target) -> Diagnosis:
         # asyncpg's own word for a server that answers the request for TLS with "no"
         return _final(
             f"{target.address} does not speak TLS, and sslmode={target.sslmode} wants it.",
-            "Where the network between is trusted, say sslmode=disable (or prefer) in the URL.",
+            "Have ssl = on and a certificate set there. Only where the network is yours alone: sslmode=disable.",
         )
     retry = error.errno in {
         errno.EHOSTUNREACH,
