@@ -125,6 +125,7 @@ The path of the data, one line per module::
       audience, channel  the viewers of a runner, and the socket between
       attach             follows a run: events in, commands out
       session_log        the session folder: JSON lines of events
+      session_reader     one of any length, read on while it grows
       journal            one file of it, and its one writer
       retention          which sessions are kept
       session_filter     which sessions a typed filter keeps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .codec import event_line
@@ -14,7 +14,7 @@ from .errors import UsageError
 from .view import Stamped
 
 
-def export(session: str, events: Sequence[Stamped], lines: Sequence[str], folder: Path) -> tuple[Path, Path]:
+def export(session: str, events: Sequence[Stamped], lines: Iterable[str], folder: Path) -> tuple[Path, Path]:
     """Write a session as text and as the document of `logs show --json`; return both paths. Raises `UsageError`."""
     records = [json.loads(event_line(stamped)) for stamped in events]
     text = _write(folder, session, "txt", "".join(f"{line}\n" for line in lines))

@@ -61,6 +61,15 @@ async def read_activity(connection: Connection) -> tuple[Activity, ...]:
     return tuple(_activity(row) for row in await _reading(connection, "inspect_activity"))
 
 
+async def read_power(connection: Connection) -> str:
+    """Return by what our role could write if a transaction let it, empty where it cannot write at all.
+
+    For inside a transaction. Raises `ServerError` or `ConnectionLost`.
+    """
+    rows = await connection.fetch(query("inspect_powers"))
+    return rows[0]["power"] if rows else ""
+
+
 async def _reading(connection: Connection, name: str) -> Sequence[Mapping[str, Any]]:
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:

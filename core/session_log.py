@@ -164,11 +164,12 @@ def _make_folder(base: Path, label: str) -> Path:
 
 def _events(folder: Path) -> Iterator[Stamped]:
     # A merge and no sort: a clock that is set back in the middle must not mix up what one process has said.
-    streams = [(stamped for stamped, _ in read_file(path)) for path in _files(folder)]
+    streams = [(stamped for stamped, _ in read_file(path)) for path in files_of(folder)]
     return heapq.merge(*streams, key=lambda stamped: stamped.at)
 
 
-def _files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """Return the files of a session's events, one for each writer."""
     return sorted(path for path in folder.glob("*.jsonl") if stat.S_ISREG(path.lstat().st_mode))
 
 
@@ -194,5 +195,5 @@ def _summary(folder: Path) -> SessionSummary | None:
         by=f"{person}@{opened.who.host}",
         result=view.result.value if view.result else None,
         exit_code=view.exit_code if run_exit is None else run_exit,
-        running=any(is_written(path) for path in _files(folder)),
+        running=any(is_written(path) for path in files_of(folder)),
     )

@@ -57,6 +57,8 @@ class Survey:
     estimated: Plan | None = None
     # who is using what the plan locks; None where that was not asked
     exposure: Exposure | None = None
+    # by what our role could write, empty where it cannot at all; None where we can write: nobody has asked then
+    power: str | None = None
 
 
 async def look(
@@ -78,6 +80,7 @@ async def look(
     from . import catalog as catalogs
     from . import kept_rehearsals, surroundings
     from .hazards.allowances import Allowances
+    from .inspection import read_power
     from .planning import make_plan
     from .pooling import as_carried
     from .rehearsal import is_overridden, with_rehearsal
@@ -90,6 +93,7 @@ async def look(
         found = await sources.find(connection, settings, folder)
         history, folder = await sources.read_history(connection, settings, found)
         catalog = await catalogs.read(connection)
+        power = await read_power(connection) if connection.facts.read_only else None
         plan = make_plan(
             folder=folder,
             history=history,
@@ -118,6 +122,7 @@ async def look(
         statuses=statuses(folder, history),
         plan=shown,
         estimated=plan,
+        power=power,
     )
 
 

@@ -44,12 +44,6 @@ def is_trouble(event: Event) -> bool:
             return False
 
 
-def next_trouble(events: Sequence[Stamped], after: int) -> int | None:
-    """Return the index of the first trouble behind index `after`, else of the very first; None where there is none."""
-    found = [index for index, stamped in enumerate(events) if is_trouble(stamped.event)]
-    return next((index for index in found if index > after), found[0] if found else None)
-
-
 def first_error(events: Sequence[Stamped]) -> int | None:
     """Return the index of the first trouble that is more than a warning of the server; None where there is none."""
     return next(

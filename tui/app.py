@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable
-from functools import partial
 from typing import ClassVar, Final
 
 from textual import on
@@ -19,15 +18,17 @@ from ..core.errors import ExitCode, NeedsAttention
 from ..core.events import ConnectionsClosed, Event
 from ..core.secret import Secret
 from ..core.session_log import list_sessions, read_session
+from ..core.session_reader import SessionReader
 from ..core.view import RunView, reduce
 from .frame import Frame
 from .journey import Journey
 from .keys import bindings
+from .log_lines import LogLines
 from .messages import ConsoleEvent
 from .opening import Mode, Opening
 from .screens.connect import ConnectScreen
 from .screens.live import LiveRunScreen
-from .screens.log import LogScreen
+from .screens.log import BATCH, LogScreen
 from .screens.overview import OverviewScreen
 from .screens.receipt import ReceiptScreen
 from .screens.replay import ReplayScreen
@@ -132,15 +133,12 @@ class Console(Frame):
 
     async def _read_log(self, session: str) -> str:
         """Show a session's log; return what is wanted next, `replay` or nothing."""
-        events = await asyncio.to_thread(read_session, session)
+        lines = LogLines(SessionReader(session))
+        await asyncio.to_thread(lines.read, BATCH)
         run = last_run(session)
         goes_on = session == self.opening.log.id or (run is not None and run.is_going_on)
         screen = LogScreen(
-            Standing(replay=True, said=session),
-            session,
-            events,
-            again=partial(read_session, session) if goes_on else None,
-            folder=self.opening.start,
+            Standing(replay=True, said=session), session, lines, goes_on=goes_on, folder=self.opening.start
         )
         return await self.push_screen_wait(screen)
 

@@ -132,6 +132,7 @@ class Journey:
         if survey is None:
             return
         self._survey = survey
+        self._link.role_reads = survey.power == ""
         overview.stand(self.standing)
         overview.show(survey)
         overview.say(*recovery_words(self._recovery))

@@ -121,14 +121,14 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
             help="begin the next attempt at once; after a failure, all over again",
         ),
         Key(keys="g", action="give_up", label="Give up", help="make no further attempt"),
-        Key(keys="e", action="edit", label="Edit target", help="name another database"),
+        Key(keys="e", action="edit", label="Edit target", help="back to the answers, or name another database"),
         Key(keys="q,escape", action="leave", label="Quit", help="end the console"),
     ),
     "overview": (
         Key(
             keys="enter,p",
             action="precheck",
-            label="Pre-check & plan",
+            label="Pre-check",
             help="what would run, object by object",
         ),
         Key(keys="r", action="refresh_survey", label="Refresh", help="look at the database again"),

@@ -31,6 +31,8 @@ class Link:
         self.target: Target | None = opening.target
         self.connection: Connection | None = None
         self.connector: Connector | None = None
+        # whether the role itself cannot write, as far as a look has found out
+        self.role_reads = False
         self._held = opening.mode is Mode.INSPECT or opening.settings.read_only
 
     @property
@@ -42,11 +44,13 @@ class Link:
     def standing(self) -> Standing:
         """What the first row says."""
         server = self.connection.facts if self.connection is not None else None
-        return Standing(target=self.target, server=server, read_only="transactions" if self.reading else "")
+        held = "read-only role" if self.role_reads else "read-only transaction"
+        return Standing(target=self.target, server=server, read_only=held if self.reading else "")
 
     async def close(self) -> None:
         """Close the connection, and say so in the log."""
         connector, self.connector, self.connection = self.connector, None, None
+        self.role_reads = False
         if connector is not None:
             await connector.close()
 

@@ -1,23 +1,29 @@
-"""A session log as lines to read: when, how grave, what. Pure."""
+"""A session log as lines to read: when, how grave, what. Made when they are looked at, and kept only for a while."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
 
 from ..core.events import NoticeRaised, PlanConfirmed
+from ..core.session_reader import SessionReader
 from ..core.troubles import is_trouble
 from ..core.view import Stamped
-from .lines import line, steps_of
+from .lines import Steps, line, steps_of
+
+_LEVELS: Final = ("", "warn", "FAIL")
+# Lines that are kept as text: some screens full, and what a filter has just looked at.
+_KEPT: Final = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One event in words."""
 
-    # index of its event
-    index: int
     # UTC, to the millisecond
     at: str
     # FAIL, warn or empty
@@ -29,24 +35,64 @@ class LogLine:
         """As it is written into a file."""
         return f"{self.at}  {self.level:<4}  {self.text}"
 
-
-def log_lines(events: Sequence[Stamped]) -> tuple[LogLine, ...]:
-    """Return the lines of a session; an event that says nothing beside its neighbours has none."""
-    steps = {key: step for it in events if isinstance(it.event, PlanConfirmed)
-             for key, step in steps_of(it.event.migrations).items()}  # fmt: skip
-    found: list[LogLine] = []
-    for index, stamped in enumerate(events):
-        said = line(stamped.event, steps)
-        if said is not None:
-            level = ""
-            if is_trouble(stamped.event):
-                level = "warn" if isinstance(stamped.event, NoticeRaised) else "FAIL"
-            at = f"{datetime.fromtimestamp(stamped.at, UTC):%H:%M:%S.%f}"[:-3]
-            found.append(LogLine(index=index, at=at, level=level, text=said))
-    return tuple(found)
+    def has(self, typed: Sequence[str]) -> bool:
+        """Whether every typed word (lower case) is in the line."""
+        text = f"{self.level} {self.text}".lower()
+        return all(word in text for word in typed)
 
 
-def matching(lines: Sequence[LogLine], typed: str) -> tuple[LogLine, ...]:
-    """Return the lines that have every typed word; all for no word."""
-    words = typed.lower().split()
-    return tuple(each for each in lines if all(word in f"{each.level} {each.text}".lower() for word in words))
+class LogLines:
+    """The lines of a session by number: of each only its place and how grave it is are held, 14 bytes."""
+
+    def __init__(self, reader: SessionReader) -> None:
+        self._reader = reader
+        self._files = array("B")
+        self._offsets = array("Q")
+        self._levels = bytearray()
+        self._steps: Steps = {}
+        self._made = lru_cache(_KEPT)(self._make)
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+    def __getitem__(self, number: int) -> LogLine:
+        return self._made(number)
+
+    def read(self, most: int) -> bool:
+        """Read on, at most `most` events; False where all was read that is there now."""
+        found = self._reader.read(most)
+        for each in found:
+            event = each.stamped.event
+            if isinstance(event, PlanConfirmed):
+                self._steps = {**self._steps, **steps_of(event.migrations)}
+            if line(event, self._steps) is not None:
+                self._files.append(each.file)
+                self._offsets.append(each.offset)
+                self._levels.append(level_of(each.stamped))
+        return len(found) == most
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether anything went wrong, as far as it was read."""
+        return any(self._levels)
+
+    def next_trouble(self, after: int) -> int | None:
+        """Return the number of the first trouble behind line `after`, else of the very first; None without any."""
+        found = [place for place in (self._first(after + 1), self._first(0)) if place is not None]
+        return found[0] if found else None
+
+    def _first(self, start: int) -> int | None:
+        places = [place for place in (self._levels.find(level, start) for level in (1, 2)) if place >= 0]
+        return min(places, default=None)
+
+    def _make(self, number: int) -> LogLine:
+        stamped = self._reader.event(self._files[number], self._offsets[number])
+        at = f"{datetime.fromtimestamp(stamped.at, UTC):%H:%M:%S.%f}"[:-3]
+        return LogLine(at=at, level=_LEVELS[self._levels[number]], text=line(stamped.event, self._steps) or "")
+
+
+def level_of(stamped: Stamped) -> int:
+    """Return how grave an event is: nothing, a warning of the server, or more."""
+    if not is_trouble(stamped.event):
+        return 0
+    return 1 if isinstance(stamped.event, NoticeRaised) else 2

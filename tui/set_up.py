@@ -92,6 +92,10 @@ class SetUp:
             return taken
 
         screen_of = ChoiceScreen if question.words else QuestionScreen
+        if question.ask in ABOUT_THE_TARGET:
+            # what was tried before is no target any more
+            await self._link.close()
+            self._link.target = None
         screen = screen_of(self._link.standing, question, settled=_settled(answers), take=take)
         return await self._console.push_screen_wait(screen)
 
@@ -111,7 +115,13 @@ class SetUp:
         file = saved_targets.user_file(self._opening.environ)
         text = saved_targets.text_of({named.name: named}, default=named.name)
         said = await self._console.push_screen_wait(
-            WriteScreen(self._link.standing, file=file, text=text, target=self._link.target)
+            WriteScreen(
+                self._link.standing,
+                file=file,
+                text=text,
+                target=self._link.target,
+                replaces=named.name if named.name in self._link.settings.targets else "",
+            )
         )
         if said == "back":
             return False

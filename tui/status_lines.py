@@ -39,6 +39,7 @@ def status_lines(found: Survey | Glance) -> list[str]:
         server_words(found.server),
         f"{size} in {folder}{what}, history {visible(history.table)}{there}",
         *other_lines(history),
+        *guarantee_lines(found),
     ]
     rows = [
         (
@@ -53,6 +54,16 @@ def status_lines(found: Survey | Glance) -> list[str]:
         for one in found.statuses
     ]
     return [*head, "", *table(("VERSION", "NAME", "STATE", "APPLIED", "BY", "TOOK", "NOTE"), rows)]
+
+
+def guarantee_lines(found: Survey | Glance) -> list[str]:
+    """Return what keeps us from writing, a line; none where we can write, or nobody has asked."""
+    power = found.power if isinstance(found, Survey) else None
+    if power is None:
+        return []
+    if power:
+        return [f"read-only transactions; the role itself could write ({visible(power)})"]
+    return ["read-only role: no right to change anything was found"]
 
 
 def other_lines(history: History) -> list[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from changeover.core.events import NoticeRaised
 from changeover.core.session_filter import matching
 from changeover.core.session_log import SessionSummary
-from changeover.core.troubles import first_error, is_trouble, next_trouble
+from changeover.core.troubles import first_error, is_trouble
 from tests.tui.scenes import APPLIES, FAILS, GIVES_WAY, stamped
 
 WARNING = NoticeRaised(version="0002", number=1, severity="WARNING", sqlstate="01000", message="mind this")
@@ -11,7 +11,6 @@ WARNING = NoticeRaised(version="0002", number=1, severity="WARNING", sqlstate="0
 
 def test_a_run_that_went_well_has_no_trouble() -> None:
     assert first_error(stamped(APPLIES)) is None
-    assert next_trouble(stamped(APPLIES), 0) is None
 
 
 def test_an_attempt_that_gave_way_is_trouble_even_where_it_went_well_later() -> None:
@@ -19,21 +18,9 @@ def test_an_attempt_that_gave_way_is_trouble_even_where_it_went_well_later() -> 
     assert first_error(events) == len(events) - 1
 
 
-def test_the_next_trouble_is_behind_the_chosen_one_and_then_the_first_again() -> None:
-    events = stamped(FAILS)
-    first = first_error(events)
-    assert first is not None
-    found = [next_trouble(events, first - 1)]
-    while found[-1] != found[0] or len(found) == 1:
-        assert found[-1] is not None
-        found.append(next_trouble(events, found[-1]))
-    assert found[:-1] == [index for index, it in enumerate(events) if is_trouble(it.event)]
-    assert len(found) == 5
-
-
 def test_a_warning_is_trouble_and_no_error() -> None:
     events = stamped((*APPLIES[:12], WARNING, *FAILS[12:]))
-    assert next_trouble(events, -1) == 12
+    assert is_trouble(WARNING)
     assert first_error(events) == 13
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from changeover.core.codec import event_line
 from changeover.core.errors import Fault, Place
 from changeover.core.events import (
     Backend,
@@ -37,8 +39,10 @@ from changeover.core.migration import Checksums, Migration
 from changeover.core.plan import HazardFinding, Limits, LockClaim, Plan, PlannedMigration, PlannedStatement
 from changeover.core.precheck import Decision, Row, Verdict
 from changeover.core.script import Script
+from changeover.core.session_reader import SessionReader
 from changeover.core.target import Target
 from changeover.core.view import Stamped
+from changeover.tui.log_lines import LogLines
 from changeover.tui.widgets.banner import Standing
 
 TARGET = Target(
@@ -73,6 +77,26 @@ STANDING = Standing(target=TARGET, server=SERVER)
 
 SQL = "ALTER TABLE donations\n    ADD COLUMN session_id uuid REFERENCES sessions (id)"
 HOSTILE = "evil[/foo]\x1b]0;owned\x07\x1b[2J\nname\u202e[@click=app.quit]x[/]\x9b31m"
+
+
+SESSION = "20261123T140327Z-orders-7f3a"
+
+
+def recorded(events: Sequence[Stamped], root: Path) -> Path:
+    """Write events as the one run of a session, behind what was written before; return the file."""
+    folder = root / SESSION
+    folder.mkdir(exist_ok=True)
+    file = folder / "run-1.jsonl"
+    with file.open("ab") as lines:
+        lines.writelines(event_line(each) for each in events)
+    return file
+
+
+def lines_of(root: Path) -> LogLines:
+    """Return the lines of that session, read to their end."""
+    lines = LogLines(SessionReader(SESSION, root))
+    lines.read(10_000)
+    return lines
 
 
 def planned_statement(

@@ -258,7 +258,7 @@ def test_a_held_run_key_is_exit_9(database: Target, server: Server, tmp_path: Pa
 def test_the_set_up_in_questions_ends_in_a_saved_target(database: Target, tmp_path: Path, home: Path) -> None:
     write(tmp_path, m0001_item=TABLE)
     answers = "\n".join(
-        [database.host, str(database.port), database.database, database.user, "", "", "shop", "staging", "no", "no"]
+        [database.host, str(database.port), database.database, database.user, "", "", "shop", "staging", "no", "no", ""]
     )
     # the first, empty line: no URL, but one question after the other
     done = changeover("setup", "--plain", cwd=tmp_path, stdin=f"\n{answers}\n")
@@ -266,8 +266,25 @@ def test_the_set_up_in_questions_ends_in_a_saved_target(database: Target, tmp_pa
     saved = home / "config" / "targets.toml"
     assert '[targets."shop"]' in saved.read_text()
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+    # said before it was written
+    assert done.err.index(f"This goes into {saved}") < done.err.index('[targets."shop"]') < done.err.index("Saved as")
     assert changeover("status", cwd=tmp_path).code == 0
     assert changeover("status", "--target", "shop", cwd=tmp_path).code == 0
+
+
+def test_a_database_that_is_not_reached_is_asked_for_again_and_nothing_is_written_on_a_no(
+    database: Target, tmp_path: Path, home: Path
+) -> None:
+    write(tmp_path, m0001_item=TABLE)
+    place = [database.host, str(database.port)]
+    wrong = ["", *place, "nowhere", database.user, "", "yes"]
+    right = ["", *place, database.database, database.user, "", "", "shop", "staging", "no", "yes", "no"]
+    done = changeover("setup", "--plain", cwd=tmp_path, stdin="\n".join([*wrong, *right, ""]))
+    assert done.code == 0, done.err
+    assert "CREATE DATABASE nowhere" in done.err
+    assert "The connection works." in done.err
+    assert "Nothing was written." in done.err
+    assert not (home / "config" / "targets.toml").exists()
 
 
 def test_the_set_up_without_anybody_is_exit_2(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.segment import Segment
 from textual.color import Color
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -27,7 +28,7 @@ from changeover.tui.screens.run import RunScreen
 from changeover.tui.terminal import prepare
 from changeover.tui.theme import environment_of, theme_for
 from changeover.tui.widgets.banner import Standing, address
-from changeover.tui.widgets.hints import shown_bindings
+from changeover.tui.widgets.hints import fitting, shown_bindings
 from tests.tui.scenes import (
     APPLIES,
     BLOCKER,
@@ -257,3 +258,10 @@ def test_switches_of_a_development_shell_are_taken_away() -> None:
 
 def test_the_applied_scene_is_whole() -> None:
     assert APPLIES[-1].__class__.__name__ == "RunFinished"
+
+
+def test_the_last_row_keeps_the_help_and_the_way_out_however_narrow_it_is() -> None:
+    hints = [(Content(f"{key} word  "), key in "?q") for key in "abc?dq"]
+    assert [str(each)[0] for each in fitting(hints, 46)] == ["a", "b", "c", "?", "d", "q"]
+    assert [str(each)[0] for each in fitting(hints, 30)] == ["a", "b", "?", "q"]
+    assert [str(each)[0] for each in fitting(hints, 10)] == ["?", "q"]

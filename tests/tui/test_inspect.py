@@ -36,7 +36,7 @@ async def test_the_schema_the_history_and_what_goes_on_are_looked_through(databa
     (folder / "0001_scene.sql").write_text("SELECT 1;\n")
     await ask_all(database, SCENE)
     async with opened(described(database), folder, mode=Mode.INSPECT) as pilot:
-        await seen(pilot, "READ-ONLY: transactions", "1 pending")
+        await seen(pilot, "READ-ONLY TRANSACTION", "1 pending")
         # behind somebody's ACCESS EXCLUSIVE nothing of this waits
         holder = await _held(database)
         await pilot.press("2")

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 import stat
+import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from changeover.core.errors import UsageError
+from changeover.core.events import NoticeRaised
 from changeover.core.exports import export
+from changeover.core.session_reader import SessionReader
 from changeover.core.view import Stamped
-from changeover.tui.log_lines import log_lines, matching
+from changeover.tui.log_lines import LogLines
 from changeover.tui.screens.log import LogScreen
 from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.widgets.banner import Standing
-from tests.tui.scenes import APPLIES, BEGUN, FAILS, stamped
+from tests.tui.scenes import APPLIES, BEGUN, FAILS, SESSION, lines_of, recorded, stamped
 from tests.tui.showing import Shown, answers, text
 
-SESSION = "20261123T140327Z-orders-7f3a"
 
-
-def _screen(events: tuple[Stamped, ...], folder: Path, **more: Any) -> LogScreen:
-    return LogScreen(Standing(replay=True, said=SESSION), SESSION, events, **{"again": None, "folder": folder, **more})
+def _screen(events: Sequence[Stamped], root: Path, *, goes_on: bool = False) -> LogScreen:
+    recorded(events, root)
+    standing = Standing(replay=True, said=SESSION)
+    return LogScreen(standing, SESSION, lines_of(root), goes_on=goes_on, folder=root, root=root)
 
 
 async def test_a_log_is_read_filtered_and_searched_for_what_went_wrong(shown: Shown, tmp_path: Path) -> None:
@@ -51,19 +54,29 @@ async def test_a_log_is_read_filtered_and_searched_for_what_went_wrong(shown: Sh
         assert "This session has ended" in text(pilot)
 
 
+def test_the_next_trouble_is_behind_the_chosen_line_and_then_the_first_again(tmp_path: Path) -> None:
+    recorded(stamped(FAILS), tmp_path)
+    lines = lines_of(tmp_path)
+    marked = [number for number in range(len(lines)) if lines[number].level]
+    found = [lines.next_trouble(-1)]
+    while len(found) <= len(marked):
+        assert found[-1] is not None
+        found.append(lines.next_trouble(found[-1]))
+    assert found == [*marked, marked[0]]
+
+
 async def test_a_log_that_goes_on_is_followed_until_the_operator_moves(shown: Shown, tmp_path: Path) -> None:
-    events = list(stamped(BEGUN))
-    more = list(stamped(APPLIES)[len(BEGUN) :])
-    screen = _screen(tuple(events), tmp_path, again=lambda: tuple(events))
+    more = stamped(APPLIES)[len(BEGUN) :]
+    screen = _screen(stamped(BEGUN), tmp_path, goes_on=True)
     async with shown(screen) as pilot:
-        events.append(more.pop(0))
+        recorded(more[:1], tmp_path)
         await screen._read()
         await pilot.pause()
         last = [line for line in text(pilot).splitlines() if line.startswith(">")]
         assert "done" in last[0] or "2/2" in last[0] or "1/2" in last[0]
         await pilot.press("g")
         await pilot.pause()
-        events.extend(more)
+        recorded(more[1:], tmp_path)
         await screen._read()
         await pilot.pause()
         assert "new lines; . goes to the end and follows" in text(pilot)
@@ -76,6 +89,7 @@ async def test_a_session_is_written_as_text_and_as_its_document(shown: Shown, tm
     screen = _screen(stamped(FAILS), tmp_path)
     async with shown(screen) as pilot:
         await pilot.press("w")
+        await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         assert f"Written here: {SESSION}.txt and .json" in text(pilot)
         await pilot.press("R")
@@ -96,11 +110,43 @@ def test_an_export_never_writes_over_a_file_and_says_where_it_cannot_write(tmp_p
         export(SESSION, (), [], tmp_path / "nowhere")
 
 
-def test_a_filter_looks_at_all_lines_and_not_at_those_in_sight() -> None:
-    lines = log_lines(stamped(FAILS))
-    assert matching(lines, "") == lines
-    assert all("0001" in each.text for each in matching(lines, "0001"))
-    assert {each.level for each in matching(lines, "fail")} == {"FAIL"}
+def test_each_line_is_read_once_and_what_was_written_since_is_read_on(tmp_path: Path) -> None:
+    file = recorded(stamped(BEGUN), tmp_path)
+    lines = lines_of(tmp_path)
+    before = len(lines)
+    # what was read is not read again: it could not be read any more
+    file.write_bytes(b"#" * file.stat().st_size)
+    recorded(stamped(APPLIES)[len(BEGUN) :], tmp_path)
+    assert not lines.read(10_000)
+    assert len(lines) > before
+    assert "applied" in lines[len(lines) - 1].text or "finished" in lines[len(lines) - 1].text.lower()
+
+
+def test_a_line_that_is_still_being_written_is_read_once_it_is_whole(tmp_path: Path) -> None:
+    file = recorded(stamped(BEGUN), tmp_path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])
+    lines = LogLines(SessionReader(SESSION, tmp_path))
+    lines.read(10_000)
+    before = len(lines)
+    file.write_bytes(whole)
+    lines.read(10_000)
+    assert len(lines) == before + 1
+
+
+def test_a_long_log_shows_its_beginning_at_once_and_holds_a_few_bytes_a_line(tmp_path: Path) -> None:
+    event = NoticeRaised(version="0001", number=1, severity="NOTICE", sqlstate="00000", message="skipping " + "x" * 200)
+    recorded([Stamped(seq=seq, at=float(seq), event=event) for seq in range(1, 20_001)], tmp_path)
+    lines = LogLines(SessionReader(SESSION, tmp_path))
+    tracemalloc.start()
+    assert lines.read(1000)
+    assert len(lines) == 1000
+    while lines.read(1000):
+        pass
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(lines) == 20_000
+    assert held < 1_000_000
 
 
 async def test_a_replay_jumps_to_the_first_error_and_stands_there(shown: Shown) -> None:

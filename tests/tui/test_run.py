@@ -10,6 +10,7 @@ from textual.geometry import Region
 from changeover.core.events import (
     Event,
     LocksSeen,
+    MigrationApplied,
     MigrationStarted,
     PlanConfirmed,
     ProgressSeen,
@@ -200,6 +201,19 @@ async def test_the_receipt_of_a_run_that_was_applied_says_everything(shown: Show
         "20261123T140327Z-orders-7f3a",
     ):
         assert said in seen
+
+
+async def test_a_transaction_of_ten_digits_leaves_no_word_of_its_line_alone(shown: Shown) -> None:
+    long = [
+        replace(event, xid="4294967295", attempts=10) if isinstance(event, MigrationApplied) else event
+        for event in APPLIES
+    ]
+    screen = ReceiptScreen(STANDING, view_of(list(stamped(tuple(long)))), FOLDER)
+    async with shown(screen) as pilot:
+        seen = text(pilot)
+    assert "0001 complete_users                   50 ms\n               xid 4294967295" in seen
+    assert "1 skipped\n" in seen
+    assert "\n skipped" not in seen
 
 
 async def test_the_receipt_of_a_failure_has_the_fault_in_full(shown: Shown) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from changeover.core.session_log import SessionSummary
-from changeover.tui.widgets.sessions_table import session_row
+from changeover.tui.widgets.sessions_table import outcome_words, session_row
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(3, "× no connection"), (129, "× terminal gone"), (0, "✓ looked only"), (77, "× exit 77")]
+)
+def test_a_sitting_without_a_run_says_in_words_how_it_ended(code: int, said: str) -> None:
+    summary = SessionSummary(
+        id="x", opened_at=0.0, command="demo", target="t", by="ada", result=None, exit_code=code, running=False
+    )
+    assert outcome_words(summary)[0] == said
 
 
 def _row(command: str, target: str) -> tuple[str, str]:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
 
 from ...core import found_folders
-from ...core.errors import ApprovalNeeded, UsageError, fault_of
-from ...core.saved_targets import save
+from ...core.connect import Connector
+from ...core.errors import ApprovalNeeded, ConnectError, UsageError, fault_of
+from ...core.saved_targets import save, text_of, user_file
 from ...core.settings import Settings
 from ...core.setup import answer, named_of, next_question, take, target_of
 from ...core.setup_offers import Offer, offers
 from ...core.setup_questions import ABOUT_THE_TARGET, Answers, Question
+from ...core.target import NamedTarget, Target
 from .. import prompt
 from ..format import visible
 from ..lines import fault_words
 from ..opening import Mode
 from ..options import Options
 from ..output import show
-from ..sitting import look_at, open_sitting, settings_of
+from ..sitting import Sitting, look_at, open_sitting, run_with_password, settings_of
 from ..status_lines import status_lines, target_lines
 from .console import open_screen
 
@@ -38,20 +41,67 @@ def _questions(options: Options, settings: Settings) -> int:
     prompt.say(
         "This names a database, tries it, and saves it as a target. Ctrl-C leaves; nothing is saved before the end."
     )
-    answers = _begin(settings)
+    answers, target = _target(_begin(settings), settings)
+    with open_sitting(options, "setup", settings=settings, target=target) as sitting:
+        while not _is_reached(sitting):
+            answers, sitting.target = _target(Answers(), settings)
+            sitting.log.hide(sitting.target.password)
+        answers = _ask_until(answers, settings, of_target=False)
+        named = named_of(answers, sitting.target)
+        sitting.settings = replace(
+            sitting.settings,
+            migrations=named.migrations or sitting.settings.migrations,
+            read_only=named.read_only or sitting.settings.read_only,
+        )
+        _save(named, settings)
+        show(status_lines(look_at(sitting)))
+    return sitting.exit_code
+
+
+def _target(answers: Answers, settings: Settings) -> tuple[Answers, Target]:
+    """Ask what names the database, and say which one that is."""
     answers = _ask_until(answers, settings, of_target=True)
     target = target_of(answers, environ=os.environ)
     for text in target_lines(target):
         prompt.say(text)
-    answers = _ask_until(answers, settings, of_target=False)
-    settings = replace(settings, migrations=answers.migrations or settings.migrations)
-    with open_sitting(options, "setup", settings=settings, target=target) as sitting:
-        survey = look_at(sitting)
-        named = named_of(answers, sitting.target)
-        file = save(named, default=True)
-        prompt.say(f"Saved as target {visible(named.name)}, without its password, in {visible(str(file))}")
-        show(status_lines(survey))
-    return sitting.exit_code
+    return answers, target
+
+
+def _is_reached(sitting: Sitting) -> bool:
+    """Try the database, with every attempt said; False where the questions are to be asked again."""
+
+    async def once() -> None:
+        connector = Connector(
+            sitting.target, sitting.settings.retry, emit=sitting.emit, session=sitting.log.id, read_only=True
+        )
+        try:
+            await connector("look")
+        finally:
+            await connector.close()
+
+    try:
+        run_with_password(sitting, once)
+    except ConnectError as error:
+        prompt.say(f"{fault_words(fault_of(error))} {visible(error.advice)}".rstrip())
+        with contextlib.suppress(ApprovalNeeded):
+            if prompt.confirm("Answer the questions about the database again"):
+                return False
+        raise
+    prompt.say("The connection works.")
+    return True
+
+
+def _save(named: NamedTarget, settings: Settings) -> None:
+    """Show what would be written and where, and write it on a yes."""
+    prompt.say(f"This goes into {visible(str(user_file()))}, without the password:")
+    for text in text_of({named.name: named}, default=named.name).splitlines():
+        prompt.say(f"  {visible(text)}")
+    if named.name in settings.targets:
+        prompt.say(f"It takes the place of the target {visible(named.name)} that is there.")
+    if prompt.is_yes(prompt.ask("Write it (yes, no)", default="yes")):
+        prompt.say(f"Saved as target {visible(named.name)} in {visible(str(save(named, default=True)))}")
+    else:
+        prompt.say("Nothing was written.")
 
 
 def _begin(settings: Settings) -> Answers:

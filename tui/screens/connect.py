@@ -71,7 +71,7 @@ class ConnectScreen(Stage[str]):
         self.query_one("#countdown", Paper).write(NOTHING)
         self.query_one("#reason", Paper).write(NOTHING, layout=True)
         self.query_one("#fault", Paper).write(fault_words(fault), layout=True)
-        self.say("t tries again from the start, e names another database, q ends the console", "head")
+        self.say("t tries again from the start, e goes back to the answers, q ends the console", "head")
         self.refresh_bindings()
 
     def why_not(self, action: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import time
+from array import array
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -12,11 +14,10 @@ from textual.widget import Widget
 
 from ...core.errors import ChangeoverError
 from ...core.exports import export
-from ...core.troubles import next_trouble
-from ...core.view import Stamped
+from ...core.session_log import read_session
 from ..format import count, number
 from ..keys import bindings
-from ..log_lines import LogLine, log_lines, matching
+from ..log_lines import LogLine, LogLines
 from ..widgets.banner import Standing
 from ..widgets.field import FilterField
 from ..widgets.paper import Paper
@@ -25,8 +26,11 @@ from ..widgets.table import Column, Table, TableRow
 from ..words import Cell, cell, words
 from .stage import Stage
 
-# How often a session that goes on is read again; seconds.
+# How often a session that goes on is read on, and how often what is being read is shown; seconds.
 _AGAIN: Final = 1.0
+_SHOWN: Final = 0.5
+# Events, or lines for a filter, that are looked at before a key can be answered.
+BATCH: Final = 1000
 _LEVELS: Final = {"FAIL": "bad", "warn": "warn"}
 
 
@@ -40,21 +44,25 @@ class LogScreen(Stage[str]):
         self,
         standing: Standing,
         session: str,
-        events: tuple[Stamped, ...],
+        lines: LogLines,
         *,
-        again: Callable[[], tuple[Stamped, ...]] | None,
+        goes_on: bool,
         folder: Path,
+        root: Path | None = None,
     ) -> None:
-        """Show `events`; `again` reads them anew (in a thread) while the session goes on, `folder` takes exports."""
+        """Show `lines`, read on in a thread, also while the session goes on; `folder` takes exports."""
         super().__init__(standing)
         self._session = session
-        self._events = events
-        self._again = again
+        self._lines = lines
+        self._goes_on = goes_on
         self._folder = folder
-        self._lines = log_lines(events)
-        self._left = self._lines
+        self._root = root
+        # how many of the lines are shown, and with a filter which; lines that it was asked about
+        self._count = len(lines)
+        self._left: array[int] = array("L")
+        self._asked = 0
         self._typed = ""
-        self._following = again is not None
+        self._following = goes_on
         self._new = 0
 
     def body(self) -> Iterable[Widget]:
@@ -72,38 +80,69 @@ class LogScreen(Stage[str]):
         self.query_one("#line").can_focus = False
         self.query_one(Table).focus()
         self._show()
-        if self._again is not None:
+        self.run_worker(self._read(), exit_on_error=False, exclusive=True, group="read")
+        if self._goes_on:
             self.set_interval(_AGAIN, self._tick)
 
     def _tick(self) -> None:
-        if self.is_current:
+        busy = any(worker.group == "read" and worker.is_running for worker in self.workers)
+        if self.is_current and not busy:
             self.run_worker(self._read(), exit_on_error=False, exclusive=True, group="read")
 
     async def _read(self) -> None:
-        assert self._again is not None
-        events = await asyncio.to_thread(self._again)
-        if len(events) == len(self._events):
-            return
-        fresh = log_lines(events)
-        self._new += len(fresh) - len(self._lines)
-        self._events, self._lines = events, fresh
-        self._show()
+        """Read on to the end of what is there, and show it now and then."""
+        shown = time.monotonic()
+        more = True
+        while more:
+            more = await asyncio.to_thread(self._lines.read, BATCH)
+            if not more or time.monotonic() - shown > _SHOWN:
+                shown = time.monotonic()
+                self._new += len(self._lines) - self._count
+                self._count = len(self._lines)
+                self._begin_filter()
+                self._show()
+
+    def _begin_filter(self) -> None:
+        if self._typed:
+            self.run_worker(self._filter(self._typed), exit_on_error=False, exclusive=True, group="filter")
+
+    async def _filter(self, typed: str) -> None:
+        """Ask all lines that were not asked yet whether they have what was typed."""
+        sought = typed.lower().split()
+        while typed == self._typed and self._asked < self._count:
+            numbers = range(self._asked, min(self._count, self._asked + BATCH))
+            found = await asyncio.to_thread(self._that_have, sought, numbers)
+            if typed != self._typed:
+                return
+            self._left.extend(found)
+            self._asked = numbers.stop
+            self._show()
+
+    def _that_have(self, sought: Sequence[str], numbers: range) -> list[int]:
+        return [number for number in numbers if self._lines[number].has(sought)]
+
+    @property
+    def _rows(self) -> int:
+        return len(self._left) if self._typed else self._count
+
+    def _at(self, row: int) -> LogLine:
+        return self._lines[self._left[row] if self._typed else row]
 
     def _show(self) -> None:
-        self._left = matching(self._lines, self._typed) if self._typed else self._lines
         table = self.query_one(Table)
-        table.show_lazily(len(self._left), self._row)
-        if self._following and self._left:
+        table.show_lazily(self._rows, self._row)
+        if self._following and self._rows:
             self._new = 0
-            table.choose(len(self._left) - 1)
+            table.choose(self._rows - 1)
         self._tell()
 
     def _row(self, index: int) -> TableRow:
-        return line_row(self._left[index])
+        return line_row(self._at(index))
 
     def _tell(self) -> None:
-        shown = f"{number(len(self._left))} of {number(len(self._lines))}, filter: {self._typed}"
-        said = shown if self._typed else count(len(self._lines), "line")
+        looking = f", {self._asked * 100 // self._count} % looked at" if 0 < self._asked < self._count else ""
+        shown = f"{number(self._rows)} of {number(self._count)}, filter: {self._typed}{looking}"
+        said = shown if self._typed else count(self._count, "line")
         self.query_one("#about-list", Paper).write(words(f" {self._session}: {said}", "head"))
         chosen = self._chosen()
         self.query_one("#line", SqlView).show(words(chosen.text if chosen else "", lines=True))
@@ -111,19 +150,19 @@ class LogScreen(Stage[str]):
             self.say(f"{count(self._new, 'new line')}; . goes to the end and follows", "live")
 
     def _chosen(self) -> LogLine | None:
-        return self._left[self.query_one(Table).cursor] if self._left else None
+        return self._at(self.query_one(Table).cursor) if self._rows else None
 
     def on_table_moved(self, event: Table.Moved) -> None:
         """Stay where a key has moved, until it is back at the end."""
         if event.by_hand:
-            self._following = self._again is not None and event.index == len(self._left) - 1
+            self._following = self._goes_on and event.index == self._rows - 1
         self._tell()
 
     def why_not(self, action: str) -> str:
         """Only a session that goes on can be followed."""
-        if action == "follow" and self._again is None:
+        if action == "follow" and not self._goes_on:
             return "This session has ended: there is nothing to follow."
-        if action == "next_error" and next_trouble(self._events, -1) is None:
+        if action == "next_error" and not self._lines.has_trouble:
             return "Nothing went wrong in this session."
         return ""
 
@@ -140,7 +179,11 @@ class LogScreen(Stage[str]):
 
     def on_input_changed(self, event: FilterField.Changed) -> None:
         """Show what is left, at every letter."""
-        self._typed = event.value.strip()
+        self._set_filter(event.value.strip())
+
+    def _set_filter(self, typed: str) -> None:
+        self._typed, self._left, self._asked = typed, array("L"), 0
+        self._begin_filter()
         self._show()
 
     def on_input_submitted(self, event: FilterField.Submitted) -> None:
@@ -151,14 +194,15 @@ class LogScreen(Stage[str]):
 
     def action_next_error(self) -> None:
         """Go to the next thing that went wrong; the filter goes away where it hides it."""
-        chosen = self._chosen()
-        found = next_trouble(self._events, chosen.index if chosen is not None else -1)
-        place = next((at for at, each in enumerate(self._left) if each.index == found), None)
-        if place is None:
+        row = self.query_one(Table).cursor
+        chosen = (self._left[row] if self._typed else row) if self._rows else -1
+        found = self._lines.next_trouble(chosen)
+        if found is None:
+            return
+        if self._typed and found not in self._left:
             self._clear_filter()
-            place = next((at for at, each in enumerate(self._left) if each.index == found), 0)
         self._following = False
-        self.query_one(Table).choose(place)
+        self.query_one(Table).choose(self._left.index(found) if self._typed else found)
 
     def action_follow(self) -> None:
         """Stay at the end."""
@@ -168,8 +212,18 @@ class LogScreen(Stage[str]):
 
     def action_export(self) -> None:
         """Write the session as text and as JSON, the text as it is filtered."""
+        self.say("writing the log", "head")
+        self.run_worker(self._export(), exit_on_error=False, exclusive=True, group="export")
+
+    async def _export(self) -> None:
+        rows = list(self._left) if self._typed else range(self._count)
+
+        def write() -> tuple[Path, Path]:
+            events = read_session(self._session, self._root)
+            return export(self._session, events, (self._lines[row].plain for row in rows), self._folder)
+
         try:
-            text, document = export(self._session, self._events, [each.plain for each in self._left], self._folder)
+            text, document = await asyncio.to_thread(write)
         except ChangeoverError as error:
             self.say(f"{error.summary} {error.advice}", "bad")
         else:
@@ -183,8 +237,7 @@ class LogScreen(Stage[str]):
         field = self.query_one("#filter", FilterField)
         field.value = ""
         field.display = False
-        self._typed = ""
-        self._show()
+        self._set_filter("")
 
     def action_back(self) -> None:
         """Take the filter away, or go back to the sessions."""

@@ -18,7 +18,7 @@ from ...core.survey import Survey
 from ..format import count
 from ..keys import bindings
 from ..widgets.banner import Standing
-from ..widgets.facts import server_words, sources_words
+from ..widgets.facts import guarantee_words, server_words, sources_words
 from ..widgets.migrations import Migrations
 from ..widgets.paper import Paper
 from ..widgets.sessions_table import SessionsTable
@@ -70,7 +70,11 @@ class OverviewScreen(Stage[None]):
         fault.display = False
         fault.write(NOTHING, layout=True)
         self.query_one("#facts", Paper).write(
-            stacked(server_words(survey.server), sources_words(survey.folder, survey.history)),
+            stacked(
+                server_words(survey.server),
+                sources_words(survey.folder, survey.history),
+                guarantee_words(survey.power),
+            ),
             layout=True,
         )
         self.query_one("#pending", Paper).write(pending_words(survey.statuses, survey))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
@@ -23,6 +23,9 @@ from ..widgets.paper import Paper
 from ..words import RESULT, cell, fault_words, fit, joined, stacked, words
 from .run import outcome_words
 from .stage import Stage
+
+# What is left of a line of 80 columns beside outcome, name and duration, in cells.
+_BESIDE: Final = 21
 
 
 class ReceiptScreen(Stage[None]):
@@ -99,14 +102,13 @@ def migration_words(view: MigrationView) -> Content:
     word, tone = RESULT[view.result] if view.result is not None else ("○ not begun", "dim")
     step = " (deferred step)" if view.brief.entry == "deferred" else ""
     name = fit(cell(f"{view.brief.version} {view.brief.name}{step}").text, 35, cut="middle")
-    details = []
-    if view.result is not None:
-        skipped = sum(progress.state is StatementState.SKIPPED for row in view.rows for progress in row)
-        details = [f"{duration(view.elapsed):>8}"]
-        details += [f"xid {view.xid}"] if view.xid else []
-        details += [f"{view.attempt} tries"] if view.attempt > 1 else []
-        details += [f"{skipped} skipped"] if skipped else []
-    lines = [joined(words(fit(word, 14), tone), words(name), words("  ".join(details), "dim"))]
+    more = _details(view)
+    took = f"{duration(view.elapsed):>8}" if view.result is not None else ""
+    # beside the name where 80 columns have room for it: an xid has up to ten digits
+    beside = "  ".join(["", *more]) if sum(len(it) + 2 for it in more) <= _BESIDE else ""
+    lines = [joined(words(fit(word, 14), tone), words(name), words(took + beside, "dim"))]
+    if more and not beside:
+        lines.append(joined(" " * 14, words("  ".join(more), "dim")))
     for number in view.deferred:
         brief = view.brief.statements[view.index(number)]
         reason = view.progress(number).reason or brief.reason
@@ -117,6 +119,17 @@ def migration_words(view: MigrationView) -> Content:
     if view.result is not None and view.result is not Result.APPLIED:
         lines += [joined(" " * 14, words("blocked by ", "warn"), words(blocker_words(it))) for it in view.blockers]
     return stacked(*lines)
+
+
+def _details(view: MigrationView) -> list[str]:
+    if view.result is None:
+        return []
+    skipped = sum(progress.state is StatementState.SKIPPED for row in view.rows for progress in row)
+    return [
+        *([f"xid {view.xid}"] if view.xid else []),
+        *([f"{view.attempt} tries"] if view.attempt > 1 else []),
+        *([f"{skipped} skipped"] if skipped else []),
+    ]
 
 
 def blocker_words(backend: Backend) -> str:

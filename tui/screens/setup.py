@@ -202,11 +202,13 @@ class WriteScreen(Stage[str]):
     STAGE: ClassVar[str] = "set-up"
     BINDINGS: ClassVar[list[BindingType]] = bindings("set-up end")
 
-    def __init__(self, standing: Standing, *, file: Path, text: str, target: Target) -> None:
+    def __init__(self, standing: Standing, *, file: Path, text: str, target: Target, replaces: str = "") -> None:
+        """Show `text` for `file`; `replaces` is the name of a target that is there and gives way."""
         super().__init__(standing)
         self._file = file
         self._text = text
         self._target = target
+        self._replaces = replaces
 
     def body(self) -> Iterable[Widget]:
         """Return the file's name, its text, and what is not in it."""
@@ -215,6 +217,9 @@ class WriteScreen(Stage[str]):
                 joined(words(" The connection works. ", "ok", bold=True), words(str(self._target))),
                 joined(words(" This goes into ", "head"), words(str(self._file), bold=True)),
                 words(" The password does not: put it into ~/.pgpass, or set PGPASSWORD.", "dim"),
+                words(f" It takes the place of the target {self._replaces} that is there.", "warn")
+                if self._replaces
+                else None,
             ),
             classes="facts",
         )

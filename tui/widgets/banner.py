@@ -21,7 +21,7 @@ class Standing:
 
     target: Target | None = None
     server: ServerFacts | None = None
-    # what holds us to reading, in words; empty where we can write
+    # what holds us to reading: `read-only transaction` or `read-only role`; empty where we can write
     read_only: str = ""
     replay: bool = False
     attached: bool = False
@@ -30,7 +30,7 @@ class Standing:
 
 
 class Banner(Paper):
-    """Words first: environment, `user@host:port/database`, READ-ONLY. Never scrolls, never hides.
+    """Words first: environment, `user@host:port/database`, READ-ONLY ROLE. Never scrolls, never hides.
 
     Of a socket it says `[local]`: the folder would fill the row, and the confirmation has it in full.
     """
@@ -63,7 +63,7 @@ class Banner(Paper):
         tone = environment.tone
         word = Content.styled(f" {visible(environment.word)} ", f"$env-{tone}-fg on $env-{tone}-bg bold")
         badge = Content.styled(
-            f" READ-ONLY: {standing.read_only} " if standing.read_only else "",
+            f" {standing.read_only.upper()} " if standing.read_only else "",
             "$env-care-fg on $env-care-bg bold",
         )
         room = self.size.width - word.cell_length - badge.cell_length - 2

@@ -47,3 +47,15 @@ def sources_words(folder: Folder, history: History) -> Content:
             for it in history.others[:2]
         ),
     )
+
+
+def guarantee_words(power: str | None) -> Content | None:
+    """Return what keeps us from writing, and what the role could do without it; None where nothing does."""
+    if power is None:
+        return None
+    said = (
+        "the role cannot write: no right to change anything was found"
+        if not power
+        else f"read-only transactions; the role itself could write ({power})"
+    )
+    return joined(words(" guarantee ", "dim"), words(said, "warn" if power else "ok"))

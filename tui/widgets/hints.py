@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import App
 from textual.binding import ActiveBinding, Binding
 from textual.content import Content
@@ -53,18 +55,36 @@ class Hints(Paper):
 
     def paint(self) -> None:
         """Show the keys of now."""
-        room = self.size.width
-        line = Content(" ")
-        for active in shown_bindings(self.screen.active_bindings):
-            key = active.binding.key_display or key_name(active.binding.key)
-            live = active.enabled
-            hint = joined(
-                Content.styled(key, "$key bold" if live else "$dim"),
-                " ",
-                Content.styled(active.binding.description, "$text" if live else "$dim"),
-                "  ",
-            )
-            if line.cell_length + hint.cell_length - 2 > room:
-                break
-            line = joined(line, hint)
-        self.write(line)
+        shown = [(hint_words(it), is_kept(it)) for it in shown_bindings(self.screen.active_bindings)]
+        self.write(joined(" ", *fitting(shown, self.size.width - 1)))
+
+
+def hint_words(active: ActiveBinding) -> Content:
+    """Return a key and what it does."""
+    key = active.binding.key_display or key_name(active.binding.key)
+    live = active.enabled
+    return joined(
+        Content.styled(key, "$key bold" if live else "$dim"),
+        " ",
+        Content.styled(active.binding.description, "$text" if live else "$dim"),
+        "  ",
+    )
+
+
+def is_kept(active: ActiveBinding) -> bool:
+    """Whether a hint stays however narrow it gets: the way out, and the help, which has all the others."""
+    return active.binding.action == "help" or active.binding.key in {"q", "escape"}
+
+
+def fitting(hints: Sequence[tuple[Content, bool]], room: int) -> list[Content]:
+    """Return as many hints as fit, in their order; of those that are not kept, the first ones."""
+    left = room + 2 - sum(hint.cell_length for hint, kept in hints if kept)
+    fits: list[Content] = []
+    full = False
+    for hint, kept in hints:
+        full = full or (not kept and hint.cell_length > left)
+        if kept or not full:
+            fits.append(hint)
+        if not kept and not full:
+            left -= hint.cell_length
+    return fits

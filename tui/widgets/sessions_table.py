@@ -16,6 +16,22 @@ from .table import Column, Table, TableRow
 _SOCKET: Final = re.compile(r"@/.*(:\d+/)")
 
 
+# How a sitting without a run ended, by its exit code; those of signals are 128 and the signal's number.
+ENDED: Final[dict[int, tuple[str, str]]] = {
+    1: ("× a bug", "bad"),
+    2: ("× wrong usage", "bad"),
+    3: ("× no connection", "bad"),
+    4: ("× refused", "bad"),
+    5: ("○ pending", "live"),
+    6: ("× rolled back", "bad"),
+    7: ("■ stopped", "warn"),
+    8: ("! needs you", "bad"),
+    9: ("× locked", "bad"),
+    129: ("× terminal gone", "warn"),
+    143: ("× was ended", "warn"),
+}
+
+
 class SessionsTable(Table):
     """Sessions, newest first; times are UTC, as in the files."""
 
@@ -67,4 +83,4 @@ def outcome_words(session: SessionSummary) -> tuple[str, str]:
             return (cell(session.result).text, "text")
     if session.exit_code in (0, None):
         return ("✓ looked only", "dim")
-    return (f"× exit {session.exit_code}", "bad")
+    return ENDED.get(session.exit_code, (f"× exit {session.exit_code}", "bad"))
