@@ -113,6 +113,7 @@ The path of the data, one line per module::
       telling            what an attempt says while it runs
       watch              who blocks us, who waits behind us; the lock budget
       stalls             how many waited behind us, and for how long
+      lock_tree          the chains of who waits for whom, above a migration and behind it
       progress           how far a statement is, from the server's progress views
       blockers           who may be ended, and who never
       pooling            whether a pooler gives each transaction another backend

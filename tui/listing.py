@@ -148,10 +148,11 @@ def history_listing(history: History) -> Listing:
     lines = [_attempt_line(attempt) for attempt in history.attempts]
     lines += [_applied_line(row) for row in reversed(history.applied)]
     operators = {row.operator for row in history.applied if row.operator}
+    by = f", by {count(len(operators), 'operator')}" if operators else ""
+    in_force = f"{count(len(history.applied), 'migration')} in force{by}; times are UTC"
     return Listing(
         name="history",
-        heading=f"{history.table}: {count(len(history.applied), 'migration')} in force, "
-        f"by {count(len(operators), 'operator')}; times are UTC",
+        heading=f"{history.table}: {in_force if history.exists else 'not there yet; the first run makes it'}",
         columns=(
             Column(title="when", width=19),
             Column(title="version", width=16, fits=True, cut="middle"),
@@ -228,7 +229,7 @@ def activity_listing(backends: Sequence[Activity]) -> Listing:
     """Return who has a transaction open or waits for a lock, the oldest transaction first."""
     waiting = sum(bool(it.blocked_by) for it in backends)
     hidden = sum(not it.visible for it in backends)
-    heading = f"{count(len(backends), 'connection')} with a transaction open, {waiting} waiting for a lock"
+    heading = f"{count(len(backends), 'connection')} with a transaction open, {waiting or 'none'} waiting for a lock"
     if hidden:
         heading += f"; {hidden} hidden from this role: GRANT pg_monitor shows them"
     return Listing(

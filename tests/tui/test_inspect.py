@@ -64,7 +64,7 @@ async def test_the_schema_the_history_and_what_goes_on_are_looked_through(databa
         await pilot.press("3")
         await seen(pilot, "HISTORY", "nothing was applied yet")
         await pilot.press("b")
-        await seen(pilot, "Baseline does not exist here: this console can only read")
+        await seen(pilot, "Baseline is not here: this console only reads")
         await pilot.press("1")
         await seen(pilot, "OVERVIEW", "1 pending")
     assert await ask(database, "SELECT 1 FROM pg_namespace WHERE nspname = 'changeover'") == []

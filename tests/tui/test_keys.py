@@ -50,7 +50,7 @@ async def test_a_key_that_does_not_exist_when_reading_says_why(shown: Shown) -> 
         for key, label in (("u", "Undo"), ("b", "Baseline"), ("e", "Repair"), ("c", "Confirm")):
             await pilot.press(key)
             await pilot.pause()
-            assert f"{label} does not exist here: this console can only read" in text(pilot)
+            assert f"{label} is not here: this console only reads" in text(pilot)
         assert not {"u", "b", "e", "c"} & set(pilot.app.screen.active_bindings)
 
 

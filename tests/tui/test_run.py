@@ -65,9 +65,29 @@ async def test_blockers_and_those_behind_us_are_shown_while_a_lock_is_waited_for
     assert "If this terminal closes, the run finishes the migration in hand, then stops." in seen
 
 
-async def _locks_of(shown: Shown, *events: Event) -> str:
+async def test_who_blocks_the_blocker_and_who_waits_for_a_waiter_stand_indented_under_them(shown: Shown) -> None:
+    behind_it = replace(WAITER, pid=4190, application="mailer", blocked_by=(WAITER.pid,))
+    said = await _locks_of(
+        shown,
+        LocksSeen(
+            version="0002",
+            waiting_for="ACCESS EXCLUSIVE on public.donations",
+            waited=1.8,
+            blockers=(replace(BLOCKER, blocked_by=(4122,)), replace(BLOCKER, pid=4122, application="psql")),
+            waiters=(replace(WAITER, blocked_by=(1,)), behind_it),
+        ),
+        size=(120, 40),
+    )
+    assert "1.8 s; a chain of 2" in said
+    lines = [line for line in said.splitlines() if line.startswith((" held by", " behind us"))]
+    assert [line.split("  ")[0].split()[0] for line in lines] == ["held", "held", "behind", "behind"]
+    assert "4122 └ psql" in lines[1]
+    assert "4190 └ mailer" in lines[3]
+
+
+async def _locks_of(shown: Shown, *events: Event, size: tuple[int, int] = (80, 24)) -> str:
     screen: RunScreen[None] = RunScreen(STANDING, RunView())
-    async with shown(screen) as pilot:
+    async with shown(screen, size=size) as pilot:
         _play(screen, (*BEGUN, *events), later=1)
         await pilot.pause()
         return text(pilot)

@@ -38,8 +38,8 @@ WORDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "run": (
         ("skip", "the catalog shows that it is done already"),
         ("defer", "its condition does not hold; offered again later"),
-        ("held by", "what the migration waits for"),
-        ("behind us", "what waits because of the migration"),
+        ("held by", "what the migration waits for; indented: who blocks that one"),
+        ("behind us", "what waits because of the migration; indented: only by way of another"),
     ),
 }
 

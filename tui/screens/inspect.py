@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from ..widgets.banner import Standing
 from .overview import OverviewScreen
 
-WHY_ABSENT: Final = "this console can only read. Leave it, and start changeover without --read-only."
+WHY_ABSENT: Final = "this console only reads. One that may write has it."
 
 
 class InspectScreen(OverviewScreen):

@@ -94,7 +94,7 @@ class Stage(Screen[ResultT], Generic[ResultT]):
         for place, reason in self.ABSENT.items():
             for key in KEYS[place]:
                 if name in key.keys.split(","):
-                    return f"{key.label} does not exist here: {reason}"
+                    return f"{key.label} is not here: {reason}"
         return ""
 
     def say(self, text: str, tone: str = "warn") -> None:

@@ -1,4 +1,4 @@
-"""Who blocks the migration, and who is stuck behind it."""
+"""Who blocks the migration, and who is stuck behind it: a tree in both directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
+from ...core import lock_tree
 from ...core.events import Backend, LocksSeen
+from ...core.lock_tree import Link
 from ...core.view import RunView
 from ..format import age, count, duration
 from ..words import NOTHING, cell, fit, joined, squeezed, words
@@ -47,7 +49,7 @@ def lock_lines(view: RunView, *, width: int, rows: int) -> list[Content]:
     notes = [*_progress(view), *_ending(view)]
     if seen is None and gave_way_to:
         head = joined(words("locks     ", "dim"), words("none held; the last attempt gave way to", "warn"))
-        shown = [("held by", it) for it in gave_way_to]
+        shown = [("held by", it) for it in lock_tree.above(gave_way_to)]
         return [head, *notes, *_backends(shown, len(shown), width, rows - len(notes))]
     if seen is None:
         return notes or [words("locks     nothing is waited for", "dim")]
@@ -57,8 +59,11 @@ def lock_lines(view: RunView, *, width: int, rows: int) -> list[Content]:
         said = f"{count(seen.behind, 'connection')} wait for what we hold{waited}"
     else:
         said = f"waits for {seen.waiting_for or 'a lock'}, {duration(seen.waited)}"
+    up, down = lock_tree.above(seen.blockers), lock_tree.behind(seen.waiters)
+    deep = max(lock_tree.depth_of(up), lock_tree.depth_of(down))
+    said += f"; a chain of {deep}" if deep > 1 else ""
     lines = [joined(words("locks     ", "dim"), words(said, "warn", bold=True)), *notes]
-    shown = [*(("held by", it) for it in seen.blockers), *(("behind us", it) for it in seen.waiters)]
+    shown = [*(("held by", it) for it in up), *(("behind us", it) for it in down)]
     total = len(seen.blockers) + seen.behind
     hint = _hint(seen)
     if hint and rows > len(lines):
@@ -75,14 +80,14 @@ def _hint(seen: LocksSeen) -> str:
     return ""
 
 
-def _backends(shown: list[tuple[str, Backend]], total: int, width: int, rows: int) -> list[Content]:
+def _backends(shown: list[tuple[str, Link]], total: int, width: int, rows: int) -> list[Content]:
     """Return as many backends as there are rows, and in the last row how many there are beside them."""
     room = rows if total <= rows else rows - 1
     seen = shown[: max(0, room)]
-    widest = max((cell_len(backend_name(backend, width)) for _, backend in seen), default=0)
+    widest = max((cell_len(link_name(link, width)) for _, link in seen), default=0)
     # in steps: who waits changes with every look, and the columns should not move each time
     names = min(40 if width >= _WIDE else 20, -(-widest // 4) * 4)
-    lines = [backend_words(role, backend, width, names=names) for role, backend in seen]
+    lines = [backend_words(role, link, width, names=names) for role, link in seen]
     if total > len(lines) and rows > 0:
         held = sum(role == "held by" for role, _ in shown[len(lines) :])
         behind = total - len(lines) - held
@@ -127,9 +132,16 @@ def backend_name(backend: Backend, width: int) -> str:
     return cell(" ".join(names)).text
 
 
-def backend_words(role: str, backend: Backend, width: int, *, names: int) -> Content:
+def link_name(link: Link, width: int) -> str:
+    """Return who a backend is, under the one that stands between it and the migration."""
+    branch = "  " * (link.depth - 1) + "└ " if link.depth else ""
+    return branch + backend_name(link.backend, width)
+
+
+def backend_words(role: str, link: Link, width: int, *, names: int) -> Content:
     """Return a backend in one line: process, application in `names` cells, what it does and how long, its query."""
-    head = f"{backend.pid:>7} {fit(backend_name(backend, width), names)} "
+    backend = link.backend
+    head = f"{backend.pid:>7} {fit(link_name(link, width), names)} "
     state = _STATES.get(backend.state or "", backend.state or "?")
     doing = f"{state} {age(backend.xact_age)}" if backend.visible else "not shown to us"
     if backend.waiting is not None:
