@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from changeover.core.events import Event
 from changeover.tui.format import visible
-from changeover.tui.log_lines import log_lines
-from tests.tui.scenes import FAILS, GIVES_WAY, WAITS, stamped
+from tests.tui.scenes import FAILS, GIVES_WAY, WAITS, lines_of, recorded, stamped
 from tests.tui.showing import Shown, text
 from tests.tui.test_snapshots import SCENES, SURVEY, dress
 
@@ -101,7 +102,10 @@ async def test_no_text_from_outside_acts_on_any_screen(name: str, shown: Shown) 
         assert "\u0301" * 5 not in seen
 
 
-def test_no_text_from_outside_acts_in_a_line_or_an_export() -> None:
-    for events in (FAILS, WAITS, GIVES_WAY):
-        for line in log_lines(stamped(tuple(poisoned(event) for event in events))):
-            assert acting(line.plain) == [], line
+@pytest.mark.parametrize("events", [FAILS, WAITS, GIVES_WAY], ids=["fails", "waits", "gives way"])
+def test_no_text_from_outside_acts_in_a_line_of_a_log(events: tuple[Event, ...], tmp_path: Path) -> None:
+    recorded(stamped(tuple(poisoned(event) for event in events)), tmp_path)
+    lines = lines_of(tmp_path)
+    assert len(lines)
+    for number in range(len(lines)):
+        assert acting(lines[number].plain) == [], lines[number]
