@@ -43,6 +43,8 @@ The path of the data, one line per module::
       due                which of them a database gets, where a baseline stands for others
       script             SQL text -> statements, by PostgreSQL's own parser (lexemes, trees, statement_reader)
       foreign            a file of another tool's folder -> the script of it that runs
+      copy_data          the rows that stand in a file after COPY ... FROM STDIN
+      dumped             what pg_dump writes around its output
       own_transaction    a file's own BEGIN ... COMMIT becomes ours
       flyway             its versions and checksums, which folder and history both need
       directives         `-- changeover: ...` comments

@@ -12,7 +12,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _GOODBYE: Final = 3.0
 # As long as the connection's own patience, see `Connection`.
 _USUAL: Final = -1.0
+# Of rows in one message of COPY; bytes.
+_PIECE: Final = 1 << 16
 # A dead peer is noticed after about this long; seconds. See tcp(7): TCP_USER_TIMEOUT, TCP_KEEPIDLE.
 _PEER_SILENCE: Final = 20
 # The same for the server, whose default is two hours: a backend whose client vanished would keep its snapshot, and
@@ -78,6 +80,17 @@ class Connection:
         """
         try:
             tag: str = await self._raw.execute(sql, timeout=self._within(timeout))
+            return tag
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            raise self._translated(error) from None
+
+    async def copy_in(self, sql: str, rows: bytes, *, timeout: float | None = _USUAL) -> str:
+        """Send a COPY ... FROM STDIN over the simple protocol, and then its rows; return its tag, raise as `execute`.
+
+        See https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-COPY.
+        """
+        try:
+            tag: str = await self._raw._copy_in(sql, _pieces(rows), self._within(timeout))
             return tag
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise self._translated(error) from None
@@ -137,6 +150,12 @@ class Connection:
             self.terminate()
             return ConnectionLost("The server did not answer in time.")
         return ConnectionLost(f"The connection failed: {error}.")
+
+
+async def _pieces(rows: bytes) -> AsyncIterator[bytes]:
+    """Yield rows as messages that leave the loop time for what else there is to hear."""
+    for start in range(0, len(rows), _PIECE):
+        yield rows[start : start + _PIECE]
 
 
 class WaitCutter:

@@ -140,6 +140,15 @@ class LockPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataPart:
+    """Rows that stand in the file after COPY ... FROM STDIN; `line` is that of the first."""
+
+    line: int
+    lines: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatementPart:
     """A statement of a plan."""
 
@@ -148,6 +157,8 @@ class StatementPart:
     column: int
     kind: str
     sql: str
+    # the rows that a COPY takes from the file
+    data: DataPart | None
     decision: Decision
     reason: str
     # `table sessions` of `-- changeover: when table sessions`

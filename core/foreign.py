@@ -7,25 +7,23 @@ its transaction, and a statement that our parser does not know is left to the se
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
-import postgast
 from postgast.pg_query_pb2 import KeywordKind, Token
 
+from .copy_data import Blocks, taken_out
+from .dumped import unrestricted
 from .errors import Fault, Place, ScriptError, fault_of
-from .lexemes import BACKSLASH, COMMENTS, Lexeme, scan
+from .lexemes import COMMENTS, Lexeme, scan
 from .own_transaction import lift
 from .script import Script, copy_refusal, numbered
 from .statement_reader import Found, Reader, refuse_misplaced
 from .text import Text
 from .trees import Parsed, known, trees
 
-# What pg_dump writes around its output since August 2025; it means something to psql only.
-_RESTRICT: Final = re.compile(rb"(?m)^\\(?:un)?restrict[ \t]+[0-9A-Za-z]+[ \t]*\r?$")
 _UNREAD: Final = "PostgreSQL 18's parser does not know it"
 _ENDING: Final = frozenset({"COMMIT"})
 _VERIFY_ENDS: Final = frozenset({"COMMIT", "ROLLBACK"})
@@ -41,6 +39,8 @@ class Part:
     transactional: bool = True
     # a verify script: it ends its own transaction with ROLLBACK
     verifies: bool = False
+    # whether the tool sends rows that stand in the file after COPY ... FROM STDIN
+    copies: Blocks = Blocks.REFUSED
     # why the tool itself would not run it, or we do not
     refusals: tuple[Fault, ...] = ()
     notes: tuple[Fault, ...] = ()
@@ -79,9 +79,10 @@ def _empty(part: Part) -> Script:
 
 
 def _read(part: Part) -> Script:
-    text = _unrestricted(part.text)
+    text, copies = taken_out(part.text, part.copies)
+    text = unrestricted(text)
     lexemes = scan(text)
-    reader = Reader(text=text, tokens=lexemes)
+    reader = Reader(text=text, tokens=lexemes, copies=copies)
     found, notes = _found(text, lexemes, reader)
     reader.directives_until(len(lexemes))
     refuse_misplaced(reader)
@@ -116,19 +117,6 @@ def _read(part: Part) -> Script:
     )
 
 
-def _unrestricted(text: Text) -> Text:
-    r"""Return the text without the \restrict and \unrestrict of pg_dump, where they stand between statements."""
-    lines = {match.start(): match.end() for match in _RESTRICT.finditer(text.bytes)}
-    if not lines:
-        return text
-    try:
-        tokens = postgast.scan(text.sql).tokens
-    except postgast.PgQueryError:
-        return text
-    starts = [token.start for token in tokens if token.token == BACKSLASH and token.start in lines]
-    return text.without([(start + text.shift, lines[start] + text.shift) for start in starts])
-
-
 def _found(text: Text, lexemes: list[Lexeme], reader: Reader) -> tuple[list[Found], list[Fault]]:
     spans: list[Parsed] = []
     refused = None
@@ -142,6 +130,7 @@ def _found(text: Text, lexemes: list[Lexeme], reader: Reader) -> tuple[list[Foun
     head, spans = known(text, lexemes, refused.place)
     found = [reader.statement(*span) for span in spans]
     rest = [lexeme for lexeme in lexemes if lexeme[0] >= head and lexeme[2] not in COMMENTS]
+    _refuse_hidden_data(text, [at for at in reader.copies if at >= head])
     _refuse_hidden_end(text, rest)
     last = max((end for _, end, token, _ in rest if token != ord(";")), default=head)
     words = _words(text, rest)
@@ -176,6 +165,16 @@ def _refuse_hidden_end(text: Text, lexemes: Sequence[Lexeme]) -> None:
                 place=text.place(start + text.shift),
             )
         fresh = token == ord(";")
+
+
+def _refuse_hidden_data(text: Text, copies: Sequence[int]) -> None:
+    """Refuse rows in the part that the server alone tells apart: it would wait for them."""
+    if copies:
+        raise ScriptError(
+            "COPY ... FROM STDIN stands after a statement that PostgreSQL 18's parser does not know.",
+            advice="Move it before that statement, or into a file of its own.",
+            place=text.place(copies[0] + text.shift),
+        )
 
 
 def _refuse_directives(reader: Reader, found: Sequence[Found]) -> None:

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 import postgast
 from postgast.pg_query_pb2 import ScanResult, Token
 
-from .errors import Place, ScriptError
+from .errors import ScriptError
 from .text import Text
 
 BACKSLASH: Final = ord("\\")
@@ -28,16 +28,24 @@ def scan(text: Text) -> list[Lexeme]:
     try:
         scanned = postgast.scan(text.sql)
     except postgast.PgQueryError as error:
-        # what comes before may say why: data after COPY FROM STDIN, a psql command with an apostrophe
-        refuse_psql(text, _before(text, error))
+        # what comes before may say why: a psql command with an apostrophe
+        refuse_psql(text, _before(text.sql, error))
         raise syntax_error(text, error) from error
     tokens = _plain(scanned)
     refuse_psql(text, tokens)
     return tokens
 
 
-def _before(text: Text, error: postgast.PgQueryError) -> list[Lexeme]:
-    head = text.sql[: max(error.cursorpos - 1, 0)]
+def lexemes_of(sql: str) -> list[Lexeme]:
+    """Return the lexemes of some SQL, up to the first that the lexer refuses."""
+    try:
+        return _plain(postgast.scan(sql))
+    except postgast.PgQueryError as error:
+        return _before(sql, error)
+
+
+def _before(sql: str, error: postgast.PgQueryError) -> list[Lexeme]:
+    head = sql[: max(error.cursorpos - 1, 0)]
     try:
         return _plain(postgast.scan(head))
     except postgast.PgQueryError:
@@ -46,13 +54,7 @@ def _before(text: Text, error: postgast.PgQueryError) -> list[Lexeme]:
 
 def refuse_psql(text: Text, tokens: list[Lexeme]) -> None:
     """Refuse what only psql understands: a backslash is a token of no SQL statement."""
-    # the words of a COPY statement being read, and where it starts
-    copies: list[int] | None = None
-    began = 0
-    fresh = True
     for start, _, token, _ in tokens:
-        if token in COMMENTS:
-            continue
         if token == BACKSLASH:
             line = text.bytes[start:].split(b"\n", 1)[0].decode()
             command = line.split()[0] if line.split() else "\\"
@@ -61,23 +63,6 @@ def refuse_psql(text: Text, tokens: list[Lexeme]) -> None:
                 advice="Only psql runs it. Write it as SQL, or run this file with psql yourself.",
                 place=text.place(start + text.shift),
             )
-        if token == ord(";"):
-            if copies is not None and Token.FROM in copies and Token.STDIN in copies:
-                raise copy_from_stdin(text.place(began + text.shift))
-            fresh, copies = True, None
-        elif fresh:
-            fresh, began, copies = False, start, [] if token == _COPY else None
-        elif copies is not None:
-            copies.append(token)
-
-
-def copy_from_stdin(place: Place) -> ScriptError:
-    """Return that COPY ... FROM STDIN at this place cannot be run."""
-    return ScriptError(
-        "COPY ... FROM STDIN waits for data from the client, and a migration has none to send.",
-        advice="Write the rows as INSERT ... VALUES, or COPY from a file on the server.",
-        place=place,
-    )
 
 
 def syntax_error(text: Text, error: postgast.PgQueryError) -> ScriptError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .copy_data import CopyData
 from .directives import Condition
 from .errors import Fault, PlanChanged
 from .history import History, StepRecord
@@ -103,6 +104,8 @@ class PlannedStatement:
     done_before: bool = False
     # ours and not the file's: it makes room for the statement after it
     added: bool = False
+    # the rows that a COPY takes from the file
+    data: CopyData | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,4 +193,5 @@ def _statement(judged: Judged, hazards: Findings) -> PlannedStatement:
         hazards=hazards,
         done_before=judged.done_before,
         added=judged.added,
+        data=statement.data,
     )

@@ -14,6 +14,7 @@ from .plan import LockClaim, Measurement, PlannedMigration, PlannedStatement
 from .rehearse_work import RENAMES, RehearsalWork, as_new, in_own_transaction, strongest_of
 from .sampling import sampled
 from .sending import is_sent
+from .silence import send
 
 # How often a migration is begun again without a statement that cannot be run, before the rest of it is given up.
 _RESTARTS: Final = 25
@@ -84,7 +85,7 @@ class Together:
             await self.meter.begin(first=last is None)
             last = one
             try:
-                await connection.execute(one.sql)
+                await send(connection, one.sql, one.data)
                 _check(connection.in_transaction, "It ends the transaction of its migration on the way.")
             except ServerError as error:
                 await self.undo(error, known)

@@ -15,6 +15,7 @@ from .plan import LockClaim, Measurement, Plan, PlannedMigration, PlannedStateme
 from .script import Statement
 from .sending import is_sent
 from .shadow import HARMLESS, STATEMENT_WITHIN, Shadow
+from .silence import send
 from .unrehearsed import extension_of, role_of, why_not_run, why_unknowable
 
 # Statements after which names may have changed under no lock of the relations.
@@ -115,7 +116,7 @@ async def in_own_transaction(meter: Meter, one: PlannedStatement, *, before: tup
         for each in before:
             await connection.execute(each)
         await meter.begin(first=True)
-        await connection.execute(one.sql)
+        await send(connection, one.sql, one.data)
         effect = await meter.inside({}, empties=one.kind == "TRUNCATE")
         await connection.execute("COMMIT")
     except ServerError:

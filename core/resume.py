@@ -15,6 +15,7 @@ from typing import Final
 
 from . import proofs, tree
 from .catalog import Catalog
+from .copy_data import CopyData
 from .effects import effects_of
 from .history import AttemptRecord, StepRecord
 from .judge import search_path_after
@@ -72,9 +73,12 @@ _REPEATABLE: Final = frozenset(
 OF_THE_CONNECTION: Final = frozenset({"SET", "RESET", "LOAD", "DISCARD"})
 
 
-def step_hash(statement_sql: str) -> str:
-    """Return what a step is known by in the attempt log."""
-    return sha256(statement_sql.encode()).hexdigest()
+def step_hash(sql: str, data: CopyData | None = None) -> str:
+    """Return what a step is known by in the attempt log: its text, and the rows that it takes from the file."""
+    made = sha256(sql.encode())
+    if data is not None:
+        made.update(b"\n" + data.rows)
+    return made.hexdigest()
 
 
 def is_resumable(attempt: AttemptRecord | None) -> bool:
@@ -90,7 +94,7 @@ def look_at_steps(script: Script, steps: Sequence[StepRecord], catalog: Catalog)
     for statement in script.statements:
         record = known.get(statement.number)
         recorded = record.state if record else "waiting"
-        same = record is not None and record.sha256 == step_hash(statement.sql)
+        same = record is not None and record.sha256 == step_hash(statement.sql, statement.data)
         if statement.kind in OF_THE_CONNECTION:
             # done again: it holds for the connection of one attempt
             looks.append(StepLook(statement=statement, recorded="waiting", same=True, found=Found.NOT_DONE))

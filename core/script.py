@@ -8,9 +8,11 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from . import commands, tree
+from .copy_data import Blocks, CopyData, copy_from_stdin, taken_out
 from .directives import Allowance, Condition
+from .dumped import unrestricted
 from .errors import Fault, Place, ScriptError
-from .lexemes import copy_from_stdin, scan
+from .lexemes import scan
 from .statement_reader import Found, Reader, refuse_misplaced
 from .text import Text
 from .trees import trees
@@ -42,6 +44,8 @@ class Statement:
     shift: int = field(default=0, compare=False, repr=False)
     # why there is no tree; it may be several statements then, which the server tells apart
     unread: str = ""
+    # the rows that a COPY takes from the file
+    data: CopyData | None = None
 
     def place_of(self, offset: int) -> Place:
         """Return the place of a byte offset in `tree`; the statement's own where it has none."""
@@ -86,9 +90,10 @@ def parse(content: bytes, *, file: str) -> Script:
 
 
 def _parsed(content: bytes, file: str) -> Script:
-    text = Text.read(content, file=file)
+    text, copies = taken_out(Text.read(content, file=file), Blocks.CLOSED)
+    text = unrestricted(text)
     lexemes = scan(text)
-    reader = Reader(text=text, tokens=lexemes)
+    reader = Reader(text=text, tokens=lexemes, copies=copies)
     found = [reader.statement(*span) for span in trees(text, lexemes)]
     reader.directives_until(len(lexemes))
     refuse_misplaced(reader)
@@ -115,6 +120,7 @@ def numbered(found: Sequence[Found], text: Text) -> tuple[Statement, ...]:
             text=text,
             shift=one.shift,
             unread=one.unread,
+            data=one.data,
         )
         for number, one in enumerate(found, start=1)
     )
@@ -125,12 +131,24 @@ def copy_refusal(one: Found) -> ScriptError | None:
     if tree.kind(one.tree) != "copy_stmt" or one.tree.copy_stmt.filename:
         return None
     if one.tree.copy_stmt.is_from:
-        return copy_from_stdin(one.place)
+        if one.data is None:
+            return copy_from_stdin(one.place)
+        if any(_is_binary(it.def_elem) for it in one.tree.copy_stmt.options):
+            return ScriptError(
+                "The binary format of COPY has no place in a text file.",
+                advice="Use the text format, or CSV.",
+                place=one.place,
+            )
+        return None
     return ScriptError(
         "COPY ... TO STDOUT sends rows to a client, and a migration has nowhere to put them.",
         advice="Leave it out, or export with psql.",
         place=one.place,
     )
+
+
+def _is_binary(option: Any) -> bool:
+    return bool(option.defname == "format" and option.arg.string.sval.lower() == "binary")
 
 
 def _without_pair(statements: list[Found], *, transactional: bool) -> list[Found]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from . import silence
 from .connect import Connection
+from .copy_data import CopyData
 from .errors import PlanChanged, ServerError
 from .groups import AIM, DATA, Groups
 from .plan import PlannedMigration, PlannedStatement
@@ -93,7 +94,7 @@ class Sending:
         if statement.kind in {"SET", "RESET"}:
             # the one before may have set ours
             self._limit = 0.0
-        self._tell.finish(await self._send(statement.sql))
+        self._tell.finish(await self._send(statement.sql, statement.data))
         if self._since is not None:
             self._since.append(statement)
 
@@ -131,19 +132,19 @@ class Sending:
         self._limit, self._budget.cancelled = 0.0, False
         for statement in again:
             with self._tell.again(statement):
-                await self._send(statement.sql)
+                await self._send(statement.sql, statement.data)
         for statement in group:
             if self._work.stop.after_statement:
                 raise Stopping
             await self._alone(statement)
 
-    async def _send(self, sql: str) -> str:
+    async def _send(self, sql: str, data: CopyData | None = None) -> str:
         left = self._budget.left
         if abs(self._limit - left) > 0.001:
             self._limit = left
             await self._brief(lock_limit(left))
         began = time.monotonic()
-        tag = await silence.execute(self._connection, self._work.watch, sql)
+        tag = await silence.execute(self._connection, self._work.watch, sql, data=data)
         self._took = time.monotonic() - began
         if not self._connection.in_transaction:
             raise Escaped

@@ -14,6 +14,7 @@ import time
 from typing import Final
 
 from .connect import Connection
+from .copy_data import CopyData
 from .errors import ServerError
 from .watch import Watch
 
@@ -24,16 +25,26 @@ _IDLE: Final = frozenset({"idle", "idle in transaction", "idle in transaction (a
 _WORDLESS: Final = 4
 
 
-async def execute(connection: Connection, watch: Watch, sql: str) -> str:
-    """Send `sql` and return its command tag; raises as `Connection.execute` does, and waits only for what can come."""
+async def execute(connection: Connection, watch: Watch, sql: str, *, data: CopyData | None = None) -> str:
+    """Send `sql`, and the rows that a COPY takes, and return its command tag; waits only for what can come.
+
+    Raises as `Connection.execute` does.
+    """
     if connection.facts.pooled:
         # Its backend may be another one by now, and that one's idleness says nothing.
-        return await connection.execute(sql, timeout=None)
+        return await send(connection, sql, data)
     listening = asyncio.create_task(_listen(connection, watch), name="silence")
     try:
-        return await connection.execute(sql, timeout=None)
+        return await send(connection, sql, data)
     finally:
         listening.cancel()
+
+
+async def send(connection: Connection, sql: str, data: CopyData | None) -> str:
+    """Send a statement, with its rows where it takes any from the file, for as long as it takes."""
+    if data is None:
+        return await connection.execute(sql, timeout=None)
+    return await connection.copy_in(sql, data.rows, timeout=None)
 
 
 async def _listen(connection: Connection, watch: Watch) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from postgast.pg_query_pb2 import KeywordKind, Token
 
 from . import commands
+from .copy_data import CopyData
 from .directives import Allowance, Condition, Directive, directive_of
 from .errors import Place, ScriptError
 from .lexemes import COMMENTS, Lexeme
@@ -34,6 +36,8 @@ class Found:
     shift: int
     # why there is no tree
     unread: str = ""
+    # the rows that a COPY takes from the file
+    data: CopyData | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +51,8 @@ class Reader:
     transactional: bool = True
     allows: list[Allowance] = field(default_factory=list)
     pending: list[tuple[Directive, Place]] = field(default_factory=list)
+    # the rows of the file by the offset at which their COPY begins
+    copies: Mapping[int, CopyData] = field(default_factory=dict)
 
     def statement(self, node: Any, origin: int, start: int, end: int) -> Found:
         """Return the statement between two byte offsets of the text; its tree counts from `origin`."""
@@ -83,6 +89,7 @@ class Reader:
             allows=allows,
             tree=node,
             shift=origin + shift,
+            data=self.copies.get(begin),
         )
 
     def directives_until(self, index: int) -> None:

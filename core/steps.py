@@ -142,7 +142,7 @@ async def _send(
     limit = 0 if patient else round(work.limits.lock_timeout * 1000)
     await connection.execute(f"SET lock_timeout = '{limit}ms'")
     async with _unobstructed(work, connection):
-        tag = await silence.execute(connection, work.watch, statement.sql)
+        tag = await silence.execute(connection, work.watch, statement.sql, data=statement.data)
     if new := await work.watch.invalid_indexes() - (steps.invalid_before or frozenset()):
         raise ServerError(f"The statement ended well and left an invalid index: {', '.join(sorted(new))}.")
     return tag
@@ -302,7 +302,7 @@ def _attempt_row(
 
 def _step_records(planned: PlannedMigration, steps: _Steps) -> list[StepRecord]:
     ours = (
-        StepRecord(number=it.number, sha256=step_hash(it.sql), state=steps.states.get(it.number, "waiting"))
+        StepRecord(number=it.number, sha256=step_hash(it.sql, it.data), state=steps.states.get(it.number, "waiting"))
         for it in planned.statements
     )
     return [*planned.carried, *ours]

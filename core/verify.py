@@ -117,6 +117,15 @@ async def _one(connection: Connection, script: SideScript) -> Fault | None:
 
 
 async def _ask(connection: Connection, statement: Statement) -> Fault | None:
+    if statement.data is not None:
+        return Fault(
+            id="verify",
+            summary="A verify script takes no rows: its transaction is read-only.",
+            advice="Leave the COPY out.",
+            file=statement.place.file,
+            line=statement.place.line,
+            column=statement.place.column,
+        )
     try:
         rows = await connection.fetch(statement.sql, timeout=None)
     except ServerError as error:

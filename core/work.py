@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .blockers import EndWish
 from .connect import Connector, WaitCutter
@@ -15,6 +16,9 @@ from .keys import Keys
 from .plan import Limits, PlannedMigration, PlannedStatement
 from .spare import Spare
 from .watch import Watch
+
+# COPY shop, line 2, column id: "x"
+_ROW: Final = re.compile(r"COPY .*?, [^\d,]+ (\d+)(?=[,:]|$)")
 
 
 class Stop:
@@ -136,5 +140,19 @@ def place_of(planned: PlannedMigration, statement: PlannedStatement, position: i
 
 def fault_at(error: ChangeoverError, planned: PlannedMigration, statement: PlannedStatement) -> Fault:
     """Return the fault of a statement, with the place of the error or else of the statement."""
-    error.place = place_of(planned, statement, error.report.position if error.report else None)
+    error.place = _row(planned, statement, error) or place_of(
+        planned, statement, error.report.position if error.report else None
+    )
     return fault_of(error)
+
+
+def _row(planned: PlannedMigration, statement: PlannedStatement, error: ChangeoverError) -> Place | None:
+    """Return where in the file the row stands that a COPY failed at; None where the server does not say one.
+
+    Its context is that of the row last, in whatever language, and its number counts lines of the data from 1.
+    """
+    context = error.report.context if error.report else None
+    if statement.data is None or not context:
+        return None
+    number = next((int(found[1]) for line in reversed(context.split("\n")) if (found := _ROW.match(line))), None)
+    return None if number is None else Place(file=planned.migration.file, line=statement.data.line + number - 1)

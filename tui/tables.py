@@ -100,6 +100,9 @@ def _migration_lines(planned: PlannedMigration, *, sql: bool) -> Iterator[str]:
     yield f"{_title(planned.migration)}{_kind_of(planned)}"
     for one in planned.statements:
         yield f"  {one.line:>4}  {_decision(one)}{visible(one.kind)}{_effects(one)}"
+        if one.data is not None:
+            last = one.data.line + max(one.data.lines - 1, 0)
+            yield f"        {count(one.data.lines, 'line')} of data, {one.data.line} to {last} of the file"
         if one.reason:
             yield f"        {bounded(one.reason, 200)}"
         if sql:

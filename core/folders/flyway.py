@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from .. import formats
+from ..copy_data import Blocks
 from ..errors import Fault, NumberingError
 from ..facts import FlywayFacts
 from ..flyway import checksum_of, order_of, repeatable_key, version_of
@@ -224,7 +225,7 @@ class _Files:
             text = filled
         if "shouldexecute" in own:
             refusals = (_conditional(name.file),)
-        part = Part(text=text, transactional=transactional, refusals=refusals)
+        part = Part(text=text, transactional=transactional, copies=Blocks.CLOSED, refusals=refusals)
         return script_of(part), raw, checksum_of(text.sql)
 
     def _filled(self, text: Text, name: _Name) -> Text | Fault:

@@ -15,9 +15,10 @@ from typing import Final
 import postgast
 from postgast.pg_query_pb2 import Token
 
-from ..errors import Fault
+from ..copy_data import Blocks, taken_out
+from ..errors import Fault, ScriptError, fault_of
 from ..quoting import literal
-from ..text import Edit, Text
+from ..text import Edit, Span, Text
 
 _BACKSLASH: Final = ord("\\")
 _COLON: Final = ord(":")
@@ -36,15 +37,22 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 def prepared(text: Text, variables: Mapping[str, str]) -> tuple[Text, tuple[str, ...]] | Fault:
     """Return the text as psql sends it, and the names that have no value and stay as they are; or what is refused."""
     commands: list[tuple[int, str, str]] = []
-    while (at := _first_backslash(text)) is not None:
+    spans: list[Span] = []
+    try:
+        # rows after COPY are no SQL, and no variable is put into them
+        seen, _ = taken_out(text, Blocks.OPEN)
+    except ScriptError as error:
+        return fault_of(error)
+    while (at := _first_backslash(seen)) is not None:
         line_end = text.bytes.find(b"\n", at)
         end = line_end if line_end >= 0 else len(text.bytes)
         words = _WORD.findall(text.bytes[at:end].decode().rstrip("\r"))
         problem = _command(words, at, commands)
         if problem:
             return _fault(text, at, problem)
-        text = text.without([(at + text.shift, end + text.shift)])
-    return _filled_in(text, variables, commands)
+        spans.append((at + text.shift, end + text.shift))
+        seen = seen.without(spans[-1:])
+    return _filled_in(text.without(spans), seen, variables, commands)
 
 
 def _first_backslash(text: Text) -> int | None:
@@ -76,10 +84,10 @@ def _command(words: list[str], at: int, sets: list[tuple[int, str, str]]) -> str
 
 
 def _filled_in(
-    text: Text, variables: Mapping[str, str], sets: list[tuple[int, str, str]]
+    text: Text, seen: Text, variables: Mapping[str, str], sets: list[tuple[int, str, str]]
 ) -> tuple[Text, tuple[str, ...]] | Fault:
     try:
-        tokens = list(postgast.scan(text.sql).tokens)
+        tokens = list(postgast.scan(seen.sql).tokens)
     except postgast.PgQueryError:
         return text, ()
     edits: list[Edit] = []

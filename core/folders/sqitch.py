@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from .. import formats
+from ..copy_data import Blocks
 from ..errors import Fault, FolderError
 from ..facts import SqitchDependency, SqitchFacts, SqitchTag
 from ..foreign import Part, nothing, script_of
@@ -126,7 +127,7 @@ class _Files:
         if isinstance(ready, Fault):
             return script_of(Part(text=text, refusals=(ready,)))
         filled, unknown = ready
-        script = script_of(Part(text=filled, verifies=kind == "verify"))
+        script = script_of(Part(text=filled, verifies=kind == "verify", copies=Blocks.OPEN))
         if unknown and any(note.id == "not-known" for note in script.notes):
             return script_of(Part(text=text, refusals=(_unset(text, unknown[0]),)))
         return script
