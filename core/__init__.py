@@ -77,6 +77,7 @@ The path of the data, one line per module::
       action_offers      what can be asked for beside apply, from where a migration stands
       actions            what a run is asked to do: apply, revert, baseline, repair
       items              which migrations an action is about, and what is done with each
+      step_log           how far an attempt came in another tool's folder: the session logs know
       resume, rebuild    what an attempt outside a transaction has left to do; invalid indexes
       refusals, digest   why a plan cannot run; what an approval is for
       unrunnable         why it cannot run a file as it is
@@ -110,7 +111,8 @@ The path of the data, one line per module::
       spare              its connection, reset for the next migration
       sending            its statements on their way to the server, short ones together
       groups             which statements may share a message, and how many
-      steps              a migration outside a transaction
+      steps              a migration outside a transaction (step_states: how far it is)
+      segments           one of several transactions that a file has of its own
       recording          an entry of a plan as the history sees it
       telling            what an attempt says while it runs
       watch              who blocks us, who waits behind us; the lock budget

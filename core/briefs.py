@@ -7,6 +7,7 @@ from typing import Final
 from .events import AllowedHazard, Approved, MigrationBrief, StatementBrief
 from .masking import masked
 from .plan import Approval, Plan
+from .resume import step_hash
 
 # Characters of a statement that events carry; the file has the rest.
 _SHOWN: Final = 4000
@@ -35,6 +36,9 @@ def briefs_of(plan: Plan) -> tuple[MigrationBrief, ...]:
                         for it in statement.hazards
                         if it.allowed_by is not None
                     ),
+                    segment=statement.segment,
+                    sha256="" if planned.transactional else step_hash(statement.sql, statement.data),
+                    done_before=statement.done_before,
                 )
                 for statement in planned.statements
             ),

@@ -379,6 +379,7 @@ async def _introduce(connection: Connection, target: Target, *, read_only: bool)
         superuser=row["superuser"],
         read_only=row["read_only"],
         address=row["address"] or "",
+        database_oid=row["database_oid"],
     )
     if not (pooled or target.host.startswith("/")):
         await connection.execute(_MUTUAL)

@@ -85,6 +85,8 @@ class ServerFacts:
     read_only: bool
     # the server's own address, as it sees this connection; empty over a Unix socket
     address: str = ""
+    # of the database, which one that was made anew under its name does not have; 0 in old logs
+    database_oid: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +214,11 @@ class StatementBrief:
     decision: str
     reason: str
     allowed: tuple[AllowedHazard, ...] = ()
+    # which of several transactions of the file it is in, from 1; 0 where it is in none of them
+    segment: int = 0
+    # of a migration outside a transaction: what the step is known by, and whether an earlier attempt did it
+    sha256: str = ""
+    done_before: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -463,6 +470,16 @@ class MigrationCommitting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEnded:
+    """One of several transactions of a file is committed or rolled back, with its statements from first to last."""
+
+    version: str
+    first: int
+    last: int
+    committed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationApplied:
     """An entry is done (`entry` says which): COMMIT was answered with COMMIT, or settling found our row."""
 
@@ -649,6 +666,7 @@ Event: TypeAlias = (
     | ProgressSeen
     | BlockerEndAsked
     | BlockerEndAnswered
+    | SegmentEnded
     | MigrationCommitting
     | MigrationApplied
     | MigrationRolledBack

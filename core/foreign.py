@@ -18,14 +18,13 @@ from .copy_data import Blocks, taken_out
 from .dumped import unrestricted
 from .errors import Fault, Place, ScriptError, fault_of
 from .lexemes import COMMENTS, Lexeme, scan
-from .own_transaction import lift
-from .script import Script, copy_refusal, numbered
+from .own_transaction import ENDING, lift
+from .script import Script, check_inside, copy_refusal, not_atomic, numbered
 from .statement_reader import Found, Reader, refuse_misplaced
 from .text import Text
 from .trees import Parsed, known, trees
 
 _UNREAD: Final = "PostgreSQL 18's parser does not know it"
-_ENDING: Final = frozenset({"COMMIT"})
 _VERIFY_ENDS: Final = frozenset({"COMMIT", "ROLLBACK"})
 _ENDS: Final = frozenset({Token.COMMIT, Token.ROLLBACK, Token.ABORT_P, Token.BEGIN_P, Token.START, Token.END_P})
 
@@ -87,19 +86,21 @@ def _read(part: Part) -> Script:
     reader.directives_until(len(lexemes))
     refuse_misplaced(reader)
     _refuse_directives(reader, found)
-    lifted = lift(found, ends=_VERIFY_ENDS if part.verifies else _ENDING)
+    lifted = lift(found, ends=_VERIFY_ENDS if part.verifies else ENDING)
     for one in lifted.statements:
         if refusal := copy_refusal(one):
             raise refusal
-    alone = next((one for one in lifted.statements if one.outside_transaction), None)
-    if alone is not None and lifted.paired:
+    if lifted.segments and part.verifies:
         raise ScriptError(
-            f"PostgreSQL does not run {alone.kind} inside the BEGIN ... COMMIT of the file.",
-            advice="Leave out BEGIN and COMMIT, or move the statement into a file of its own.",
-            place=alone.place,
+            "A verify script runs in one transaction, and this one has several of its own.",
+            advice="Have one pair of BEGIN and ROLLBACK around all of it.",
+            place=lifted.statements[0].place,
         )
-    transactional = (part.transactional or lifted.paired) and alone is None
-    if alone is not None and part.transactional:
+    check_inside(lifted)
+    alone = next((one for one in lifted.statements if one.outside_transaction), None)
+    transactional = (part.transactional or lifted.paired) and alone is None and not lifted.segments
+    notes = [*notes, *not_atomic(lifted)]
+    if alone is not None and part.transactional and not lifted.segments:
         notes = [*notes, _outside(alone, len(lifted.statements))]
     if lifted.modes and not transactional:
         raise ScriptError(
@@ -113,6 +114,7 @@ def _read(part: Part) -> Script:
         allows=tuple(reader.allows),
         notes=(*part.notes, *notes),
         modes=lifted.modes,
+        segments=lifted.segments,
         substituted=sha256(text.bytes).hexdigest() if text.is_edited else "",
     )
 

@@ -139,7 +139,7 @@ def _resumed(
 ) -> tuple[Item, list[Fault]]:
     """Return the item that goes on where an attempt outside a transaction ended."""
     steps = attempt.steps if attempt else ()
-    looks = look_at_steps(migration.script, steps, scene.catalog)
+    looks = look_at_steps(migration.script, steps, scene.catalog, sure=scene.history.place is None)
     item = _whole(migration, kind, record, tuple(it.statement for it in looks if not it.is_settled))
     fixed = {it.statement.number: _done(it) for it in looks if it.is_settled}
     faults = refusals.of_steps(migration, looks, lost_steps(migration.script, steps))

@@ -1,4 +1,6 @@
-"""A file's own BEGIN ... COMMIT, in the folder of another tool: one pair around everything becomes our transaction.
+"""A file's own BEGIN ... COMMIT: one pair around everything becomes our transaction.
+
+Several pairs, or a part outside of one, are segments: each commits by itself, as it is written.
 
 So does the way in which it begins: SET TRANSACTION, and the modes of BEGIN, go into our BEGIN, because they must come
 before any query, and ours are there first. See https://www.postgresql.org/docs/18/sql-set-transaction.html.
@@ -7,7 +9,7 @@ before any query, and ours are there first. See https://www.postgresql.org/docs/
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from . import commands, tree
@@ -16,6 +18,8 @@ from .statement_reader import Found
 
 _BEGINS: Final = frozenset({"BEGIN", "START TRANSACTION"})
 _SETTINGS: Final = frozenset({"SET TRANSACTION", "SET SESSION CHARACTERISTICS"})
+# What may end a pair.
+ENDING: Final = frozenset({"COMMIT"})
 _REMEDY: Final = (
     "Leave out BEGIN and COMMIT, or have one pair around the whole file: the migration and its history row commit "
     "together."
@@ -29,8 +33,10 @@ class Lifted:
     statements: list[Found]
     # what BEGIN is to say: ISOLATION LEVEL SERIALIZABLE
     modes: str = ""
-    # whether the file had a pair of its own
+    # whether the file had a pair of its own around everything
     paired: bool = False
+    # how each of its transactions begins, where there are several or not all is in one; by their number from 1
+    segments: tuple[str, ...] = ()
 
 
 def lift(found: Sequence[Found], *, ends: Collection[str]) -> Lifted:
@@ -42,22 +48,48 @@ def lift(found: Sequence[Found], *, ends: Collection[str]) -> Lifted:
     if not control:
         return _with_modes(list(found), [], paired=False)
     first, last = control[0], control[-1]
-    if found[first].kind not in _BEGINS:
-        raise _refusal(found[first].place, f"{found[first].kind} without a BEGIN before it")
-    if len(control) == 1:
-        raise _refusal(found[first].place, f"{found[first].kind} without a COMMIT after it")
-    inside = control[1]
-    if found[inside].kind not in ends or tree.inner(found[inside].tree).chain:
-        what = "AND CHAIN" if found[inside].kind == "COMMIT" else found[inside].kind
-        raise _refusal(found[inside].place, f"{what} inside its own transaction")
-    if inside != last:
-        raise _refusal(found[control[2]].place, f"{found[control[2]].kind} after the end of its first transaction")
-    outside = next((one for one in (*found[:first], *found[last + 1 :]) if not _may_move_inside(one)), None)
-    if outside is not None:
-        raise _refusal(outside.place, f"{outside.kind} outside of its own BEGIN ... COMMIT")
+    for begins, ended in zip(control[::2], [*control[1::2], None], strict=False):
+        _check_pair(found[begins], None if ended is None else found[ended], ends)
+    around = (*found[:first], *found[last + 1 :])
+    if control[1] != last or not all(map(_may_move_inside, around)):
+        return _in_segments(found, control)
     begin = found[first]
     rest = [*found[:first], *found[first + 1 : last], *found[last + 1 :]]
     return _with_modes(rest, _modes(begin, tree.inner(begin.tree).options), paired=True)
+
+
+def _check_pair(begin: Found, end: Found | None, ends: Collection[str]) -> None:
+    if begin.kind not in _BEGINS:
+        raise _refusal(begin.place, f"{begin.kind} without a BEGIN before it")
+    if end is None:
+        raise _refusal(begin.place, f"{begin.kind} without a COMMIT after it")
+    if end.kind not in ends or tree.inner(end.tree).chain:
+        what = "AND CHAIN" if end.kind == "COMMIT" else end.kind
+        raise _refusal(end.place, f"{what} inside its own transaction")
+
+
+def _in_segments(found: Sequence[Found], control: Sequence[int]) -> Lifted:
+    """Return the statements, each with the number of its transaction; 0 is one that commits by itself."""
+    statements: list[Found] = []
+    segments: list[str] = []
+    done = 0
+    for first, last in zip(control[::2], control[1::2], strict=True):
+        statements += _by_themselves(found[done:first])
+        begin = found[first]
+        within = _with_modes(list(found[first + 1 : last]), _modes(begin, tree.inner(begin.tree).options), paired=True)
+        if within.statements:
+            segments.append(within.modes)
+            statements += [replace(one, segment=len(segments)) for one in within.statements]
+        done = last + 1
+    statements += _by_themselves(found[done:])
+    return Lifted(statements=statements, segments=tuple(segments))
+
+
+def _by_themselves(found: Sequence[Found]) -> Sequence[Found]:
+    for one in found:
+        if one.kind == "SET TRANSACTION":
+            raise _refusal(one.place, "SET TRANSACTION outside of a transaction")
+    return found
 
 
 def _is_control(one: Found) -> bool:

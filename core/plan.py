@@ -106,6 +106,8 @@ class PlannedStatement:
     added: bool = False
     # the rows that a COPY takes from the file
     data: CopyData | None = None
+    # which of the file's own transactions it is in, from 1; 0 where it commits by itself or the file is one
+    segment: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def make_plan(
         states=statuses(folder, history),
         out_of_order=out_of_order,
     )
-    _refuse_lacking(action, folder)
+    _refuse_lacking(action, folder, history)
     items, faults = items_of(scene)
     work = _judged(items, catalog, history)
     entries = [[(item.migration.version, one) for one in statements] for item, statements in work]
@@ -104,9 +104,11 @@ def _write(item: Item) -> Write:
 _NOTIONS: Final = {Verb.REVERT: Notion.REVERT, Verb.BASELINE: Notion.BASELINE, Verb.REPAIR: Notion.REPAIR}
 
 
-def _refuse_lacking(action: Action, folder: Folder) -> None:
-    """Refuse what the folder's format has no notion of."""
+def _refuse_lacking(action: Action, folder: Folder, history: History) -> None:
+    """Refuse what the folder's format has no notion of; what a session log knows can be settled in any."""
     notion = _NOTIONS.get(action.verb)
+    if notion is Notion.REPAIR and any(it.steps for it in history.attempts):
+        return
     if notion is not None:
         require(folder.format, notion)
 
@@ -194,4 +196,5 @@ def _statement(judged: Judged, hazards: Findings) -> PlannedStatement:
         done_before=judged.done_before,
         added=judged.added,
         data=statement.data,
+        segment=statement.segment,
     )

@@ -31,7 +31,6 @@ from .events import (
     Result,
     RunFinished,
     RunRecovered,
-    ServerFacts,
     Settled,
 )
 from .history.place import Place
@@ -42,8 +41,7 @@ from .orphans import OrphanBackend
 from .quoting import identifier
 from .session_log import who
 from .sql import query
-from .target import is_local_host
-from .unfinished import SETTLED_FILE, UnfinishedRun, is_settled, unfinished_runs
+from .unfinished import SETTLED_FILE, UnfinishedRun, is_here, is_settled, unfinished_runs
 from .view import RunView, reduce
 
 log = logging.getLogger(__name__)
@@ -295,26 +293,6 @@ def _left_of_steps(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     words = {"done": "statement {} is done", "running": "statement {} was under way: look what it left"}
     steps = stepwise[-1] if stepwise else []
     return tuple(words[step["state"]].format(step["number"]) for step in steps if step["state"] in words)
-
-
-def is_here(run: UnfinishedRun, server: ServerFacts, *, elsewhere: bool) -> bool:
-    """Whether the run was on this database.
-
-    The system identifier alone would take a copy for the original, so the address has to be the same as well: in a
-    copy, the row of a migration that was applied to the original is not there.
-    """
-    there = run.server
-    if there is None:
-        # It came to no plan, so there is nothing to ask for.
-        return True
-    if there.database != server.database:
-        return False
-    if there.system_identifier and server.system_identifier and there.system_identifier != server.system_identifier:
-        return False
-    same = (there.host, there.port) == (server.host, server.port)
-    same = same or (bool(there.address) and there.address == server.address)
-    local = is_local_host(there.host) and is_local_host(server.host) and bool(server.system_identifier)
-    return same or local or elsewhere
 
 
 def _recovered(run: UnfinishedRun, verdict: Verdict, session: str, elapsed: float) -> RunRecovered:

@@ -70,7 +70,8 @@ def cases_of(
         if migration is None:
             continue
         if status.state in {State.PARTIAL, State.IN_DOUBT} and attempt is not None:
-            cases.append(_half(migration, attempt, status, catalog, undoing=status.version in in_force))
+            undoing = status.version in in_force
+            cases.append(_half(migration, attempt, status, catalog, undoing=undoing, sure=history.place is None))
         elif status.state is State.CHANGED and formats.BY_NAME[folder.format].has(formats.Notion.REALIGN):
             cases.append(_edited(migration, status, formats.BY_NAME[folder.format].title))
         elif status.state in PENDING_STATES:
@@ -113,11 +114,17 @@ def _pending(migration: Migration, status: MigrationStatus, catalog: Catalog) ->
 
 
 def _half(
-    migration: Migration, attempt: AttemptRecord, status: MigrationStatus, catalog: Catalog, *, undoing: bool
+    migration: Migration,
+    attempt: AttemptRecord,
+    status: MigrationStatus,
+    catalog: Catalog,
+    *,
+    undoing: bool,
+    sure: bool,
 ) -> Case:
     side = migration.revert if undoing else None
     script, file = (side.script, side.file) if side else (migration.script, migration.file)
-    steps = look_at_steps(script, attempt.steps, catalog) if is_resumable(attempt) else ()
+    steps = look_at_steps(script, attempt.steps, catalog, sure=sure) if is_resumable(attempt) else ()
     to_do = tuple(step.statement for step in steps if not step.is_done)
     invalid = tuple(index for _, index in left_by(to_do, catalog))
     safe, why = _judged(steps, invalid, lost_steps(script, attempt.steps), undoing=undoing)

@@ -86,8 +86,14 @@ def is_resumable(attempt: AttemptRecord | None) -> bool:
     return attempt is not None and attempt.state in {"running", "partial"} and bool(attempt.steps)
 
 
-def look_at_steps(script: Script, steps: Sequence[StepRecord], catalog: Catalog) -> tuple[StepLook, ...]:
-    """Return every statement of the file with what became of it; recorded steps that the file lost are edited ones."""
+def look_at_steps(
+    script: Script, steps: Sequence[StepRecord], catalog: Catalog, *, sure: bool = True
+) -> tuple[StepLook, ...]:
+    """Return every statement of the file with what became of it; recorded steps that the file lost are edited ones.
+
+    `sure` is whether a record of a transaction of the file's own was committed with it: what it calls running is not
+    there then.
+    """
     known = {step.number: step for step in steps}
     world = World(catalog)
     looks: list[StepLook] = []
@@ -100,6 +106,9 @@ def look_at_steps(script: Script, steps: Sequence[StepRecord], catalog: Catalog)
             looks.append(StepLook(statement=statement, recorded="waiting", same=True, found=Found.NOT_DONE))
             path = search_path_after(statement.tree, world)
             world.search_path = world.search_path if path is None else path
+        elif recorded == "running" and same and statement.segment and sure:
+            note = "its transaction was not committed"
+            looks.append(StepLook(statement=statement, recorded=recorded, same=True, found=Found.NOT_DONE, note=note))
         elif recorded == "running" and same:
             found, note, proof = look_for(statement, world)
             looks.append(

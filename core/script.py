@@ -13,6 +13,7 @@ from .directives import Allowance, Condition
 from .dumped import unrestricted
 from .errors import Fault, Place, ScriptError
 from .lexemes import scan
+from .own_transaction import ENDING, Lifted, lift
 from .statement_reader import Found, Reader, refuse_misplaced
 from .text import Text
 from .trees import trees
@@ -46,6 +47,8 @@ class Statement:
     unread: str = ""
     # the rows that a COPY takes from the file
     data: CopyData | None = None
+    # which of the file's own transactions it is in, from 1; 0 where it commits by itself or the file is one
+    segment: int = 0
 
     def place_of(self, offset: int) -> Place:
         """Return the place of a byte offset in `tree`; the statement's own where it has none."""
@@ -69,6 +72,8 @@ class Script:
     notes: tuple[Fault, ...] = ()
     # how its transaction begins, where the file says so: ISOLATION LEVEL SERIALIZABLE
     modes: str = ""
+    # how each of its own transactions begins, where the file commits on its way; by their number from 1
+    segments: tuple[str, ...] = ()
     # SHA-256 of the text that runs, where placeholders made another one of the file's
     substituted: str = ""
 
@@ -97,10 +102,62 @@ def _parsed(content: bytes, file: str) -> Script:
     found = [reader.statement(*span) for span in trees(text, lexemes)]
     reader.directives_until(len(lexemes))
     refuse_misplaced(reader)
-    found = _without_pair(found, transactional=reader.transactional)
+    if not reader.transactional:
+        return _in_parts(reader, found, text)
+    found = _without_pair(found)
     for one in found:
-        _refuse_unrunnable(one, transactional=reader.transactional)
-    return Script(statements=numbered(found, text), transactional=reader.transactional, allows=tuple(reader.allows))
+        _refuse_unrunnable(one)
+    return Script(statements=numbered(found, text), transactional=True, allows=tuple(reader.allows))
+
+
+def _in_parts(reader: Reader, found: Sequence[Found], text: Text) -> Script:
+    """Return the script of a file outside a transaction, which may have some of its own."""
+    lifted = lift(found, ends=ENDING)
+    for one in lifted.statements:
+        if refusal := copy_refusal(one):
+            raise refusal
+    check_inside(lifted)
+    return Script(
+        statements=numbered(lifted.statements, text),
+        transactional=lifted.paired,
+        allows=tuple(reader.allows),
+        notes=not_atomic(lifted),
+        modes=lifted.modes,
+        segments=lifted.segments,
+    )
+
+
+def check_inside(lifted: Lifted) -> None:
+    """Raise `ScriptError` where what takes no transaction stands inside one of the file's own."""
+    for one in lifted.statements:
+        if one.outside_transaction and (lifted.paired or one.segment):
+            raise ScriptError(
+                f"PostgreSQL does not run {one.kind} inside the BEGIN ... COMMIT of the file.",
+                advice="Leave out BEGIN and COMMIT, or move the statement into a file of its own.",
+                place=one.place,
+            )
+
+
+def not_atomic(lifted: Lifted) -> tuple[Fault, ...]:
+    """Return that a file commits on its way, where it does."""
+    if not lifted.segments:
+        return ()
+    second = next((one for one in lifted.statements if one.segment != lifted.statements[0].segment), None)
+    place = (second or lifted.statements[0]).place
+    count = len(lifted.segments)
+    alone = any(not one.segment for one in lifted.statements)
+    others = ", and so is every statement outside of them" if alone else ""
+    return (
+        Fault(
+            id="not-atomic",
+            summary=f"The file is not atomic: {count} BEGIN ... COMMIT {'pair' if count == 1 else 'pairs'}, each "
+            f"committed by itself{others}. A failure on the way leaves what came before.",
+            advice="It goes on where it stopped. One pair around everything, or none, would be all or nothing.",
+            file=place.file,
+            line=place.line,
+            column=place.column,
+        ),
+    )
 
 
 def numbered(found: Sequence[Found], text: Text) -> tuple[Statement, ...]:
@@ -121,6 +178,7 @@ def numbered(found: Sequence[Found], text: Text) -> tuple[Statement, ...]:
             shift=one.shift,
             unread=one.unread,
             data=one.data,
+            segment=one.segment,
         )
         for number, one in enumerate(found, start=1)
     )
@@ -151,9 +209,9 @@ def _is_binary(option: Any) -> bool:
     return bool(option.defname == "format" and option.arg.string.sval.lower() == "binary")
 
 
-def _without_pair(statements: list[Found], *, transactional: bool) -> list[Found]:
+def _without_pair(statements: list[Found]) -> list[Found]:
     """Drop a BEGIN ... COMMIT around everything: it becomes the migration's own transaction."""
-    if not transactional or len(statements) < 2:
+    if len(statements) < 2:
         return statements
     first, last = statements[0], statements[-1]
     if first.kind not in {"BEGIN", "START TRANSACTION"} or last.kind != "COMMIT":
@@ -169,17 +227,18 @@ def _true(option: Any) -> bool:
     return bool(option.def_elem.arg.a_const.ival.ival)
 
 
-def _refuse_unrunnable(found: Found, *, transactional: bool) -> None:
+def _refuse_unrunnable(found: Found) -> None:
     if commands.is_transaction_control(found.kind):
         raise ScriptError(
             f"{found.kind} inside a migration is refused: the migration and its history row commit together.",
-            advice="Leave it out; a BEGIN ... COMMIT is understood only as one plain pair around the whole file.",
+            advice="Leave it out, or have one plain BEGIN ... COMMIT around the whole file. To commit on the way, put "
+            "the line `-- changeover: transaction=off` at the top.",
             place=found.place,
         )
     refusal = copy_refusal(found)
     if refusal is not None:
         raise refusal
-    if found.outside_transaction and transactional:
+    if found.outside_transaction:
         raise ScriptError(
             f"PostgreSQL does not run {found.kind} inside a transaction.",
             advice="Put it into a file of its own with the line `-- changeover: transaction=off` at the top.",

@@ -11,20 +11,18 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
-from . import silence
+from . import segments, silence
 from .connect import Connection
 from .errors import ChangeoverError, ConnectError, ConnectionLost, Fault, PlanChanged, ServerError
 from .events import MigrationCommitting
-from .history import StepRecord
 from .inquest import what_became_of
 from .plan import PlannedMigration, PlannedStatement
-from .precheck import Decision
 from .recording import deed_of
-from .resume import OF_THE_CONNECTION, Found, step_hash
+from .resume import OF_THE_CONNECTION, Found
 from .sending import check_proof, is_sent
 from .settle import settle
+from .step_states import Steps, attempt_row, ended, step_records, under_way
 from .tasks import to_completion, was_cancelled
 from .telling import Telling
 from .transaction import as_approved, begin, limits, xid_of
@@ -40,27 +38,9 @@ _WAITERS = 1.0
 _LOSSES = 3
 
 
-@dataclass(slots=True)
-class _Steps:
-    """How far the attempt is."""
-
-    tell: Telling
-    budget: LockBudget
-    # number -> running, done, skipped, deferred or dropped; what an earlier attempt did is done from the start
-    states: dict[int, str] = field(default_factory=dict)
-    # None until it was looked for
-    invalid_before: frozenset[str] | None = None
-    # how often the link was lost and the attempt went on
-    losses: int = 0
-    # statements that may be done or not
-    unknown: list[int] = field(default_factory=list)
-    # of the transaction that records the end
-    xid: str | None = None
-
-
 async def attempt(work: Work, planned: PlannedMigration, connection: Connection) -> Ending:
     """Run a migration statement by statement on a fresh connection, which is closed at the end; never raises."""
-    steps = _Steps(
+    steps = Steps(
         tell=Telling(work.emit, planned),
         budget=LockBudget(work.limits.lock_timeout),
         states={it.number: "done" for it in planned.statements if it.done_before},
@@ -90,52 +70,66 @@ async def attempt(work: Work, planned: PlannedMigration, connection: Connection)
         await to_completion(connection.close())
 
 
-async def _through(work: Work, planned: PlannedMigration, connection: Connection, steps: _Steps) -> Ending:
+async def _through(work: Work, planned: PlannedMigration, connection: Connection, steps: Steps) -> Ending:
     began = time.monotonic()
+    steps.recording = False
     await connection.execute(limits(work, connection, scope="SET"))
     await as_approved(work, connection)
     if steps.invalid_before is None:
         steps.invalid_before = await work.watch.invalid_indexes()
-    for statement in planned.statements:
-        over = steps.states.get(statement.number) == _ended(statement)
-        if steps.losses and over and statement.kind not in OF_THE_CONNECTION:
-            # done before the link was lost
+    parts = list(segments.parts_of(planned))
+    for part in parts:
+        if any(map(is_sent, part)) and part[0].segment:
+            if steps.losses and _is_over(steps, part):
+                continue
+            if work.stop.after_statement or was_cancelled():
+                raise asyncio.CancelledError
+            since = began if part is parts[-1] else None
+            if applied := await segments.run(work, planned, connection, steps, part, since=since):
+                return applied
             continue
-        if work.stop.after_statement or was_cancelled():
-            raise asyncio.CancelledError
-        steps.tell.start(statement)
-        await check_proof(connection, statement)
-        tag = ""
-        if is_sent(statement):
-            tag = await _send(work, planned, connection, steps, statement)
-        steps.states[statement.number] = _ended(statement)
-        steps.tell.finish(tag)
-        if statement.added:
-            # its name is free: an invalid index that has it from here on is a new one
-            steps.invalid_before &= await work.watch.invalid_indexes()
+        for statement in part:
+            await _by_itself(work, planned, connection, steps, statement)
     steps.tell.statement = None
     return await _record(work, planned, connection, steps, seconds=time.monotonic() - began)
 
 
-def _ended(statement: PlannedStatement) -> str:
-    """Return what the attempt log says of a statement that came to its end."""
+def _is_over(steps: Steps, part: segments.Part) -> bool:
+    """Whether nothing of it is to be done again over a new connection."""
+    return all(steps.states.get(it.number) == ended(it) and it.kind not in OF_THE_CONNECTION for it in part)
+
+
+async def _by_itself(
+    work: Work, planned: PlannedMigration, connection: Connection, steps: Steps, statement: PlannedStatement
+) -> None:
+    """Run a statement that commits by itself."""
+    if steps.losses and _is_over(steps, (statement,)):
+        # done before the link was lost
+        return
+    if work.stop.after_statement or was_cancelled():
+        raise asyncio.CancelledError
+    steps.tell.start(statement)
+    await check_proof(connection, statement)
+    tag = ""
+    if is_sent(statement):
+        tag = await _send(work, planned, connection, steps, statement)
+    steps.states[statement.number] = ended(statement)
+    steps.tell.finish(tag)
     if statement.added:
-        return "dropped"
-    if statement.decision is Decision.RUN or statement.done_before:
-        return "done"
-    return "skipped" if statement.decision is Decision.SKIP else "deferred"
+        # its name is free: an invalid index that has it from here on is a new one
+        steps.invalid_before = (steps.invalid_before or frozenset()) & await work.watch.invalid_indexes()
 
 
 async def _send(
     work: Work,
     planned: PlannedMigration,
     connection: Connection,
-    steps: _Steps,
+    steps: Steps,
     statement: PlannedStatement,
 ) -> str:
     """Record the statement as running, send it, and look whether it left an invalid index."""
     steps.states[statement.number] = "running"
-    await _under_way(work, planned, connection, steps)
+    await under_way(work, planned, connection, steps)
     # A CONCURRENTLY step waits for others without blocking them; timed out, it would leave an invalid index.
     patient = statement.outside_transaction
     steps.budget.total = float("inf") if patient else work.limits.lock_timeout
@@ -173,14 +167,15 @@ async def _unobstructed(work: Work, connection: Connection) -> AsyncIterator[Non
 
 
 async def _record(
-    work: Work, planned: PlannedMigration, connection: Connection, steps: _Steps, *, seconds: float
+    work: Work, planned: PlannedMigration, connection: Connection, steps: Steps, *, seconds: float
 ) -> Ending:
     """Write down how it ended, in a transaction of its own under the fate key."""
     # Where the end of the record is not heard, the steps are known to be done.
-    await _under_way(work, planned, connection, steps)
+    steps.recording = True
+    await under_way(work, planned, connection, steps)
     await begin(work, connection)
     deed = deed_of(work.ledger, planned)
-    rows = work.ledger.recording(deed, seconds=seconds, steps=_step_records(planned, steps))
+    rows = work.ledger.recording(deed, seconds=seconds, steps=step_records(planned, steps))
     await connection.execute(f"RESET ROLE; {rows}; SET LOCAL synchronous_commit = on")
     steps.xid = await xid_of(work, connection)
     work.emit(MigrationCommitting(version=planned.migration.version, xid=steps.xid))
@@ -191,12 +186,15 @@ async def _record(
 
 
 async def _after_loss(
-    work: Work, planned: PlannedMigration, connection: Connection, steps: _Steps, error: ConnectionLost
+    work: Work, planned: PlannedMigration, connection: Connection, steps: Steps, error: ConnectionLost
 ) -> Ending | None:
     """Find out where the link was lost; return how the attempt ends by it, or None where it goes on over a new one."""
     steps.losses += 1
     statement = steps.tell.statement
-    if statement is None:
+    if steps.commit_lost:
+        # the COMMIT of one of the file's own transactions was not answered, and the catalog does not show it
+        return await _stopped_short(work, planned, steps, steps.tell.fail(error))
+    if statement is None and steps.recording:
         deed = deed_of(work.ledger, planned)
         found = await settle(work.connect, ledger=work.ledger, keys=work.keys, deed=deed, xid=steps.xid, emit=work.emit)
         if found is None:
@@ -204,6 +202,9 @@ async def _after_loss(
         if found:
             return Applied(xid=steps.xid, deferred=deed.deferred)
         steps.xid = None
+        # the last of the file's own transactions was to have the record
+        steps.states.update(dict.fromkeys(steps.in_hand, "waiting"))
+        steps.in_hand = ()
     elif not await _find_out(work, planned, connection, steps):
         return await _stopped_short(work, planned, steps, steps.tell.fail(error))
     if steps.losses > _LOSSES or any(it.kind in {"SET", "RESET", "LOAD"} for it in planned.statements):
@@ -211,7 +212,7 @@ async def _after_loss(
     return None
 
 
-async def _find_out(work: Work, planned: PlannedMigration, connection: Connection, steps: _Steps) -> bool:
+async def _find_out(work: Work, planned: PlannedMigration, connection: Connection, steps: Steps) -> bool:
     """Look what became of the statement in hand, whose answer was not heard; False where it was sent and is not done.
 
     A stop may come as it ends: what it made is there then, and the stop comes too late for it.
@@ -222,7 +223,7 @@ async def _find_out(work: Work, planned: PlannedMigration, connection: Connectio
         return True
     became = await what_became_of(work, planned, statement.number, connection.backend)
     if became is Found.DONE:
-        steps.states[statement.number] = _ended(statement)
+        steps.states[statement.number] = ended(statement)
         steps.tell.finish("")
     elif became is Found.NOT_DONE:
         steps.states[statement.number] = "waiting"
@@ -231,7 +232,7 @@ async def _find_out(work: Work, planned: PlannedMigration, connection: Connectio
     return became is Found.DONE
 
 
-async def _stopped_short(work: Work, planned: PlannedMigration, steps: _Steps, fault: Fault | None) -> Ending:
+async def _stopped_short(work: Work, planned: PlannedMigration, steps: Steps, fault: Fault | None) -> Ending:
     """Return what is there after a step failed or was stopped, and record it where something is."""
     done = sum(state == "done" for state in steps.states.values())
     left = (
@@ -254,7 +255,7 @@ async def _stopped_short(work: Work, planned: PlannedMigration, steps: _Steps, f
 _NO_FAULT = Fault(id="stopped", summary="stopped by the operator")
 
 
-async def _left_behind(work: Work, steps: _Steps) -> tuple[str, ...]:
+async def _left_behind(work: Work, steps: Steps) -> tuple[str, ...]:
     try:
         new = await work.watch.invalid_indexes() - (steps.invalid_before or frozenset())
     except ServerError:
@@ -262,13 +263,14 @@ async def _left_behind(work: Work, steps: _Steps) -> tuple[str, ...]:
     return tuple(f"index {name} is invalid: DROP INDEX CONCURRENTLY {name}" for name in sorted(new))
 
 
-async def _note(work: Work, planned: PlannedMigration, steps: _Steps, state: str, fault: Fault | None) -> None:
+async def _note(work: Work, planned: PlannedMigration, steps: Steps, state: str, fault: Fault | None) -> None:
     """Write the end of the attempt into the attempt log, on a connection of its own.
 
     Where that cannot be done, the row that says `running` stands: the next look settles it by the catalog.
     """
-    row = _attempt_row(work, planned, steps, state=state, fault=fault or _NO_FAULT)
-    if not row:
+    row = attempt_row(work, planned, steps, state=state, fault=fault or _NO_FAULT)
+    if not row or (steps.commit_lost and not work.ledger.proven_by_xid):
+        # the attempt log knows better: what its transaction committed is in its newest row
         return
     try:
         connection = await work.connect("migration")
@@ -279,30 +281,3 @@ async def _note(work: Work, planned: PlannedMigration, steps: _Steps, state: str
             await connection.close()
     except ChangeoverError as error:
         log.warning("the end of the attempt could not be recorded: %s", error)
-
-
-async def _under_way(work: Work, planned: PlannedMigration, connection: Connection, steps: _Steps) -> None:
-    """Write into the history how far the attempt is, where the format has a place for it."""
-    if row := _attempt_row(work, planned, steps, state="running"):
-        await connection.execute(row)
-        work.ledger.attempted(deed_of(work.ledger, planned), "running")
-
-
-def _attempt_row(
-    work: Work, planned: PlannedMigration, steps: _Steps, *, state: str, fault: Fault | None = None
-) -> str:
-    return work.ledger.attempt(
-        deed_of(work.ledger, planned),
-        state=state,
-        sqlstate=fault.sqlstate if fault else None,
-        error=fault.summary if fault else None,
-        steps=_step_records(planned, steps),
-    )
-
-
-def _step_records(planned: PlannedMigration, steps: _Steps) -> list[StepRecord]:
-    ours = (
-        StepRecord(number=it.number, sha256=step_hash(it.sql, it.data), state=steps.states.get(it.number, "waiting"))
-        for it in planned.statements
-    )
-    return [*planned.carried, *ours]

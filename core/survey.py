@@ -92,6 +92,7 @@ async def look(
         await connection.execute(_PATIENCE)
         found = await sources.find(connection, settings, folder)
         history, folder = await sources.read_history(connection, settings, found)
+        history = _with_steps(history, folder, connection.facts)
         catalog = await catalogs.read(connection)
         power = await read_power(connection) if connection.facts.read_only else None
         plan = make_plan(
@@ -134,10 +135,20 @@ async def glance(connection: Connection, settings: Settings, *, folder: Folder |
         await connection.execute(_PATIENCE)
         found = await sources.find(connection, settings, folder)
         history, folder = await sources.read_history(connection, settings, found)
+        history = _with_steps(history, folder, connection.facts)
     finally:
         if not connection.is_closed:
             await connection.execute("ROLLBACK")
     return Glance(server=connection.facts, folder=folder, history=history, statuses=statuses(folder, history))
+
+
+def _with_steps(history: History, folder: Folder, server: ServerFacts) -> History:
+    """Return the history with what only the session logs know of attempts; ours knows all by itself."""
+    if history.place is None:
+        return history
+    from .step_log import with_logged_steps
+
+    return with_logged_steps(history, folder, server)
 
 
 async def exposed(connection: Connection, survey: Survey) -> Survey:

@@ -34,10 +34,11 @@ _CANCELLED: Final = "57014"
 _ROLLBACK: Final = 15.0
 # Between two cancellations of a statement that is to stop; seconds.
 _PRESS: Final = 0.5
-_XID_KEPT: Final = (
+# What the transaction is told its own id is, and the question whether it is still that one.
+XID_KEPT: Final = (
     "SELECT pg_catalog.set_config('changeover.xid', pg_catalog.pg_current_xact_id()::pg_catalog.text, true)"
 )
-_XID_SAME: Final = (
+XID_SAME: Final = (
     "SELECT 1 WHERE pg_catalog.current_setting('changeover.xid', true) "
     "OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.text"
 )
@@ -106,7 +107,7 @@ async def _through(
     began = time.monotonic()
     await begin(work, connection, planned.migration.script.modes)
     limit = budget.left
-    await as_approved(work, connection, first=f"{lock_limit(limit)}; {_XID_KEPT}; ")
+    await as_approved(work, connection, first=f"{lock_limit(limit)}; {XID_KEPT}; ")
     progress.xid = await xid_of(work, connection)
     await Sending(work, planned, connection, budget, progress.tell, limit=limit).all()
     progress.deferred = deed_of(work.ledger, planned).deferred
@@ -189,7 +190,7 @@ async def _record(work: Work, planned: PlannedMigration, connection: Connection,
     """Write the history row and, in the same message, see that the transaction is still the one that we began."""
     rows = work.ledger.recording(deed_of(work.ledger, planned), seconds=seconds).rstrip().rstrip(";")
     # A file may have changed the role; the history belongs to the one that connected.
-    last = f"RESET ROLE; {rows}; SET LOCAL synchronous_commit = on; {_XID_SAME}"
+    last = f"RESET ROLE; {rows}; SET LOCAL synchronous_commit = on; {XID_SAME}"
     if await connection.execute(last) != "SELECT 1":
         raise Escaped
 

@@ -28,12 +28,15 @@ from .events import (
     Result,
     RunFinished,
     RunStarted,
+    SegmentEnded,
     ServerFacts,
+    StatementFailed,
     StatementFinished,
     StatementStarted,
 )
 from .journal import is_written, read_file
 from .session_log import SESSION_ID
+from .target import is_local_host
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +84,14 @@ class UnfinishedRun:
             case StatementStarted():
                 self.steps.setdefault(event.version, {})[event.number] = "running"
             case StatementFinished():
-                self.steps.setdefault(event.version, {})[event.number] = str(event.state)
+                self._finished(event)
+            case StatementFailed():
+                self._failed(event)
+            case SegmentEnded():
+                became = "done" if event.committed else "waiting"
+                known = self.steps.setdefault(event.version, {})
+                inside = range(event.first, event.last + 1)
+                known.update({it: became for it in inside if known.get(it) == "running"})
             case MigrationCommitting():
                 if event.xid is not None:
                     self.xids[event.version] = event.xid
@@ -96,6 +106,24 @@ class UnfinishedRun:
             case _:
                 pass
 
+    def _finished(self, event: StatementFinished) -> None:
+        """Take a statement's end in: inside a transaction of the file's own it is done once that is committed."""
+        known = self.steps.setdefault(event.version, {})
+        inside = self._within(event.version)
+        for number in range(event.number, (event.last or event.number) + 1):
+            known[number] = "running" if number in inside else str(event.state)
+
+    def _failed(self, event: StatementFailed) -> None:
+        """Take a failure in: what the server refused is not there, but for what a concurrent build leaves."""
+        briefs = (it for brief in self.plan if brief.version == event.version for it in brief.statements)
+        brief = next((it for it in briefs if it.number == event.number), None)
+        if brief is not None and event.fault.sqlstate and "CONCURRENTLY" not in brief.kind:
+            self.steps.setdefault(event.version, {})[event.number] = "waiting"
+
+    def _within(self, version: str) -> frozenset[int]:
+        briefs = (brief for brief in self.plan if brief.version == version)
+        return frozenset(it.number for brief in briefs for it in brief.statements if it.segment)
+
     @property
     def open(self) -> tuple[MigrationBrief, ...]:
         """The migrations of the plan whose end is not known, in the plan's order."""
@@ -109,7 +137,7 @@ class UnfinishedRun:
 
 def unfinished_runs(root: Path | None = None) -> tuple[UnfinishedRun, ...]:
     """Return the runs of this user that have no honest end, oldest first; their writers are gone."""
-    return tuple(run for path in _run_files(root or log_root()) if (run := _read(path)) is not None)
+    return tuple(run for path in run_files(root or log_root()) if (run := _read(path)) is not None)
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -128,7 +156,28 @@ def is_settled(folder: Path, run: str) -> bool:
         return False
 
 
-def _run_files(base: Path) -> Iterator[Path]:
+def is_here(run: UnfinishedRun, server: ServerFacts, *, elsewhere: bool) -> bool:
+    """Whether the run was on this database.
+
+    The system identifier alone would take a copy for the original, so the address has to be the same as well: in a
+    copy, the row of a migration that was applied to the original is not there.
+    """
+    there = run.server
+    if there is None:
+        # It came to no plan, so there is nothing to ask for.
+        return True
+    if there.database != server.database:
+        return False
+    if there.system_identifier and server.system_identifier and there.system_identifier != server.system_identifier:
+        return False
+    same = (there.host, there.port) == (server.host, server.port)
+    same = same or (bool(there.address) and there.address == server.address)
+    local = is_local_host(there.host) and is_local_host(server.host) and bool(server.system_identifier)
+    return same or local or elsewhere
+
+
+def run_files(base: Path) -> Iterator[Path]:
+    """Yield the files of all runs of this user, oldest session first."""
     try:
         with os.scandir(base) as entries:
             names = sorted(entry.name for entry in entries if SESSION_ID.fullmatch(entry.name))

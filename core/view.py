@@ -48,6 +48,7 @@ from .events import (
     RunKeyTaken,
     RunRecovered,
     RunStarted,
+    SegmentEnded,
     ServerFacts,
     SessionClosed,
     SessionOpened,
@@ -393,6 +394,7 @@ _OfMigration: TypeAlias = (
     | StatementStarted
     | StatementFinished
     | StatementFailed
+    | SegmentEnded
     | MigrationCommitting
     | MigrationApplied
     | MigrationRolledBack
@@ -417,7 +419,7 @@ def _of_migration(view: RunView, event: _OfMigration, at: float) -> RunView:
             return replace(change, phase=phase, locks=None, progress=None)
         case MigrationApplied() | MigrationEnded():
             return replace(change, phase=_unless_stopping(view, "running"), locks=None, progress=None)
-        case StatementFinished() | StatementFailed():
+        case StatementFinished() | StatementFailed() | SegmentEnded():
             return replace(change, progress=None)
         case Settled():
             return change
@@ -455,6 +457,8 @@ def _moved(migration: MigrationView, event: _OfMigration, at: float) -> Migratio
                 before, state=StatementState.FAILED, elapsed=event.elapsed, fault=event.fault, together=None
             )
             return _put(replace(migration, current_since=None, fault=event.fault), event.number, failed)
+        case SegmentEnded():
+            return migration if event.committed else _taken_back(migration, event)
         case MigrationCommitting():
             return replace(migration, committing=True, current=None, xid=event.xid)
         case MigrationRolledBack():
@@ -469,6 +473,16 @@ def _moved(migration: MigrationView, event: _OfMigration, at: float) -> Migratio
             )
         case MigrationApplied() | MigrationEnded() | Settled():
             return _concluded(migration, event)
+
+
+def _taken_back(migration: MigrationView, event: SegmentEnded) -> MigrationView:
+    """Return the migration without what a rollback took back; what failed stays seen as failed."""
+    count = 0
+    for number in range(event.first, event.last + 1):
+        before = migration.progress(number)
+        if before.state is StatementState.DONE:
+            migration, count = _put(migration, number, Progress(notices=before.notices)), count + 1
+    return replace(migration, finished=migration.finished - count)
 
 
 def _finished(migration: MigrationView, event: StatementFinished) -> MigrationView:

@@ -45,6 +45,7 @@ from ..core.events import (
     RunKeyTaken,
     RunRecovered,
     RunStarted,
+    SegmentEnded,
     ServerFacts,
     SessionClosed,
     SessionOpened,
@@ -104,7 +105,7 @@ def line(event: Event, steps: Steps = _NO_STEPS) -> str | None:
             return _of_looking(event)
         case RunStarted() | RunKeyTaken() | PlanConfirmed() | StopAsked() | StopConfirmed() | RunFinished():
             return _of_run(event)
-        case MigrationStarted() | MigrationCommitting() | MigrationApplied() | MigrationRolledBack():
+        case MigrationStarted() | SegmentEnded() | MigrationCommitting() | MigrationApplied() | MigrationRolledBack():
             return _of_migration(event)
         case MigrationEnded() | Settled():
             return _of_end(event)
@@ -254,13 +255,18 @@ def _of_verbs(event: RunKeyAwaited | Verified) -> str:
             return f"{visible(numbered(event.version))} verify FAILED after {duration(event.elapsed)}: {found}"
 
 
-def _of_migration(event: MigrationStarted | MigrationCommitting | MigrationApplied | MigrationRolledBack) -> str:
+def _of_migration(
+    event: MigrationStarted | SegmentEnded | MigrationCommitting | MigrationApplied | MigrationRolledBack,
+) -> str:
     version = visible(numbered(event.version))
     match event:
         case MigrationStarted():
             entry, _ = _ENTRIES.get(event.entry, ("", ""))
             again = f", attempt {event.attempt} of {event.of}" if event.attempt > 1 else ""
             return f"{version}{entry} started{again}, backend {event.backend}"
+        case SegmentEnded():
+            became = "committed" if event.committed else "rolled back"
+            return f"{version} statements {event.first} to {event.last} {became}"
         case MigrationCommitting():
             return f"{version} committing" + (f", transaction {visible(event.xid)}" if event.xid else "")
         case MigrationApplied():

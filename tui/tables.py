@@ -127,6 +127,8 @@ def _kind_of(planned: PlannedMigration) -> str:
     reason = f" ({visible(planned.reason)})" if planned.reason else ""
     if all(it.decision is not Decision.RUN for it in planned.statements) and planned.entry in {"baseline", "repair"}:
         return f"{entry}: {planned.record.value}, nothing of it runs{reason}"
+    if planned.migration.script.segments:
+        return f"{entry}{reason}, NOT ATOMIC: {count(len(planned.migration.script.segments), 'transaction')} of its own"
     return f"{entry}{reason}, {'in one transaction' if planned.transactional else 'OUTSIDE a transaction'}"
 
 

@@ -3,6 +3,7 @@
 SELECT pg_catalog.current_setting('server_version') AS version,
        pg_catalog.current_setting('server_version_num')::integer AS version_num,
        pg_catalog.current_database()::text AS database,
+       (SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AS database_oid,
        current_user::text AS "user",
        pg_catalog.pg_backend_pid() AS backend,
        pg_catalog.pg_is_in_recovery() AS in_recovery,

@@ -54,16 +54,17 @@ def test_a_pair_in_a_file_that_opts_out_of_a_transaction_is_one_all_the_same() -
 @pytest.mark.parametrize(
     ("text", "words", "place"),
     [
-        ("BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; COMMIT;", "after the end of its first transaction", (2, 1)),
-        ("SELECT 1;\n  BEGIN; SELECT 2; COMMIT;", "SELECT outside of its own BEGIN", (1, 1)),
-        ("BEGIN; SELECT 2; COMMIT;\n  SELECT 1;", "SELECT outside of its own BEGIN", (2, 3)),
-        ("BEGIN; SELECT 2; COMMIT; SET LOCAL work_mem = '1MB'", "SET outside of its own BEGIN", (1, 26)),
         ("SELECT 1;\nCOMMIT;", "COMMIT without a BEGIN", (2, 1)),
         ("SELECT 1; END", "COMMIT without a BEGIN", (1, 11)),
         ("BEGIN;\nSELECT 1;", "BEGIN without a COMMIT", (1, 1)),
         ("BEGIN; SELECT 1; ROLLBACK;", "ROLLBACK inside its own", (1, 18)),
         ("BEGIN; SELECT 1; COMMIT AND CHAIN; SELECT 2; COMMIT", "AND CHAIN", (1, 18)),
         ("BEGIN; SAVEPOINT a; SELECT 1; COMMIT", "SAVEPOINT inside", (1, 8)),
+        ("BEGIN; SELECT 1; COMMIT; SELECT 2; COMMIT;", "COMMIT without a BEGIN", (1, 36)),
+        ("BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2;", "BEGIN without a COMMIT", (1, 26)),
+        ("BEGIN; SELECT 1; BEGIN; SELECT 2; COMMIT; COMMIT", "BEGIN inside", (1, 18)),
+        ("SELECT 1; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN; SELECT 2; COMMIT;", "outside of a", (1, 11)),
+        ("BEGIN; VACUUM; COMMIT; SELECT 1;", "VACUUM inside the BEGIN", (1, 8)),
         ("SELECT 1; PREPARE TRANSACTION 'x'", "PREPARE TRANSACTION without", (1, 11)),
     ],
 )
@@ -71,6 +72,30 @@ def test_any_other_transaction_of_a_file_is_refused_where_it_is(text: str, words
     summary, where = refused(text)
     assert words in summary
     assert where == place
+
+
+@pytest.mark.parametrize(
+    ("text", "segments", "modes"),
+    [
+        ("BEGIN; SELECT 1; SELECT 2; COMMIT;\nBEGIN; SELECT 3; END;", [1, 1, 2], ("", "")),
+        ("SELECT 1;\n  BEGIN; SELECT 2; COMMIT;", [0, 1], ("",)),
+        ("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT 2; COMMIT;\nSELECT 1;", [1, 0],
+         ("ISOLATION LEVEL READ COMMITTED",)),
+        ("BEGIN; SELECT 2; COMMIT; SET LOCAL work_mem = '1MB'", [1, 0], ("",)),
+        ("BEGIN; COMMIT; BEGIN; SET TRANSACTION DEFERRABLE; SELECT 1; COMMIT; VACUUM", [1, 0], ("DEFERRABLE",)),
+        ("BEGIN; CREATE TABLE a (); COMMIT; CREATE INDEX CONCURRENTLY i ON t (a); BEGIN; SELECT 1; COMMIT", [1, 0, 2],
+         ("", "")),
+    ],
+)  # fmt: skip
+def test_several_transactions_of_a_file_are_run_one_by_one_and_said_to_be_so(
+    text: str, segments: list[int], modes: tuple[str, ...]
+) -> None:
+    found = script(text)
+    assert found.refusals == ()
+    assert [it.segment for it in found.statements] == segments
+    assert (found.segments, found.transactional, found.modes) == (modes, False, "")
+    (note,) = found.notes
+    assert (note.id, "not atomic" in note.summary) == ("not-atomic", True)
 
 
 @pytest.mark.parametrize(

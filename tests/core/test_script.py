@@ -131,7 +131,6 @@ def test_a_variable_of_psql_is_explained() -> None:
         "PREPARE TRANSACTION 'x'",
         "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
-        "-- changeover: transaction=off\nBEGIN; SELECT 1; COMMIT",
     ],
 )
 def test_transaction_control_is_refused(text: str) -> None:
@@ -259,3 +258,10 @@ def test_any_text_is_parsed_or_refused_with_a_place_inside_it(text: str) -> None
     except ScriptError as error:
         place = error.place or pytest.fail("a refusal without a place")
     assert place is None or 1 <= place.line <= text.count("\n") + 1
+
+
+def test_a_file_outside_a_transaction_may_have_several_of_its_own() -> None:
+    found = script("-- changeover: transaction=off\nBEGIN; SELECT 1; COMMIT;\nSELECT 2;\nBEGIN; SELECT 3; COMMIT;")
+    assert ([it.segment for it in found.statements], found.transactional) == ([1, 0, 2], False)
+    assert [note.id for note in found.notes] == ["not-atomic"]
+    assert "COMMIT without a BEGIN" in refused("-- changeover: transaction=off\nSELECT 1; COMMIT").summary

@@ -23,8 +23,8 @@ from changeover.core.events import (
     ServerFacts,
 )
 from changeover.core.journal import Journal
-from changeover.core.recovery import InDoubt, Recovery, is_here, judge, refuse_in_doubt
-from changeover.core.unfinished import UnfinishedRun, is_unfinished, unfinished_runs
+from changeover.core.recovery import InDoubt, Recovery, judge, refuse_in_doubt
+from changeover.core.unfinished import UnfinishedRun, is_here, is_unfinished, unfinished_runs
 from changeover.core.view import Stamped
 
 SERVER = ServerFacts(

@@ -261,15 +261,18 @@ async def proxied(target: Target, judge: Judge) -> AsyncIterator[tuple[Proxy, Ta
         await proxy.close()
 
 
-def once(query: bytes, way: Way) -> Judge:
-    """Return a judge that lets everything pass but the first simple query with this text."""
+def once(query: bytes, way: Way, *, after: int = 0) -> Judge:
+    """Return a judge that lets everything pass but one simple query with this text, that `after` so many others."""
     waiting = True
+    passed = 0
 
     def judge(message: Message) -> Way:
-        nonlocal waiting
+        nonlocal waiting, passed
         if waiting and message.query == query:
-            waiting = False
-            return way
+            passed += 1
+            if passed > after:
+                waiting = False
+                return way
         return Way.PASS
 
     return judge
