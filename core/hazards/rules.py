@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from . import compatibility, failures, hygiene, indexes, locks, partitions, remainder, rewrites, scans
+from . import compatibility, failures, hygiene, indexes, locks, losses, partitions, remainder, rewrites, scans
 from .rule import Rule
 
 
@@ -40,7 +40,7 @@ FAMILIES: Final = (
     Family(
         name="compatibility",
         about="Data that is lost, and changes that a running application does not expect.",
-        rules=compatibility.RULES,
+        rules=(*losses.RULES, *compatibility.RULES),
     ),
     Family(name="hygiene", about="What one would do differently.", rules=hygiene.RULES),
 )

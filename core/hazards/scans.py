@@ -1,4 +1,7 @@
-"""Statements that read every row of a table under a lock that others wait for: constraints and their validation."""
+"""Statements that read every row of a table under a lock that others wait for: constraints and their validation.
+
+Past 400 lines, since each rule stands with the SQL examples that are its tests.
+"""
 
 from __future__ import annotations
 
