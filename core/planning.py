@@ -44,13 +44,9 @@ def make_plan(
     version that the folder does not have, and where the folder's format has no such action. Everything else that is in
     the way is among the plan's refusals.
     """
+    states = statuses(folder, history)
     scene = Scene(
-        action=action,
-        folder=folder,
-        history=history,
-        catalog=catalog,
-        states=statuses(folder, history),
-        out_of_order=out_of_order,
+        action=action, folder=folder, history=history, catalog=catalog, states=states, out_of_order=out_of_order
     )
     _refuse_lacking(action, folder, history)
     items, faults = items_of(scene)
@@ -59,7 +55,6 @@ def make_plan(
     hazards = _hazards(work, catalog, allowances)
     migrations = tuple(_planned(item, judged, found) for (item, judged), found in zip(work, hazards, strict=True))
     rows = tuple(row for _, statements in work for one in statements for row in one.rows)
-    scripts = [(item.migration.file, item.migration.script) for item in items if item.entry.statements]
     return Plan(
         digest=digest_of(
             action=action,
@@ -82,7 +77,7 @@ def make_plan(
             *faults,
             *unrunnable.of_items(items),
             *refusals.of_rows(rows),
-            *allowances.unknown(scripts),
+            *allowances.unknown([(it.migration.file, it.migration.script) for it in items if it.entry.statements]),
             *refusals.of_hazards(migrations),
         ),
         rights=needed_rights(
@@ -91,7 +86,7 @@ def make_plan(
         columns=column_wishes(entries, catalog),
         notes=(
             *unrunnable.notes_of(items),
-            *unrunnable.beyond(folder, scene.states, items),
+            *unrunnable.beyond(folder, states, items),
             *allowances.idle(_running(work, hazards)),
         ),
     )

@@ -33,6 +33,7 @@ from .journal import Journal
 from .keys import Keys, keys_of
 from .masking import masked
 from .migration import Folder
+from .plan import Approval
 from .recovery import done_of, endings, left_behind, recover, refuse_in_doubt, verdict_on
 from .requests import Assignment, Command
 from .run import EXIT_CODES, Outcome, run
@@ -117,24 +118,7 @@ class Runner:
         """Hold the run key, make the plan anew, and run it if it is the approved one."""
         request = self._assignment.request
         approval, settings = request.approval, request.settings
-        by = Authorship(
-            run=self._run,
-            operator=self._assignment.operator,
-            session=self._assignment.session,
-            digest=approval.digest,
-        )
-        self._emit(
-            RunStarted(
-                run=self._run,
-                digest=approval.digest,
-                by=approval.by,
-                how=approval.how,
-                pid=os.getpid(),
-                on_hangup=approval.on_hangup,
-                schema=settings.schema,
-                end_blockers=settings.end_blockers,
-            )
-        )
+        by = self._started(approval, settings)
         folder = read_folder(settings)
         keys = await _keys(connect, settings, folder)
         async with AsyncExitStack() as held:
@@ -179,6 +163,27 @@ class Runner:
                 if comparing is not None and outcome.result is Result.APPLIED:
                     self._emit(await to_completion(comparing.end(connect)))
             return outcome
+
+    def _started(self, approval: Approval, settings: Settings) -> Authorship:
+        """Say that the run begins; return in whose name it writes."""
+        self._emit(
+            RunStarted(
+                run=self._run,
+                digest=approval.digest,
+                by=approval.by,
+                how=approval.how,
+                pid=os.getpid(),
+                on_hangup=approval.on_hangup,
+                schema=settings.schema,
+                end_blockers=settings.end_blockers,
+            )
+        )
+        return Authorship(
+            run=self._run,
+            operator=self._assignment.operator,
+            session=self._assignment.session,
+            digest=approval.digest,
+        )
 
     async def _hold(self, held: AsyncExitStack, connect: Connector, keys: Keys) -> Guard:
         """Take the run key; what holds it for a runner of ours that is gone is ended, and its place taken."""
