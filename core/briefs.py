@@ -39,6 +39,7 @@ def briefs_of(plan: Plan) -> tuple[MigrationBrief, ...]:
                     segment=statement.segment,
                     sha256="" if planned.transactional else step_hash(statement.sql, statement.data),
                     done_before=statement.done_before,
+                    file="" if statement.file == planned.migration.file else statement.file,
                 )
                 for statement in planned.statements
             ),

@@ -47,6 +47,34 @@ class CopyData:
         return self.rows.count(b"\n") + (bool(self.rows) and not self.rows.endswith(b"\n"))
 
 
+@dataclass(slots=True, kw_only=True)
+class Unfinished:
+    """The statement that is being read, lexeme by lexeme."""
+
+    # byte offset of its first lexeme; None between statements
+    began: int | None = None
+    # whether it is a COPY from the client; of a statement that has just ended, too
+    takes_rows: bool = False
+    _copies: bool = False
+    _depth: int = 0
+    _previous: int = 0
+
+    def ends_with(self, start: int, token: int) -> bool:
+        """Take the next lexeme in; return whether it is the semicolon that ends the statement."""
+        if token in COMMENTS:
+            return False
+        if token == ord(";") and self._depth <= 0:
+            self.began, self._depth, self._previous = None, 0, 0
+            return True
+        if self.began is None:
+            self.began, self._copies, self.takes_rows = start, token == Token.COPY, False
+        self._depth += (token == ord("(")) - (token == ord(")"))
+        if self._copies and self._depth == 0 and self._previous == Token.FROM and token in _CLIENT:
+            self.takes_rows = True
+        self._previous = token
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
     # byte offsets of the COPY, and of the rows with their end
@@ -90,8 +118,7 @@ def _blocks(text: Text, blocks: Blocks) -> Iterator[_Block]:
         place = text.place(copy + text.shift)
         if blocks is Blocks.REFUSED:
             raise copy_from_stdin(place)
-        start = _first_line(text, semicolon)
-        end = _END.search(text.bytes, start)
+        start, end = rows_after(text, semicolon)
         if end is None and blocks is Blocks.CLOSED:
             raise ScriptError(
                 r"The data of COPY ... FROM STDIN has no end: there is no line \. after it.",
@@ -99,8 +126,18 @@ def _blocks(text: Text, blocks: Blocks) -> Iterator[_Block]:
                 place=place,
             )
         size = len(text.bytes)
-        at = end.end() if end else size
-        yield _Block(copy=copy, start=start, end=end.start() if end else size, after=at)
+        at = end[1] if end else size
+        yield _Block(copy=copy, start=start, end=end[0] if end else size, after=at)
+
+
+def rows_after(text: Text, semicolon: int) -> tuple[int, Span | None]:
+    r"""Return where the rows of a COPY begin whose semicolon ends here, and their line `\.`; None where it has none.
+
+    Raises `ScriptError` where they do not begin with a line of their own.
+    """
+    start = _first_line(text, semicolon)
+    end = _END.search(text.bytes, start)
+    return start, end.span() if end else None
 
 
 def _next(text: Text, at: int) -> tuple[int, int] | None:
@@ -121,27 +158,19 @@ def _next(text: Text, at: int) -> tuple[int, int] | None:
 
 def _copy_in(head: bytes, tokens: list[Lexeme]) -> tuple[int, int] | None:
     """Return byte offsets of the first COPY from the client among lexemes, and of the end of its semicolon."""
-    began: int | None = None
-    depth = previous = skipped = 0
-    copies = client = False
+    statement = Unfinished()
+    skipped = 0
     for start, end, token, _ in tokens:
-        if token in COMMENTS or start < skipped:
+        if start < skipped:
             continue
         if token == BACKSLASH:
             # a command of psql goes to the end of its line
             newline = head.find(b"\n", start)
             skipped = newline if newline >= 0 else len(head)
             continue
-        if token == ord(";") and depth <= 0:
-            if began is not None and copies and client:
-                return began, end
-            began, depth, copies, client = None, 0, False, False
-            continue
-        if began is None:
-            began, copies = start, token == Token.COPY
-        depth += (token == ord("(")) - (token == ord(")"))
-        client = client or (depth == 0 and previous == Token.FROM and token in _CLIENT)
-        previous = token
+        began = statement.began
+        if statement.ends_with(start, token) and began is not None and statement.takes_rows:
+            return began, end
     return None
 
 

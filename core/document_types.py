@@ -153,6 +153,8 @@ class StatementPart:
     """A statement of a plan."""
 
     number: int
+    # the migration's own, or one that it puts in
+    file: str
     line: int
     column: int
     kind: str
@@ -267,6 +269,8 @@ class RanStatementPart:
     """
 
     number: int
+    # the migration's own, or one that it puts in
+    file: str
     line: int
     column: int
     kind: str

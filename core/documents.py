@@ -324,8 +324,9 @@ def _rehearsal(plan: Plan, rehearsal: Rehearsal) -> RehearsalPart:
     for found in rehearsal.statements:
         if found.unknowable:
             planned = plan.migrations[found.entry]
-            line = next((one.line for one in planned.statements if one.number == found.number), 0)
-            unknowable.append(UnknowablePart(file=planned.migration.file, line=line, why=found.unknowable))
+            one = next((it for it in planned.statements if it.number == found.number), None)
+            file, line = (one.file, one.line) if one else (planned.migration.file, 0)
+            unknowable.append(UnknowablePart(file=file, line=line, why=found.unknowable))
     return RehearsalPart(
         at=datetime.fromtimestamp(rehearsal.at, UTC),
         shadow=rehearsal.shadow,
@@ -351,6 +352,7 @@ def _comparison(event: RehearsalCompared) -> ComparisonPart:
 def _statement(one: PlannedStatement) -> StatementPart:
     return StatementPart(
         number=one.number,
+        file=one.file,
         line=one.line,
         column=one.column,
         kind=one.kind,
@@ -409,6 +411,7 @@ def _ran(migration: MigrationView) -> RanMigrationPart:
         statements=tuple(
             RanStatementPart(
                 number=brief.number,
+                file=brief.file or migration.brief.file,
                 line=brief.line,
                 column=brief.column,
                 kind=brief.kind,

@@ -219,6 +219,8 @@ class StatementBrief:
     # of a migration outside a transaction: what the step is known by, and whether an earlier attempt did it
     sha256: str = ""
     done_before: bool = False
+    # empty where it stands in the migration's own file, and not in one that this puts in
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

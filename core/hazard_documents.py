@@ -94,7 +94,7 @@ def hazard_parts(plan: Plan) -> tuple[PlacedHazardPart, ...]:
     return tuple(
         PlacedHazardPart(
             version=planned.migration.version,
-            file=planned.migration.file,
+            file=statement.file,
             line=statement.line,
             column=statement.column,
             hazard=hazard_part(hazard),

@@ -73,6 +73,8 @@ class PlannedStatement:
     """A statement with what becomes of it and what it will do."""
 
     number: int
+    # the migration's own, or one that it puts in
+    file: str
     line: int
     column: int
     sql: str

@@ -166,6 +166,7 @@ def _statement(judged: Judged, hazards: Findings) -> PlannedStatement:
     statement, estimate = judged.statement, judged.estimate
     return PlannedStatement(
         number=statement.number,
+        file=statement.place.file,
         line=statement.place.line,
         column=statement.place.column,
         sql=statement.sql,

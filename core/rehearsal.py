@@ -60,8 +60,9 @@ def failure_of(plan: Plan, rehearsal: Rehearsal) -> Fault | None:
 
 
 def _place(planned: PlannedMigration, statement: PlannedStatement | None) -> Place:
-    line, column = (statement.line, statement.column) if statement else (1, 1)
-    return Place(file=planned.migration.file, line=line, column=column)
+    if statement is None:
+        return Place(file=planned.migration.file, line=1, column=1)
+    return Place(file=statement.file, line=statement.line, column=statement.column)
 
 
 def _measured(one: PlannedStatement, found: Measurement | None) -> PlannedStatement:

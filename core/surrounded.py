@@ -74,7 +74,7 @@ class _First:
         return Row(
             object=name,
             kind=kind,
-            needed_by=Place(file=planned.migration.file, line=one.line, column=one.column),
+            needed_by=Place(file=one.file, line=one.line, column=one.column),
             version=planned.migration.version,
             statement=one.number,
             expected=expected,

@@ -99,7 +99,7 @@ class Telling:
         self._pass_on()
         if self._last is not None:
             error.summary = f"{error.summary} (statements {statement.number} to {self._last} were sent together)"
-        fault = fault_at(error, self._planned, statement)
+        fault = fault_at(error, statement)
         self._emit(
             StatementFailed(
                 version=self._planned.migration.version,

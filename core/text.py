@@ -19,11 +19,13 @@ _BLANK: Final = bytes(byte if byte in b"\r\n" else 0x20 for byte in range(256))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """What stands in for a span of the file: the value of a placeholder."""
+    """What stands in for a span of the file: the value of a placeholder, or another file."""
 
     start: int
     end: int
     value: str
+    # of a file that was put in: what `value` begins with, for the places in it
+    inside: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class _Seam:
     end: int
     source_start: int
     source_end: int
+    inside: Text | None
 
 
 class Text:
@@ -129,7 +132,9 @@ class Text:
             start, end, value = edit.start - self.shift, edit.end - self.shift, edit.value.encode()
             pieces += [self.bytes[done:start], value]
             size += start - done
-            seams.append(_Seam(start=size, end=size + len(value), source_start=start, source_end=end))
+            seams.append(
+                _Seam(start=size, end=size + len(value), source_start=start, source_end=end, inside=edit.inside)
+            )
             size += len(value)
             done = end
         return self._with(b"".join([*pieces, self.bytes[done:]]), tuple(seams))
@@ -146,22 +151,27 @@ class Text:
 
     @property
     def is_edited(self) -> bool:
-        """Whether something was put in for a placeholder."""
+        """Whether something was put in."""
         return bool(self._seams)
 
     def origin(self, offset: int) -> int:
         """Return the byte offset in the file of one in what is parsed: of a value put in, where its name begins."""
-        if not self._seams:
-            return offset
         at = offset - self.shift
-        number = bisect_right(self._seams, at, key=lambda seam: seam.start) - 1
-        if number < 0:
+        seam = self._seam_before(at)
+        if seam is None:
             return offset
-        seam = self._seams[number]
         return self.shift + (seam.source_start if at < seam.end else seam.source_end + at - seam.end)
 
+    def _seam_before(self, at: int) -> _Seam | None:
+        number = bisect_right(self._seams, at, key=lambda seam: seam.start) - 1
+        return self._seams[number] if number >= 0 else None
+
     def place(self, offset: int) -> Place:
-        """Return line and column, in characters, of a byte offset."""
+        """Return line and column, in characters, of a byte offset; in a file that was put in, those of that file."""
+        seam = self._seam_before(offset - self.shift)
+        if seam is not None and seam.inside is not None and offset - self.shift < seam.end:
+            inside = seam.inside
+            return inside.place(min(offset - self.shift - seam.start, len(inside.bytes)) + inside.shift)
         at = min(max(self.origin(offset) - self.shift, 0), len(self._source))
         line = bisect_right(self._starts, at)
         start = self._starts[line - 1]

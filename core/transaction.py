@@ -223,7 +223,7 @@ async def _escaped(planned: PlannedMigration, connection: Connection, progress: 
         id="escaped",
         summary="The file ended our transaction on the way: what it did up to there may be committed.",
         advice="Look at what is there; take transaction control out of the file, also out of what it calls.",
-        file=planned.migration.file,
+        file=statement.file if statement else planned.migration.file,
         line=statement.line if statement else None,
     )
     await _rolled_back(connection, Failed(fault=fault), progress)

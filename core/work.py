@@ -13,7 +13,7 @@ from .errors import ChangeoverError, Fault, Place, fault_of
 from .events import Backend, Emit, LocksSeen
 from .history.ledger import Ledger
 from .keys import Keys
-from .plan import Limits, PlannedMigration, PlannedStatement
+from .plan import Limits, PlannedStatement
 from .spare import Spare
 from .watch import Watch
 
@@ -127,26 +127,23 @@ class HalfDone:
 Ending: TypeAlias = Applied | GaveWay | Failed | Diverged | Interrupted | Lost | HalfDone
 
 
-def place_of(planned: PlannedMigration, statement: PlannedStatement, position: int | None) -> Place:
+def place_of(statement: PlannedStatement, position: int | None) -> Place:
     """Return where in the file an error is; `position` counts characters of the statement from 1."""
-    file = planned.migration.file
     if position is None:
-        return Place(file=file, line=statement.line, column=statement.column)
+        return Place(file=statement.file, line=statement.line, column=statement.column)
     before = statement.sql[: position - 1]
     lines = before.count("\n")
     column = len(before) - before.rfind("\n") if lines else statement.column + len(before)
-    return Place(file=file, line=statement.line + lines, column=column)
+    return Place(file=statement.file, line=statement.line + lines, column=column)
 
 
-def fault_at(error: ChangeoverError, planned: PlannedMigration, statement: PlannedStatement) -> Fault:
+def fault_at(error: ChangeoverError, statement: PlannedStatement) -> Fault:
     """Return the fault of a statement, with the place of the error or else of the statement."""
-    error.place = _row(planned, statement, error) or place_of(
-        planned, statement, error.report.position if error.report else None
-    )
+    error.place = _row(statement, error) or place_of(statement, error.report.position if error.report else None)
     return fault_of(error)
 
 
-def _row(planned: PlannedMigration, statement: PlannedStatement, error: ChangeoverError) -> Place | None:
+def _row(statement: PlannedStatement, error: ChangeoverError) -> Place | None:
     """Return where in the file the row stands that a COPY failed at; None where the server does not say one.
 
     Its context is that of the row last, in whatever language, and its number counts lines of the data from 1.
@@ -155,4 +152,4 @@ def _row(planned: PlannedMigration, statement: PlannedStatement, error: Changeov
     if statement.data is None or not context:
         return None
     number = next((int(found[1]) for line in reversed(context.split("\n")) if (found := _ROW.match(line))), None)
-    return None if number is None else Place(file=planned.migration.file, line=statement.data.line + number - 1)
+    return None if number is None else Place(file=statement.file, line=statement.data.line + number - 1)

@@ -10,7 +10,7 @@ from .format import visible
 def allowed_lines(view: RunView) -> list[str]:
     """Return the hazards that were allowed in what ran, by whom and why; empty where there were none."""
     found = [
-        visible(f"  {one.brief.file}:{brief.line} {it.id} on {it.relation}: {by_words(it, view.by)}")
+        visible(f"  {brief.file or one.brief.file}:{brief.line} {it.id} on {it.relation}: {by_words(it, view.by)}")
         for one in view.migrations
         for brief in one.brief.statements
         for it in brief.allowed

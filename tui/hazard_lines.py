@@ -41,7 +41,7 @@ def hazard_table(plan: Plan) -> list[str]:
         (
             hazard.severity.upper() if hazard.stops else hazard.severity,
             hazard.id,
-            f"{planned.migration.file}:{statement.line}",
+            f"{statement.file}:{statement.line}",
             hazard.relation,
             allowed_words(hazard),
         )

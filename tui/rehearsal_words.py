@@ -68,8 +68,9 @@ def unknown_lines(plan: Plan, rehearsal: Rehearsal) -> list[str]:
     for it in rehearsal.statements:
         if it.unknowable and it.entry < len(plan.migrations):
             planned = plan.migrations[it.entry]
-            line = next((one.line for one in planned.statements if one.number == it.number), 0)
-            lines.append(bounded(f"{planned.migration.file}:{line} is not to be known: {it.unknowable}", _TEXT))
+            one = next((one for one in planned.statements if one.number == it.number), None)
+            where = f"{one.file}:{one.line}" if one else planned.migration.file
+            lines.append(bounded(f"{where} is not to be known: {it.unknowable}", _TEXT))
     return lines
 
 

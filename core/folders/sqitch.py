@@ -6,7 +6,6 @@ then the scripts of the earlier ones have a tag in their names.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha1
@@ -15,12 +14,11 @@ from typing import Final
 
 from .. import formats
 from ..copy_data import Blocks
-from ..errors import Fault, FolderError
+from ..errors import Fault, FolderError, Place
 from ..facts import SqitchDependency, SqitchFacts, SqitchTag
 from ..foreign import Part, nothing, script_of
 from ..migration import Folder, Migration, SideScript, checksums_of
 from ..script import Script
-from ..text import Text
 from . import sqitch_plan
 from .files import content_of, no_migration, side_script, text_or_script
 from .listing import Listing, look
@@ -123,13 +121,12 @@ class _Files:
         text = text_or_script(content, file)
         if isinstance(text, Script):
             return text
-        ready = prepared(text, self.variables[kind])
+        ready = prepared(text, self.variables[kind], self.path)
         if isinstance(ready, Fault):
             return script_of(Part(text=text, refusals=(ready,)))
-        filled, unknown = ready
-        script = script_of(Part(text=filled, verifies=kind == "verify", copies=Blocks.OPEN))
-        if unknown and any(note.id == "not-known" for note in script.notes):
-            return script_of(Part(text=text, refusals=(_unset(text, unknown[0]),)))
+        script = script_of(Part(text=ready.text, verifies=kind == "verify", copies=Blocks.OPEN))
+        if ready.unknown and any(note.id == "not-known" for note in script.notes):
+            return script_of(Part(text=text, refusals=(_unset(*ready.unknown[0]),)))
         return script
 
 
@@ -160,9 +157,7 @@ def _missing(file: str) -> Script:
     return Script(statements=(), transactional=script.transactional, allows=(), refusals=(fault,))
 
 
-def _unset(text: Text, name: str) -> Fault:
-    match = re.search(rf":['\"]?{re.escape(name)}\b".encode(), text.bytes)
-    place = text.place((match.start() if match else 0) + text.shift)
+def _unset(name: str, place: Place) -> Fault:
     return Fault(
         id="placeholder",
         summary=f"The variable {name} of psql has no value.",

@@ -163,11 +163,25 @@ def test_a_value_holds_from_where_it_is_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words", "line"),
     [
-        ("SELECT 1;\n\\i other.sql\n", "\\i is a command of psql", 2),
+        ("SELECT 1;\n\\i other.sql\n", "other.sql is not there", 2),
+        ("\\i /etc/passwd\n", "outside the folder", 1),
+        ("\\ir ../../up.sql\n", "outside the folder", 1),
+        ("\\i deploy/a.sql\n", "deploy/a.sql puts itself in", 1),
+        ("SELECT\n\\i sqitch.plan\n;", "inside a statement", 2),
         ("\\connect other\n", "\\connect is", 1),
+        ("SELECT 1 AS n \\gset\n", "\\gset is", 1),
+        ("\nSELECT 'DROP TABLE a'\n\\gexec\n", "\\gexec is", 3),
+        ("\\o x.txt\n", "\\o is", 1),
+        ("\\! it's here\n", "\\! is", 1),
+        ("\\if :debug\nSELECT 1;\n\\endif\n", "neither true nor false", 1),
+        ("SELECT 1;\n\\if on\nSELECT 2;", "no \\endif", 2),
+        ("SELECT 1;\n\\else\n", "no \\if before", 2),
+        ("\\if on\n\\else\n\\else\n\\endif", "after \\else", 3),
+        ("\\unset ON_ERROR_STOP\n", "changes what an error does", 1),
         ("\\set now `date`\n", "\\set from a command", 1),
         ("\\set ON_ERROR_STOP off\nSELECT 1;", "changes what an error does", 1),
-        ("SELECT 1;\n\n\\copy t FROM 'x'\n", "\\copy is", 3),
+        ("SELECT 1;\n\n\\copy t FROM 'x'\n", "\\copy from 'x' is not run", 3),
+        ("\\copy (SELECT * FROM t) TO 'x'\n", "only FROM stdin", 1),
         ("SELECT :nowhere;", "nowhere of psql has no value", 1),
     ],
 )
@@ -203,3 +217,128 @@ def test_the_configuration_of_the_user_stands_behind_that_of_the_project(tmp_pat
 def test_a_variable_without_a_value_is_named_with_its_line(tmp_path: Path) -> None:
     found = one(tmp_path, "SELECT 1;\nSELECT :'nowhere';\n")
     assert (found.script.refusals[0].line, found.script.refusals[0].column) == (2, 8)
+
+
+def test_a_file_put_in_runs_where_it_is_named_and_its_places_are_its_own(tmp_path: Path) -> None:
+    more: dict[str, str | bytes] = {
+        "lib/roles.sql": "\ufeff-- roles\r\n\r\n  CREATE ROLE :who;\r\n\\ir more/last.sql\r\nSELECT 'caf\u00e9', 3",
+        "lib/more/last.sql": "\\set later yes\nSELECT 2",
+    }
+    text = "\\set who me\nSELECT 1;\n\\i lib/roles.sql\nSELECT :'later'; SELECT 4;\n\\ir '../lib/more/last.sql'\n"
+    found = one(tmp_path, text, more).script
+    assert sql(found) == [
+        "SELECT 1", "CREATE ROLE me", "SELECT 2", "SELECT 'caf\u00e9', 3", "SELECT 'yes'", "SELECT 4", "SELECT 2",
+    ]  # fmt: skip
+    assert [(it.place.file, it.place.line, it.place.column) for it in found.statements] == [
+        ("deploy/a.sql", 2, 1), ("lib/roles.sql", 3, 3), ("lib/more/last.sql", 2, 1), ("lib/roles.sql", 5, 1),
+        ("deploy/a.sql", 4, 1), ("deploy/a.sql", 4, 18), ("lib/more/last.sql", 2, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("SELECT 1;\n\\gset\n", 2),
+        ("SELECT 1;\n\nSELECT 'open;\n", 3),
+        ("SELECT 1;\nSELECT (;\n", 2),
+        ("\n\nSELECT :'no';", 3),
+        ("\n\\if on\n", 2),
+    ],
+)
+def test_what_is_wrong_in_a_file_put_in_is_said_with_its_own_line(text: str, line: int, tmp_path: Path) -> None:
+    found = one(tmp_path, "SELECT 0;\n\\i b.sql\nSELECT 'x';\n", {"b.sql": text}).script
+    fault = (*found.refusals, *found.notes)[0]
+    assert (fault.file, fault.line) == ("b.sql", line)
+
+
+def test_files_that_put_one_another_in_are_refused(tmp_path: Path) -> None:
+    found = one(tmp_path, "\\i b.sql\n", {"b.sql": "SELECT 1;\n\\i deploy/a.sql\n"}).script
+    assert "deploy/a.sql puts itself in" in found.refusals[0].summary
+    assert (found.refusals[0].file, found.refusals[0].line) == ("b.sql", 2)
+
+
+def test_another_text_of_a_file_put_in_is_another_plan_and_the_same_checksum_for_sqitch(tmp_path: Path) -> None:
+    before = one(tmp_path, "\\i b.sql\n", {"b.sql": "SELECT 1;"})
+    after = one(tmp_path, "\\i b.sql\n", {"b.sql": "SELECT 1 ;"})
+    assert before.recorded_checksum == after.recorded_checksum
+    assert before.script.substituted != after.script.substituted
+
+
+def test_a_link_out_of_the_project_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "out.sql").write_text("SELECT 1;")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "in.sql").symlink_to(tmp_path / "out.sql")
+    assert "outside the folder" in refusal(one(tmp_path / "p", "\\i in.sql\n"))
+
+
+CONDITIONS = """\\if :{?debug}
+SELECT 'debug \\endif';
+\\elif :prod
+SELECT 'prod';
+  \\if yes
+  SELECT 'inner';
+  \\else
+  \\i nowhere.sql
+  \\! it's never run
+  \\endif
+\\elif nonsense
+SELECT 'never';
+\\else
+SELECT 'other';
+\\endif
+\\if off
+COPY t FROM stdin;
+1\t\\N
+\\.
+\\endif
+SELECT 1 \\if :prod
+ , 2 \\else
+ , 3 \\endif
+;
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        *((it, ["SELECT 'prod'", "SELECT 'inner'", "SELECT 1 , 2"]) for it in ("1", "tRue", "y", "on")),
+        *((it, ["SELECT 'other'", "SELECT 1 , 3"]) for it in ("0", "off", "F", "no")),
+    ],
+)
+def test_conditions_choose_what_runs_and_nothing_of_the_rest_is_looked_at(
+    value: str, kept: list[str], tmp_path: Path
+) -> None:
+    # the branch that asks for it to be neither is not asked once another was taken
+    text = CONDITIONS if value in {"1", "tRue", "y", "on"} else CONDITIONS.replace("nonsense", "false")
+    script = one(tmp_path, text, placeholders={"prod": value}).script
+    assert [" ".join(it.split()) for it in sql(script)] == kept
+    assert script.substituted
+
+
+def test_what_commands_print_hides_nothing_that_follows(tmp_path: Path) -> None:
+    text = (
+        "\\echo it's going on\n\\qecho /* \\warn $$ \\\\ SELECT 0;\nCOPY a FROM stdin;\nit's\n\\.\n"
+        "\\d+ a\n\\pset null '\\N'\n\\copy a (n) from stdin with (format csv);\n\"it's\"\n\\.\n"
+        "\\copy a FROM STDIN\n\\.\nSELECT 1 \\g\nSELECT 2 \\; SELECT 3;\n"
+    )
+    found = one(tmp_path, text).script
+    assert sql(found) == [
+        "SELECT 0", "COPY a FROM stdin", "COPY a (n) from stdin with (format csv)", "COPY a FROM STDIN", "SELECT 1",
+        "SELECT 2", "SELECT 3",
+    ]  # fmt: skip
+    rows = [(it.data.rows, it.data.line) for it in found.statements if it.data]
+    assert rows == [(b"it's\n", 4), (b'"it\'s"\n', 9), (b"", 12)]
+
+
+@pytest.mark.parametrize("rows", ["1\n2", "1\n2\n"])
+def test_rows_without_an_end_end_with_their_file(rows: str, tmp_path: Path) -> None:
+    found = one(tmp_path, "\\i rows.sql\nSELECT 1;", {"rows.sql": f"COPY a FROM stdin;\n{rows}"}).script
+    assert sql(found) == ["COPY a FROM stdin", "SELECT 1"]
+    assert found.statements[0].data is not None
+    assert (found.statements[0].data.rows, found.statements[0].data.line) == (b"1\n2\n", 2)
+    assert [it.place.file for it in found.statements] == ["rows.sql", "deploy/a.sql"]
+
+
+def test_a_variable_can_be_made_of_others_and_taken_away(tmp_path: Path) -> None:
+    text = "\\set a 'x\\ty' \n\\set b :a '-' :'a'\nSELECT :'b', :{?b};\n\\unset b\nSELECT :{?b};\n"
+    assert sql(one(tmp_path, text).script) == ["SELECT 'x\ty-''x\ty''', TRUE", "SELECT FALSE"]

@@ -115,6 +115,7 @@ def planned_statement(
     )
     return PlannedStatement(
         number=number,
+        file="0002_complete_donations.sql",
         line=3 * number,
         column=1,
         sql=sql,

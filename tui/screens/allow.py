@@ -98,7 +98,7 @@ class AllowScreen(Stage[dict[str, str] | None]):
 
     def _shown(self) -> Content:
         found = [
-            (hazard, f"{planned.migration.file}:{statement.line}")
+            (hazard, f"{statement.file}:{statement.line}")
             for planned, statement, hazard in self._plan.hazards
             if hazard.id == self._open[0] and hazard.stops
         ]

@@ -295,8 +295,8 @@ def danger_words(plan: Plan) -> Content:
             parts += [fault_words(fault), Content("")]
     if plan.rehearsal is not None:
         parts += [_rehearsal_words(plan, plan.rehearsal), Content("")]
-    for migration, statement, hazard in plan.hazards:
-        parts += [*hazard_words(hazard, f"{migration.migration.file}:{statement.line}"), Content("")]
+    for _, statement, hazard in plan.hazards:
+        parts += [*hazard_words(hazard, f"{statement.file}:{statement.line}"), Content("")]
     for note in plan.notes:
         where = f" ({note.file}:{note.line})" if note.file else ""
         parts += [words(f"- note: {note.summary}{where}", "dim"), Content("")]
@@ -309,11 +309,11 @@ def _rehearsal_words(plan: Plan, rehearsal: Rehearsal) -> Content:
     """Return what a rehearsal measured of each statement, what it could not tell, and what the schema becomes."""
     lines = [words(standing_words(rehearsal, time.time()), "head", bold=True)]
     lines += [words(f"  {line}", "dim") for line in remark_lines(rehearsal)]
-    for migration, statement in _statements(plan):
+    for _, statement in _statements(plan):
         work = _work_words(statement)
         if statement.source == "measured" and (statement.locks or work):
             claims = "; ".join([claims_line(statement.locks), *work] if statement.locks else work)
-            where = f"  {migration.migration.file}:{statement.line} measured: "
+            where = f"  {statement.file}:{statement.line} measured: "
             lines.append(joined(words(where, "dim"), words(claims, "warn" if statement.long else "text")))
     lines += [words(f"  {line}", "warn") for line in unknown_lines(plan, rehearsal)]
     lines += [words(f"  {line}") for line in difference_lines(rehearsal)]

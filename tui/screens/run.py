@@ -170,7 +170,7 @@ def step_words(chosen: tuple[MigrationView, int | None] | None) -> Content:
     if migration.current == brief.number or is_sent_along(migration, brief.number):
         # the server says only when all of a message is done
         group = f", {migration.current:,} to {migration.last:,} together" if migration.last is not None else ""
-    place = words(f"{migration.brief.file}:{brief.line}:{brief.column}  {brief.kind}{group}", "dim")
+    place = words(f"{brief.file or migration.brief.file}:{brief.line}:{brief.column}  {brief.kind}{group}", "dim")
     return stacked(place, sql_words(brief.sql, limit=2000))
 
 
