@@ -407,8 +407,7 @@ def _of_migration(view: RunView, event: _OfMigration, at: float) -> RunView:
     change = _change(view, event.version, lambda migration: _moved(migration, event, at))
     match event:
         case MigrationStarted():
-            current = next((i for i, it in enumerate(view.migrations) if it.brief.version == event.version), None)
-            return replace(change, current=current, phase=_unless_stopping(view, "running"))
+            return replace(change, current=_index(view, event.version), phase=_unless_stopping(view, "running"))
         case StatementStarted():
             return replace(change, locks=None, progress=None)
         case MigrationCommitting():
@@ -556,10 +555,19 @@ def _worse(before: Stalled, more: Stalled) -> Stalled:
 
 def _change(view: RunView, version: str, change: Callable[[MigrationView], MigrationView]) -> RunView:
     """Return the view with one migration changed; events of a migration that is not in the view change nothing."""
-    return replace(
-        view,
-        migrations=tuple(change(it) if it.brief.version == version else it for it in view.migrations),
-    )
+    index = _index(view, version)
+    if index is None:
+        return view
+    before = view.migrations
+    return replace(view, migrations=(*before[:index], change(before[index]), *before[index + 1 :]))
+
+
+def _index(view: RunView, version: str) -> int | None:
+    """Return where a migration is in the view; most events are of the current one, however many there are."""
+    current = view.current
+    if current is not None and view.migrations[current].brief.version == version:
+        return current
+    return next((i for i, it in enumerate(view.migrations) if it.brief.version == version), None)
 
 
 def _blank(count: int) -> tuple[tuple[Progress, ...], ...]:
