@@ -32,7 +32,7 @@ The path of the data, one line per module::
       sql/               the engine's queries, one per file
       quoting            text of ours inside SQL of ours
       catalog            one snapshot of what the database has (catalog_objects: one at a time)
-      locks              lock modes and their strength
+      locks              lock modes and their strength (limits: how long a run waits for them)
     the files
       formats            the tools whose folders and histories are known, and which notions each has
       notions            what a format has no notion of is wrong usage

@@ -11,8 +11,8 @@ from .catalog import Catalog
 from .history import History
 from .items import Item
 from .judge import Judged
+from .limits import Limits
 from .migration import Folder
-from .plan import Limits
 
 
 def digest_of(

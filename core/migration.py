@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import Fault
 from .facts import Facts
-from .script import Script
+
+if TYPE_CHECKING:
+    # the parser is left to who reads scripts: a state is known without it
+    from .script import Script
 
 
 class Kind(StrEnum):

@@ -1,11 +1,12 @@
-"""Names of database objects: reading and writing them as PostgreSQL does."""
+"""Names of database objects: reading and writing them as PostgreSQL does.
+
+PostgreSQL's lexer is loaded with the first name that needs it: nearly every module knows names, and the first frame of
+the console does not wait for a parser.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
-
-import postgast
-from postgast.pg_query_pb2 import KeywordKind, Token
 
 # Names as parts, outermost first: ("public", "users"). Never empty.
 Parts = tuple[str, ...]
@@ -17,6 +18,9 @@ def quote(name: str) -> str:
 
     See https://www.postgresql.org/docs/18/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS.
     """
+    import postgast
+    from postgast.pg_query_pb2 import KeywordKind
+
     bare = name[:1].islower() or name[:1] == "_"
     if bare and name.isascii() and all(c.islower() or c.isdigit() or c == "_" for c in name):
         token = postgast.scan(name).tokens[0]
@@ -41,6 +45,9 @@ def read(text: str) -> Parts:
 
     Raises `ValueError` where `text` is no name.
     """
+    import postgast
+    from postgast.pg_query_pb2 import KeywordKind, Token
+
     try:
         tokens = postgast.scan(text).tokens
     except postgast.PgQueryError as error:

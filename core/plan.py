@@ -10,24 +10,12 @@ from .directives import Condition
 from .errors import Fault, PlanChanged
 from .history import History, StepRecord
 from .history.ledger import Record
+from .limits import Limits
 from .locks import LockMode
 from .migration import Migration
 from .precheck import Decision, Row, Wish
 from .rights import Right
 from .schema_difference import Change
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How a run gives way; seconds. They are part of the digest."""
-
-    # lock waiting of one attempt, over all its statements
-    lock_timeout: float = 2.0
-    lock_attempts: int = 10
-    # pause before the next attempt: doubled from the first to the second number, jittered
-    lock_pause: tuple[float, float] = (1.0, 30.0)
-    # 0 is no limit
-    statement_timeout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,10 @@ from .hazards.find import Findings, Passage, find
 from .history import History
 from .items import Item, Scene, items_of
 from .judge import Entry, Judged, judge
+from .limits import Limits
 from .migration import Folder
 from .notions import require
-from .plan import Limits, Plan, PlannedMigration, PlannedStatement
+from .plan import Plan, PlannedMigration, PlannedStatement
 from .precheck import Decision
 from .rebuild import without
 from .record_writes import Write, record_writes

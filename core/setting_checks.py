@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from .plan import Limits, Plan
+from .limits import Limits
+from .plan import Plan
 from .precheck import Decision, Row, Verdict
 from .surroundings import Setting, Surroundings
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from . import settings_file
 from .directories import config_root
 from .errors import Place, SettingsError
-from .plan import Limits
+from .limits import Limits
 from .secret import Secret
 from .settings_file import FORMATS, Values
 from .target import NamedTarget, Target

@@ -13,7 +13,8 @@ from .errors import ChangeoverError, Fault, Place, fault_of
 from .events import Backend, Emit, LocksSeen
 from .history.ledger import Ledger
 from .keys import Keys
-from .plan import Limits, PlannedStatement
+from .limits import Limits
+from .plan import PlannedStatement
 from .spare import Spare
 from .watch import Watch
 

@@ -11,7 +11,8 @@ from changeover.core.actions import APPLY, Action
 from changeover.core.attach import Run, start_run
 from changeover.core.connect import Connector
 from changeover.core.events import Event, RunFinished
-from changeover.core.plan import Approval, Limits
+from changeover.core.limits import Limits
+from changeover.core.plan import Approval
 from changeover.core.requests import RunRequest
 from changeover.core.session_log import SessionLog
 from changeover.core.settings import Retry, Settings

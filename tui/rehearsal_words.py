@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.events import RehearsalCompared, RehearsalStep, Rehearsed
-from ..core.plan import Plan, Rehearsal
 from ..core.schema_difference import words
 from .format import bounded, count, duration, visible
+
+if TYPE_CHECKING:
+    from ..core.plan import Plan, Rehearsal
 
 # Longer lists are cut in lines and on the screen; the JSON documents have them whole.
 _TOLD: Final = 40

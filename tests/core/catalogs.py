@@ -14,8 +14,9 @@ from changeover.core.events import ServerFacts
 from changeover.core.hazards.allowances import Allowances
 from changeover.core.history import History
 from changeover.core.judge import Entry, Judged, judge
+from changeover.core.limits import Limits
 from changeover.core.migration import Folder, Migration, checksums_of
-from changeover.core.plan import Limits, Plan
+from changeover.core.plan import Plan
 from changeover.core.planning import make_plan
 from changeover.core.precheck import Row
 from changeover.core.relation_state import State

@@ -14,8 +14,9 @@ from changeover.core.errors import UsageError
 from changeover.core.hazards.allowances import Allowances
 from changeover.core.history import AppliedMigration, AttemptRecord, History, StepRecord
 from changeover.core.history.ledger import Record
+from changeover.core.limits import Limits
 from changeover.core.migration import Folder, Migration, SideScript, checksums_of
-from changeover.core.plan import Limits, Plan
+from changeover.core.plan import Plan
 from changeover.core.planning import make_plan
 from changeover.core.precheck import Decision
 from changeover.core.repair import Case, Remedy, cases_of

@@ -9,8 +9,9 @@ import pytest
 
 from changeover.core.errors import PlanChanged, UsageError
 from changeover.core.history import AppliedMigration, AttemptRecord, History, StepRecord
+from changeover.core.limits import Limits
 from changeover.core.migration import Checksums, Migration
-from changeover.core.plan import Limits, Plan
+from changeover.core.plan import Plan
 from changeover.core.precheck import Decision
 from tests.core.catalogs import NO_HISTORY, catalog, migration, plan_of, server
 

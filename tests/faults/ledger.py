@@ -21,7 +21,8 @@ from changeover.core.connect import Connector
 from changeover.core.errors import ChangeoverError, Refused
 from changeover.core.events import Event, MigrationApplied, Result, RunFinished
 from changeover.core.journal import read_file
-from changeover.core.plan import Approval, Limits
+from changeover.core.limits import Limits
+from changeover.core.plan import Approval
 from changeover.core.requests import Assignment, Command, RunRequest
 from changeover.core.runner import Runner
 from changeover.core.session_log import SessionLog

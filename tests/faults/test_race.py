@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from changeover.core.events import RunFinished
-from changeover.core.plan import Limits
+from changeover.core.limits import Limits
 from changeover.core.target import Target
 from tests.poolers import needs_pgbouncer, pooled
 from tests.runs import Project, follow, project

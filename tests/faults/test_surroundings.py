@@ -14,7 +14,7 @@ import pytest
 
 from changeover.core.errors import NeedsAttention
 from changeover.core.events import AttemptFailed, MigrationApplied, Result, RunStarted, StatementStarted
-from changeover.core.plan import Limits
+from changeover.core.limits import Limits
 from changeover.core.target import Target
 from tests.faults.doomed import doomed
 from tests.faults.ledger import opened

@@ -21,7 +21,7 @@ import pytest
 
 from changeover.core.history.native import creation
 from changeover.core.keys import attempt_to_take, keys_of
-from changeover.core.plan import Limits
+from changeover.core.limits import Limits
 from tests.faults.doomed import Doomed
 from tests.faults.ledger import LIMITS, Ledger
 from tests.faults.matrix import Cell, Fault, Phase, begins, files_of

@@ -18,7 +18,8 @@ from changeover.core.documents import apply_document
 from changeover.core.events import NoticeRaised, Result, StatementFailed, StatementFinished, StatementStarted
 from changeover.core.groups import Groups
 from changeover.core.journal import read_file
-from changeover.core.plan import Limits, PlannedStatement
+from changeover.core.limits import Limits
+from changeover.core.plan import PlannedStatement
 from changeover.core.requests import Assignment, RunRequest
 from changeover.core.runner import Runner
 from changeover.core.session_log import SessionLog

@@ -11,7 +11,7 @@ import pytest
 
 from changeover.core.connect import Connector
 from changeover.core.events import LocksSeen, MigrationRolledBack, Result, StatementStarted, StopConfirmed
-from changeover.core.plan import Limits
+from changeover.core.limits import Limits
 from changeover.core.pooling import shares_backends
 from changeover.core.target import Target
 from tests.poolers import needs_pgbouncer, pooled

@@ -33,7 +33,7 @@ from changeover.core.events import (
 )
 from changeover.core.journal import read_file
 from changeover.core.keys import attempt_to_take, keys_of
-from changeover.core.plan import Limits
+from changeover.core.limits import Limits
 from changeover.core.recovery import Recovery, judge, recover, refuse_in_doubt
 from changeover.core.session_log import list_sessions, read_session
 from changeover.core.target import Target

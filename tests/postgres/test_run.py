@@ -26,7 +26,7 @@ from changeover.core.events import (
     StatementStarted,
     StopConfirmed,
 )
-from changeover.core.plan import Limits
+from changeover.core.limits import Limits
 from changeover.core.status import State
 from changeover.core.target import Target
 from tests.runs import UNTIL_OPEN, Project, follow, project, until

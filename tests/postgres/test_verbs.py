@@ -23,7 +23,7 @@ from changeover.core.events import (
     StatementStarted,
     Verified,
 )
-from changeover.core.plan import Limits
+from changeover.core.limits import Limits
 from changeover.core.repair import Case, Remedy, cases_of
 from changeover.core.status import State
 from changeover.core.target import Target

@@ -30,7 +30,7 @@ from changeover.core.events import (
     StatementStarted,
     StopAsked,
 )
-from changeover.core.plan import Limits
+from changeover.core.limits import Limits
 from changeover.core.sandbox import Sandbox
 from changeover.core.target import Target
 from tests.runs import Project, follow, project, until

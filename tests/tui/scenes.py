@@ -34,9 +34,10 @@ from changeover.core.events import (
     Who,
 )
 from changeover.core.history import History
+from changeover.core.limits import Limits
 from changeover.core.locks import LockMode
 from changeover.core.migration import Checksums, Migration
-from changeover.core.plan import HazardFinding, Limits, LockClaim, Plan, PlannedMigration, PlannedStatement
+from changeover.core.plan import HazardFinding, LockClaim, Plan, PlannedMigration, PlannedStatement
 from changeover.core.precheck import Decision, Row, Verdict
 from changeover.core.script import Script
 from changeover.core.session_reader import SessionReader
