@@ -15,8 +15,8 @@ import click
 from ..core.directories import log_root, write_private
 from ..core.errors import ChangeoverError, ExitCode, Fault
 from ..core.secret import Secret, mask
+from .fault_lines import fault_lines
 from .format import visible
-from .lines import fault_lines
 
 TRACEBACK_FILE = "traceback.txt"
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TextIO, TypeAlias, assert_never
 
-from ..core.errors import Fault
 from ..core.events import (
     Approved,
     AttemptFailed,
@@ -63,12 +62,12 @@ from ..core.events import (
 )
 from ..core.view import Stamped
 from .aftermath import aftermath_lines
+from .fault_lines import TEXT, fault_words
 from .format import age, bounded, count, countdown, duration, numbered, stalled, visible
 from .rehearsal_words import rehearsal_lines
 
 # Foreign text is cut to these many characters; a line must stay one that a log can hold.
 _SQL: Final = 160
-_TEXT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,31 +132,6 @@ def server_words(server: ServerFacts) -> str:
     where = visible(f"{server.user}@{host}:{server.port}/{server.database}")
     detour = ", through a pooler" if server.pooled else ""
     return f"{where}, PostgreSQL {visible(server.version)}, {link}{detour}{role}{only}"
-
-
-def fault_lines(fault: Fault) -> list[str]:
-    """Return a failure in full: what happened and where, the server's words, what to do; SQLSTATE last."""
-    lines = [visible(f"{_place(fault)}{fault.summary}")]
-    for name, text in (("detail", fault.detail), ("hint", fault.hint), ("context", fault.context)):
-        if text:
-            lines.append(f"  {name}: {bounded(text, _TEXT)}")
-    if fault.advice:
-        lines.append(f"  {visible(fault.advice)}")
-    if fault.sqlstate:
-        lines.append(f"  SQLSTATE {visible(fault.sqlstate)}")
-    return lines
-
-
-def fault_words(fault: Fault) -> str:
-    """Return a failure on one line."""
-    state = f" (SQLSTATE {fault.sqlstate})" if fault.sqlstate else ""
-    return bounded(f"{_place(fault)}{fault.summary}", _TEXT) + visible(state)
-
-
-def _place(fault: Fault) -> str:
-    """Return file, line and column as far as they are known, with the colon that sets them off, or nothing."""
-    known = [str(part) for part in (fault.file, fault.line, fault.column) if part is not None]
-    return f"{':'.join(known)}: " if fault.file else ""
 
 
 def _of_session(event: SessionOpened | SessionClosed | Approved) -> str:
@@ -313,11 +287,11 @@ def _of_statement(
                 tag = f": {bounded(event.tag, _SQL)}" if event.last is None else ""
                 return f"{where}{_more(event)} done in {duration(event.elapsed)}{tag}"
             reason = event.reason or (step.brief.reason if step else "")
-            return f"{where}{kind} {event.state}: {bounded(reason, _TEXT)}"
+            return f"{where}{kind} {event.state}: {bounded(reason, TEXT)}"
         case StatementFailed():
             return f"{where}{kind} FAILED after {duration(event.elapsed)}: {fault_words(event.fault)}"
         case NoticeRaised():
-            return f"{where} {visible(event.severity)}: {bounded(event.message, _TEXT)}"
+            return f"{where} {visible(event.severity)}: {bounded(event.message, TEXT)}"
 
 
 def _where(event: StatementStarted | StatementFinished | StatementFailed | NoticeRaised, step: Step | None) -> str:
@@ -342,7 +316,7 @@ def _of_watch(event: LocksSeen | ProgressSeen | BlockerEndAsked | BlockerEndAnsw
             ran = f", which runs: {bounded(' '.join(blocker.query.split()), _SQL)}" if blocker and blocker.query else ""
             return f"{visible(event.by)} asks to {visible(event.how)} {whom}{ran}"
         case BlockerEndAnswered():
-            became = "sent" if event.sent else f"not sent: {bounded(event.reason, _TEXT)}"
+            became = "sent" if event.sent else f"not sent: {bounded(event.reason, TEXT)}"
             return f"{visible(event.how)} of pid {event.pid} {became}"
 
 

@@ -10,7 +10,7 @@ from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
 from ..core.recovery import Recovery, recover
 from ..core.settings import Settings
 from ..core.target import Target
-from .opening import Mode, Opening
+from .opening import Opening
 from .screens.connect import ConnectScreen
 from .widgets.banner import Standing
 
@@ -33,12 +33,11 @@ class Link:
         self.connector: Connector | None = None
         # whether the role itself cannot write, as far as a look has found out
         self.role_reads = False
-        self._held = opening.mode is Mode.INSPECT or opening.settings.read_only
 
     @property
     def reading(self) -> bool:
         """Whether nothing can be changed here: by how the console was opened, by the settings, or by the target."""
-        return self._held or (self.target is not None and self.target.read_only)
+        return self.opening.reading or (self.target is not None and self.target.read_only)
 
     @property
     def standing(self) -> Standing:

@@ -1,4 +1,4 @@
-"""What reaches the screens from outside the widget tree."""
+"""What passes between the screens and the app: facts from outside the widget tree, and wishes out of it."""
 
 from __future__ import annotations
 
@@ -13,3 +13,12 @@ class ConsoleEvent(Message):
     def __init__(self, stamped: Stamped) -> None:
         super().__init__()
         self.stamped = stamped
+
+
+class Wanted(Message):
+    """The operator wants something that only the app can do; see `Journey.serve`."""
+
+    def __init__(self, what: str, version: str | None = None) -> None:
+        super().__init__()
+        self.what = what
+        self.version = version

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..core.attach import Run
-from ..core.demo import Demo
-from ..core.errors import Fault
-from ..core.session_log import SessionLog
-from ..core.settings import Settings
-from ..core.target import Target
+if TYPE_CHECKING:
+    # they are handed through, and most openings have neither a run nor a demo
+    from ..core.attach import Run
+    from ..core.demo import Demo
+    from ..core.errors import Fault
+    from ..core.session_log import SessionLog
+    from ..core.settings import Settings
+    from ..core.target import Target
 
 
 class Mode(StrEnum):
@@ -51,3 +54,8 @@ class Opening:
     # what the set-up may pick up from: the environment, and the folder in which changeover was started
     environ: Mapping[str, str] = field(default_factory=dict)
     start: Path = field(default_factory=Path.cwd)
+
+    @property
+    def reading(self) -> bool:
+        """Whether nothing can be changed, on whatever target: by how the console was opened, or by the settings."""
+        return self.mode is Mode.INSPECT or self.settings.read_only

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core.actions import APPLY, Action
 from ..core.connect import Connection, Connector
-from ..core.errors import ChangeoverError, ConnectError, Declined, ExitCode
+from ..core.errors import ConnectError, Declined
 from ..core.events import Event, Planned, PreChecked
 from ..core.guard import until_free
 from ..core.migration import Folder
@@ -22,39 +20,18 @@ from ..core.recovery import Recovery, in_doubt_words, recover
 from ..core.retention import prune_now_and_then
 from ..core.secret import Secret
 from ..core.session_log import SessionLog
-from ..core.settings import Flags, Settings, for_target, load
+from ..core.settings import Settings, for_target
 from ..core.sources import keys_at, read_folder
 from ..core.survey import Glance, Survey, exposed, glance, look
-from ..core.target import Target, choose, resolve
+from ..core.target import Target
 from ..core.view import RunView, reduce
 from . import prompt
-from .failures import Crashed, write_traceback
+from .beginning import closing_log, settings_of, target_of
 from .format import visible
 from .lines import LinePrinter
 from .options import Options
 
 T = TypeVar("T")
-
-
-def settings_of(options: Options) -> Settings:
-    """Return the settings in force here. Raises SettingsError."""
-    flags = Flags(
-        migrations=options.migrations,
-        format=options.format,
-        retries=options.retries,
-        connect_timeout=options.connect_timeout,
-        lock_timeout=options.lock_timeout,
-        allow=options.allow,
-        out_of_order=options.out_of_order,
-        read_only=options.read_only,
-    )
-    return load(start=Path.cwd(), environ=os.environ, flags=flags)
-
-
-def target_of(options: Options, settings: Settings) -> Target:
-    """Return the target that was named. Raises TargetError."""
-    choice = choose(options.target, environ=os.environ, named=settings.targets, default=settings.default_target)
-    return resolve(choice, environ=os.environ)
 
 
 @dataclass(slots=True)
@@ -100,40 +77,6 @@ def open_sitting(options: Options, command: str, *, settings: Settings | None = 
     with closing_log(log, lambda: [sitting.target.password]) as ended:
         yield sitting
         ended.exit_code = sitting.exit_code
-
-
-@dataclass(slots=True)
-class Ended:
-    """How a session ended, for its last line."""
-
-    exit_code: int = 0
-
-
-@contextmanager
-def closing_log(log: SessionLog, secrets: Callable[[], list[Secret | None]]) -> Iterator[Ended]:
-    """Close a session log with the exit code that the block leaves, or that its failure means."""
-    ended = Ended()
-    try:
-        # between the loops, which have handlers of their own
-        with prompt.interruptible():
-            yield ended
-    except ChangeoverError as error:
-        log.close(int(error.exit_code), error.summary)
-        raise
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        log.close(int(ExitCode.STOPPED), "stopped by the operator")
-        raise
-    except BrokenPipeError:
-        log.close(int(ExitCode.DONE), "the reader of the output has gone")
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever the bug is, its traceback is kept and shows no values
-        file = write_traceback(error, log.folder, secrets())
-        log.close(int(ExitCode.BUG), f"a bug; see {file.name}")
-        raise Crashed(file) from None
-    except BaseException:
-        log.close(int(ExitCode.BUG), "ended by force")
-        raise
-    log.close(ended.exit_code)
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -20,9 +20,10 @@ from .allowed import allowed_lines
 from .claims import claims_line
 from .columns import table
 from .exposure_words import exposure_lines
+from .fault_lines import fault_lines
 from .format import bounded, count, duration, numbered, stalled, visible
 from .hazard_lines import hazard_lines, hazard_table
-from .lines import backend_words, fault_lines, result_words, server_words
+from .lines import backend_words, result_words, server_words
 from .rehearsal_words import compared_words, difference_lines, remark_lines, standing_words, unknown_lines
 from .status_lines import other_lines
 

@@ -12,7 +12,15 @@ ENGINE = (
     "settings", "setup", "survey", "target", "view",
 )  # fmt: skip
 
-PLANNING = tuple(f"changeover.core.{name}" for name in ("catalog", "effects", "estimate", "hazards", "planning"))
+PLANNING = tuple(
+    f"changeover.core.{name}" for name in ("catalog", "effects", "estimate", "hazards", "plan", "planning")
+)
+# what a first frame does not wait for
+ENGINE_OF_A_CONSOLE = {"asyncpg", "google", "postgast"}
+PATH_OF_A_CONSOLE = tuple(
+    f"changeover.{name}"
+    for name in ("core.connect", "core.survey", "core.recovery", "tui.journey", "tui.lines", "tui.past")
+)
 
 
 def loaded_after(code: str) -> set[str]:
@@ -48,6 +56,12 @@ def test_a_command_that_has_no_screen_loads_none(module: str) -> None:
 def test_a_command_that_makes_no_plan_loads_nothing_to_make_one_with(command: str) -> None:
     code = f"import sys, changeover.tui.commands.{command}\nassert not {{*sys.modules}} & {{*{PLANNING!r}}}"
     loaded_after(code)
+
+
+def test_the_first_frame_waits_for_neither_driver_nor_parser_nor_the_path_behind_it() -> None:
+    modules = "sys, changeover.tui.cli, changeover.tui.commands.console, changeover.tui.app"
+    loaded = loaded_after(f"import {modules}\nassert not {{*sys.modules}} & {{*{PATH_OF_A_CONSOLE!r}}}")
+    assert loaded.isdisjoint(ENGINE_OF_A_CONSOLE)
 
 
 def test_nothing_generic_is_loaded() -> None:

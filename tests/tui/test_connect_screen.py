@@ -9,7 +9,8 @@ from changeover.core.connect import WaitCutter
 from changeover.core.errors import Fault
 from changeover.core.events import AttemptFailed, AttemptStarted, Event
 from changeover.core.view import AttemptView, view_of
-from changeover.tui.screens.connect import ConnectScreen, source_words
+from changeover.tui.screens.connect import ConnectScreen
+from changeover.tui.screens.first import source_words
 from changeover.tui.widgets.attempts import reason
 from changeover.tui.widgets.banner import Standing
 from tests.tui.scenes import TARGET, stamped

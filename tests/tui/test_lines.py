@@ -30,7 +30,8 @@ from changeover.core.events import (
     StatementStarted,
     StatementState,
 )
-from changeover.tui.lines import LinePrinter, fault_lines, line, steps_of
+from changeover.tui.fault_lines import fault_lines
+from changeover.tui.lines import LinePrinter, line, steps_of
 
 HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e[/bold]\r\n\u200b"
 SERVER = ServerFacts(

@@ -15,8 +15,9 @@ from ...core.settings import Settings
 from ...core.target import Target
 from ...core.view import RunView, reduce
 from ..failures import complain
+from ..fault_lines import fault_lines
 from ..format import visible
-from ..lines import LinePrinter, fault_lines
+from ..lines import LinePrinter
 from ..options import Options
 from ..output import show
 from ..stopping import Stopping

@@ -30,8 +30,8 @@ from ...core.survey import Survey
 from ...core.view import RunView, reduce
 from ..approval import Consent, approve
 from ..failures import complain
+from ..fault_lines import fault_lines
 from ..format import visible
-from ..lines import fault_lines
 from ..output import show
 from ..sitting import Sitting, look_at, recover_now
 from ..status_lines import target_lines

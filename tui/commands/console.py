@@ -5,28 +5,28 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...core.attach import Run
-from ...core.document_types import text_of
-from ...core.documents import status_document
 from ...core.errors import Fault, TargetError, fault_of
 from ...core.retention import prune_now_and_then
 from ...core.session_log import SessionLog
 from ...core.settings import Settings, for_target
 from ...core.target import Target
+from ..beginning import closing_log, settings_of, target_of
 from ..opening import Mode, Opening
 from ..options import Options
-from ..output import show
-from ..sitting import closing_log, look_at, open_sitting, settings_of, target_of
-from ..status_lines import status_lines, target_lines
-from ..tables import verdict_lines
 from ..terminal import run_console
+
+if TYPE_CHECKING:
+    from ...core.attach import Run
 
 
 def open_console(options: Options) -> int:
     """Open the console; the guided set-up first where no database is named, or its name cannot be read."""
     if not options.wants_screen:
-        return _overview(options, "overview")
+        from .overview import overview
+
+        return overview(options, "overview")
     settings = settings_of(options)
     try:
         target = target_of(options, settings)
@@ -43,7 +43,9 @@ def open_inspection(options: Options) -> int:
     """Open the console on connections that can only read."""
     options = replace(options, read_only=True)
     if not options.wants_screen:
-        return _overview(options, "inspect")
+        from .overview import overview
+
+        return overview(options, "inspect")
     settings = settings_of(options)
     target = target_of(options, settings)
     return open_screen(for_target(settings, target), target, Mode.INSPECT, command="changeover inspect")
@@ -77,16 +79,3 @@ def open_screen(
     with closing_log(log, lambda: [target.password if target else None]) as ended:
         ended.exit_code = run_console(opening)
     return ended.exit_code
-
-
-def _overview(options: Options, command: str) -> int:
-    """Print what the first screen shows."""
-    with open_sitting(options, command) as sitting:
-        for text in target_lines(sitting.target):
-            sitting.printer.say(text)
-        survey = look_at(sitting)
-        if options.json:
-            show([text_of(status_document(survey, sitting.target, pending=len(survey.plan.migrations)))])
-        else:
-            show([*status_lines(survey), "", *verdict_lines(survey)])
-    return sitting.exit_code

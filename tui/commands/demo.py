@@ -13,9 +13,10 @@ from ...core.directories import data_root
 from ...core.session_log import SessionLog
 from ...core.settings import Flags, Settings, load
 from ..approval import Consent
+from ..beginning import closing_log
 from ..opening import Mode, Opening
 from ..options import Options
-from ..sitting import closing_log, open_sitting
+from ..sitting import open_sitting
 from ..terminal import run_console
 from .apply import apply_on
 

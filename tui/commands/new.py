@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ...core.document_types import VERSION, NewDocument, text_of
 from ...core.new_migration import new_files, write
+from ..beginning import settings_of
 from ..format import visible
 from ..options import Options
 from ..output import show
-from ..sitting import settings_of
 
 
 def new(options: Options, name: str, *, revert: bool, verify: bool) -> int:

@@ -23,7 +23,8 @@ from ...core.survey import Survey, look
 from .. import prompt
 from ..cases import backend_lines, case_lines, in_doubt_lines
 from ..failures import complain
-from ..lines import fault_lines, server_words
+from ..fault_lines import fault_lines
+from ..lines import server_words
 from ..options import Options
 from ..output import show
 from ..sitting import Sitting, look_at, open_sitting, run_with_password

@@ -17,12 +17,13 @@ from ...core.setup_offers import Offer, offers
 from ...core.setup_questions import ABOUT_THE_TARGET, Answers, Question
 from ...core.target import NamedTarget, Target
 from .. import prompt
+from ..beginning import settings_of
+from ..fault_lines import fault_words
 from ..format import visible
-from ..lines import fault_words
 from ..opening import Mode
 from ..options import Options
 from ..output import show
-from ..sitting import Sitting, look_at, open_sitting, run_with_password, settings_of
+from ..sitting import Sitting, look_at, open_sitting, run_with_password
 from ..status_lines import status_lines, target_lines
 from .console import open_screen
 

@@ -11,8 +11,9 @@ from ...core.sources import read_folder
 from ...core.survey import look
 from ...core.verify import Verification, to_verify, verify
 from ..columns import table
+from ..fault_lines import fault_lines
 from ..format import count, duration, visible
-from ..lines import fault_lines, server_words
+from ..lines import server_words
 from ..options import Options
 from ..output import show
 from ..sitting import Sitting, open_sitting, run_with_password

@@ -6,13 +6,11 @@ import asyncio
 import math
 import time
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
-from textual.content import Content
 from textual.widget import Widget
 
-from ...core.connect import WaitCutter
 from ...core.errors import Fault
 from ...core.target import Target
 from ...core.view import AttemptView, RunView
@@ -22,7 +20,12 @@ from ..widgets.attempts import Attempts
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
 from ..words import NOTHING, fault_words, words
+from .first import source_words
 from .stage import Stage
+
+if TYPE_CHECKING:
+    # the driver is loaded after the first frame
+    from ...core.connect import WaitCutter
 
 
 class ConnectScreen(Stage[str]):
@@ -107,16 +110,6 @@ class ConnectScreen(Stage[str]):
         """End the console."""
         self._cut.give_up()
         self.dismiss("leave")
-
-
-def source_words(target: Target) -> Content:
-    """Return where the target's values come from, and how the link is protected."""
-    sources = ", ".join(sorted({source for source in target.sources.values() if source != "default"}))
-    name = f"target {target.name}" if target.name else "target without a name"
-    link = "no TLS" if target.sslmode == "disable" else f"TLS {target.sslmode}"
-    if target.host.startswith("/"):
-        link = "a socket of this machine"
-    return words(f" {name}, from {sources or 'defaults'}; {link}", "dim")
 
 
 def waiting_words(attempts: tuple[AttemptView, ...], now: float) -> str:

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
 
 from ...core.errors import Fault
@@ -17,6 +16,7 @@ from ...core.status import PENDING_STATES, MigrationStatus, State
 from ...core.survey import Survey
 from ..format import count
 from ..keys import bindings
+from ..messages import Wanted
 from ..widgets.banner import Standing
 from ..widgets.facts import guarantee_words, server_words, sources_words
 from ..widgets.migrations import Migrations
@@ -32,14 +32,6 @@ class OverviewScreen(Stage[None]):
     STAGE: ClassVar[str] = "overview"
     FOLDS: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("overview", "inspect")
-
-    class Wanted(Message):
-        """The operator wants something that only the app can do; see `Journey.serve`."""
-
-        def __init__(self, what: str, version: str | None = None) -> None:
-            super().__init__()
-            self.what = what
-            self.version = version
 
     def __init__(self, standing: Standing, *, reading: bool = False) -> None:
         super().__init__(standing, reading=reading)
@@ -127,12 +119,12 @@ class OverviewScreen(Stage[None]):
 
     def action_precheck(self) -> None:
         """Go on to what would run."""
-        self.post_message(self.Wanted("precheck"))
+        self.post_message(Wanted("precheck"))
 
     def action_refresh_survey(self) -> None:
         """Look again."""
         self.say("looking at the database again", "head")
-        self.post_message(self.Wanted("refresh"))
+        self.post_message(Wanted("refresh"))
 
     def action_tab(self, name: str) -> None:
         """Go to the schema, the history or what goes on now; the migrations are here."""
@@ -147,7 +139,7 @@ class OverviewScreen(Stage[None]):
 
     def _want(self, what: str) -> None:
         chosen = self.chosen()
-        self.post_message(self.Wanted(what, chosen.version if chosen is not None else None))
+        self.post_message(Wanted(what, chosen.version if chosen is not None else None))
 
 
 class WorkScreen(OverviewScreen):
