@@ -6,7 +6,7 @@ from typing import Final
 
 from ..core.events import BackendsFound, PostCheck, PostChecked, RunRecovered
 from ..core.recovery import Recovery, in_doubt_words
-from .format import visible
+from .format import numbered, numbered_in, visible
 
 _LEFT_BY: Final = {
     "killed": "left by a killed runner",
@@ -33,9 +33,9 @@ def aftermath_lines(event: PostChecked | RunRecovered | BackendsFound) -> list[s
 
 def recovered_words(event: RunRecovered) -> str:
     """Return what became of a run of another sitting that had no honest end."""
-    parts = [f"{version} was applied" for version in event.applied]
-    parts += [f"{version} was not applied" for version in event.not_applied]
-    parts += [f"{version} is half-done: changeover status" for version in event.partial]
+    parts = [f"{numbered(version)} was applied" for version in event.applied]
+    parts += [f"{numbered(version)} was not applied" for version in event.not_applied]
+    parts += [f"{numbered(version)} is half-done: changeover status" for version in event.partial]
     how = _LEFT_BY.get(event.cause, "left unfinished")
     return visible(f"session {event.session}, {how}: {', '.join(parts) or 'it had nothing in hand'}")
 
@@ -49,7 +49,7 @@ def post_check_words(finding: PostCheck) -> str:
 def recovery_words(recovery: Recovery) -> tuple[str, str]:
     """Return the most important of what earlier runs left, and its tone; empty where they left nothing."""
     if recovery.in_doubt:
-        return in_doubt_words(recovery.in_doubt[0]), "bad"
+        return numbered_in(in_doubt_words(recovery.in_doubt[0])), "bad"
     if recovery.settled:
         return "; ".join(recovered_words(event) for event in recovery.settled), "warn"
     if recovery.backends:

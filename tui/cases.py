@@ -8,7 +8,7 @@ from ..core.orphans import OrphanBackend
 from ..core.recovery import InDoubt
 from ..core.repair import Case
 from .columns import table
-from .format import bounded, visible
+from .format import bounded, numbered, visible
 
 
 def case_lines(case: Case) -> list[str]:
@@ -16,7 +16,9 @@ def case_lines(case: Case) -> list[str]:
     status = case.status
     undoing = ", its revert" if case.undoing else ""
     lines = [
-        visible(f"{status.version} {status.name} ({case.file}){undoing}: {status.state.value.replace('_', ' ')}"),
+        visible(
+            f"{numbered(status.version)} {status.name} ({case.file}){undoing}: {status.state.value.replace('_', ' ')}"
+        ),
         f"  {bounded(status.note, 400)}",
     ]
     rows = [
@@ -44,8 +46,7 @@ def case_lines(case: Case) -> list[str]:
 def in_doubt_lines(doubts: Sequence[InDoubt]) -> list[str]:
     """Return the runs whose outcome could not be settled now."""
     return [
-        visible(f"session {doubt.session} is in doubt ({', '.join(doubt.versions) or 'no version'}): {doubt.reason}")
-        for doubt in doubts
+        visible(f"session {doubt.session} is in doubt ({_named(doubt.versions)}): {doubt.reason}") for doubt in doubts
     ]
 
 
@@ -58,3 +59,7 @@ def backend_lines(backends: Sequence[OrphanBackend]) -> list[str]:
         )
         for it in backends
     ]
+
+
+def _named(versions: Sequence[str]) -> str:
+    return ", ".join(map(numbered, versions)) or "no version"

@@ -56,9 +56,17 @@ _MANY_LINES: Final = {**_SIGNS, 0x0A: "\n", 0x09: "    "}
 _SURROGATES: Final = {code: _sign(code) for code in range(0xD800, 0xE000)}
 
 
+_IDENTITY: Final = re.compile(r"\b[0-9a-f]{40}\b")
+
+
 def numbered(version: str) -> str:
     """Return a version as people read it: an identity of 40 hexadecimal digits by its first ten."""
     return version[:10] if len(version) == 40 and set(version) <= set("0123456789abcdef") else version
+
+
+def numbered_in(sentence: str) -> str:
+    """Return a sentence of ours with the versions in it as `numbered` has them."""
+    return _IDENTITY.sub(lambda found: numbered(found.group()), sentence)
 
 
 def visible(text: str, *, lines: bool = False) -> str:

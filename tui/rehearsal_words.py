@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..core.events import RehearsalCompared, RehearsalStep, Rehearsed
 from ..core.schema_difference import words
-from .format import bounded, count, duration, visible
+from .format import bounded, count, duration, numbered, visible
 
 if TYPE_CHECKING:
     from ..core.plan import Plan, Rehearsal
@@ -29,7 +29,7 @@ def rehearsal_lines(event: RehearsalStep | Rehearsed | RehearsalCompared) -> lis
 
 def step_words(event: RehearsalStep) -> str:
     """Return how far a rehearsal is."""
-    where = f" {event.version} ({event.done + 1} of {event.of})" if event.of else ""
+    where = f" {numbered(event.version)} ({event.done + 1} of {event.of})" if event.of else ""
     return visible(f"rehearsal: {event.part}{where}")
 
 

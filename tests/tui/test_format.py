@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changeover.tui.format import age, bounded, count, countdown, duration, number, size, visible
+from changeover.tui.format import age, bounded, count, countdown, duration, number, numbered, numbered_in, size, visible
 
 ANYTHING = st.text(alphabet=st.characters(codec=None), max_size=60)
 
@@ -99,3 +99,11 @@ def test_sizes_counts_and_ages() -> None:
     assert [count(n, "row") for n in (0, 1, 12345)] == ["no rows", "1 row", "12,345 rows"]
     assert [age(n) for n in (None, 4, 720, 3 * 3600, 2 * 86400)] == ["?", "4 s", "12 min", "3 h", "2 d"]
     assert number(1234567) == "1,234,567"
+
+
+def test_an_identity_of_forty_digits_is_read_by_its_first_ten_alone_and_in_a_sentence() -> None:
+    change = "0123456789abcdef0123456789abcdef01234567"
+    assert numbered(change) == "0123456789"
+    assert numbered("20261123140327") == "20261123140327"
+    assert numbered_in(f"Undo all 2 after {change}") == "Undo all 2 after 0123456789"
+    assert numbered_in(f"checksum {change}0 stays") == f"checksum {change}0 stays"

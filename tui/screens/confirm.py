@@ -23,7 +23,7 @@ from ...core.events import ServerFacts
 from ...core.locks import LockMode
 from ...core.plan import Approval, Plan, PlannedMigration
 from ...core.precheck import Decision
-from ..format import count, duration
+from ..format import count, duration, numbered
 from ..hazard_lines import allowed_words
 from ..keys import bindings
 from ..rehearsal_words import standing_words
@@ -224,7 +224,7 @@ def migration_words(planned: PlannedMigration) -> Content:
     said += [f"{defer} deferred"] if defer else []
     said += [] if planned.transactional else ["outside a transaction"]
     return joined(
-        words(f"{planned.migration.version} {planned.migration.name}{entry_words(planned.entry)}  "),
+        words(f"{numbered(planned.migration.version)} {planned.migration.name}{entry_words(planned.entry)}  "),
         words(", ".join(said), "dim"),
     )
 

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from ...core.events import Result
 from ...core.view import MigrationView, RunView
-from ..format import count, duration, stalled
+from ..format import count, duration, numbered, stalled
 from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.locks import LockPanel
@@ -135,7 +135,7 @@ def headline_words(view: RunView, now: float) -> Content:
         return joined(" ", words(said, "warn", bold=True), clock)
     if migration is None:
         return joined(" ", words(f"► {view.phase}", "live", bold=True), clock)
-    name = words(f"  {migration.brief.version} {migration.brief.name}")
+    name = words(f"  {numbered(migration.brief.version)} {migration.brief.name}")
     attempt = words(f"  attempt {migration.attempt} of {migration.of}", "head") if migration.of > 1 else ""
     if migration.retry_at is not None:
         left = max(0, math.ceil(migration.retry_at - now))

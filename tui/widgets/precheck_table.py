@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ...core.precheck import Row
+from ..format import numbered
 from ..words import VERDICT, Cell, cell
 from .table import Column, Table, TableRow
 
@@ -66,7 +67,7 @@ def _columns(width: int) -> tuple[Column, ...]:
 def precheck_row(row: Row, *, wide: bool) -> TableRow:
     """Return the cells of one row; in a narrow table the version stands for the file."""
     word, tone = VERDICT[row.verdict]
-    file = row.needed_by.file if wide else row.version
+    file = row.needed_by.file if wide else numbered(row.version)
     return (
         cell(row.object.removeprefix(_USUAL)),
         cell(f"{file}:{row.needed_by.line}", "dim"),
