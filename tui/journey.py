@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..core import action_offers
 from ..core.action_offers import ActionOffer
@@ -25,6 +25,7 @@ from ..core.settings import for_target
 from ..core.survey import Survey, look
 from ..core.target import Target
 from .aftermath import recovery_words
+from .format import numbered_in
 from .link import Link
 from .listing import Listing, activity_listing, history_listing, schema_listing
 from .opening import Mode, Opening
@@ -41,6 +42,17 @@ from .widgets.banner import Standing
 if TYPE_CHECKING:
     from .app import Console
 
+# What a key of the overview has begun, for the one that comes too early.
+_DOING: Final = {
+    "precheck": "the plan",
+    "refresh": "the look at the database",
+    "sql": "the file",
+    "schema": "the list",
+    "history": "the list",
+    "activity": "the list",
+    "sessions-table": "the table of sessions",
+}
+
 
 class Journey:
     """Where the console is on its path."""
@@ -51,7 +63,8 @@ class Journey:
         self._link = Link(console, opening)
         self._survey: Survey | None = None
         self._overview: OverviewScreen | None = None
-        self._busy = False
+        # what is being done for the overview; empty where nothing is
+        self._busy = ""
         self._recovery = Recovery()
 
     @property
@@ -78,17 +91,19 @@ class Journey:
         standing = self.standing
         self._overview = InspectScreen(standing) if self._link.reading else WorkScreen(standing, demo=demo)
         await self._console.push_screen(self._overview)
-        await self._look()
+        await self.serve("refresh")
 
     async def serve(self, what: str, version: str | None = None) -> None:
         """Do what the overview wants, one thing at a time."""
         if self._busy:
+            if self._overview is not None:
+                self._overview.say(f"One moment: {_DOING.get(self._busy, 'another key')} is not done yet.", "head")
             return
-        self._busy = True
+        self._busy = what
         try:
             await self._services[what](version)
         finally:
-            self._busy = False
+            self._busy = ""
 
     @property
     def _services(self) -> Mapping[str, Callable[[str | None], Awaitable[object]]]:
@@ -262,7 +277,9 @@ class Journey:
             return
         stay = Choice(key="n", answer="", label="Nothing")
         choices = [
-            Choice(key=str(number), answer=str(number), label=offer.label, effect=offer.effect)
+            Choice(
+                key=str(number), answer=str(number), label=numbered_in(offer.label), effect=numbered_in(offer.effect)
+            )
             for number, offer in enumerate(offers, start=1)
         ]
         answer = await self._console.push_screen_wait(Question(title, (stay, *choices)))

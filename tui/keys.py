@@ -132,6 +132,14 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
             help="what would run, object by object",
         ),
         Key(keys="r", action="refresh_survey", label="Refresh", help="look at the database again"),
+        Key(
+            keys="slash",
+            action="filter",
+            label="Filter",
+            show=False,
+            help="show only migrations that have these words; esc takes that back",
+        ),
+        Key(keys="escape", action="unfilter", label="No filter", show=False),
         Key(keys="v", action="view_sql", label="View SQL", show=False, help="the chosen migration's file"),
     ),
     "overview, to change": (
@@ -166,6 +174,7 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
     "migration": (_back(text="back to the overview"),),
     "repair": (
         Key(keys="enter", action="take", label="Settle so", help="go on to the plan of the marked answer; asks first"),
+        _FILTER,
         _back(text="nothing was done; back to the overview"),
     ),
     "pre-check": (

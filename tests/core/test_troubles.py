@@ -4,6 +4,7 @@ from changeover.core.events import NoticeRaised
 from changeover.core.session_filter import matching
 from changeover.core.session_log import SessionSummary
 from changeover.core.troubles import first_error, is_trouble
+from changeover.tui.widgets.sessions_table import outcome_words
 from tests.tui.scenes import APPLIES, FAILS, GIVES_WAY, stamped
 
 WARNING = NoticeRaised(version="0002", number=1, severity="WARNING", sqlstate="01000", message="mind this")
@@ -24,7 +25,9 @@ def test_a_warning_is_trouble_and_no_error() -> None:
     assert first_error(events) == 13
 
 
-def _session(number: int, target: str, *, result: str | None = None, running: bool = False) -> SessionSummary:
+def _session(
+    number: int, target: str, *, result: str | None = None, running: bool = False, exit_code: int = 0
+) -> SessionSummary:
     return SessionSummary(
         id=f"20261123T14032{number}Z-orders-7f3a",
         opened_at=0.0,
@@ -32,9 +35,13 @@ def _session(number: int, target: str, *, result: str | None = None, running: bo
         target=target,
         by="ada@bastion",
         result=result,
-        exit_code=0,
+        exit_code=exit_code,
         running=running,
     )
+
+
+def _kept(sessions: tuple[SessionSummary, ...], text: str) -> tuple[SessionSummary, ...]:
+    return matching(sessions, text, outcome=lambda each: outcome_words(each)[0])
 
 
 def test_sessions_are_kept_that_have_every_typed_word() -> None:
@@ -42,8 +49,10 @@ def test_sessions_are_kept_that_have_every_typed_word() -> None:
         _session(1, "shop", result="rolled_back"),
         _session(2, "shop", running=True),
         _session(3, "orders"),
+        _session(4, "orders", exit_code=3),
     )
-    assert matching(sessions, "") == sessions
-    assert matching(sessions, "SHOP rolled back") == sessions[:1]
-    assert matching(sessions, "going on") == sessions[1:2]
-    assert matching(sessions, "looked only ada") == sessions[2:]
+    assert _kept(sessions, "") == sessions
+    assert _kept(sessions, "SHOP rolled back") == sessions[:1]
+    assert _kept(sessions, "going on") == sessions[1:2]
+    assert _kept(sessions, "looked only ada") == sessions[2:3]
+    assert _kept(sessions, "no CONNECTION") == sessions[3:]

@@ -94,6 +94,11 @@ def described(target: Target) -> Target:
 async def test_the_path_from_connect_to_receipt_applies_what_was_confirmed(database: Target, folder: Path) -> None:
     async with opened(described(database), folder) as pilot:
         await seen(pilot, "OVERVIEW", "2 pending", "DEVELOPMENT")
+        console: Any = pilot.app
+        console.journey._busy = "refresh"
+        await pilot.press("p")
+        await seen(pilot, "OVERVIEW", "One moment: the look at the database is not done yet.")
+        console.journey._busy = ""
         await pilot.press("p")
         await seen(pilot, "PRE-CHECK", "2 migrations, 3 statements: ready", "deferred")
         await pilot.press("c")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from changeover.core.status import State
 from changeover.core.view import RunView
 from changeover.tui.keys import KEYS, table
 from changeover.tui.screens.commands import Command, Commands, command_row, commands_of, matching
@@ -15,9 +17,13 @@ from changeover.tui.screens.confirm import ConfirmScreen
 from changeover.tui.screens.inspect import InspectScreen
 from changeover.tui.screens.overview import WorkScreen
 from changeover.tui.screens.precheck import PlanScreen
+from changeover.tui.screens.repair import RepairScreen
+from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.screens.run import RunScreen
-from tests.tui.scenes import MISSING, SERVER, STANDING, plan
+from changeover.tui.widgets.banner import Standing
+from tests.tui.scenes import APPLIES, MISSING, SERVER, STANDING, plan, stamped
 from tests.tui.showing import Shown, answers, text
+from tests.tui.test_snapshots import CASE, SURVEY
 
 TUI = Path(__file__).parents[2] / "tui"
 
@@ -145,3 +151,68 @@ async def test_a_window_that_is_too_small_asks_for_room_and_takes_no_key(shown: 
         await pilot.press("y")
         await pilot.pause()
     assert len(answers(screen)) == 1
+
+
+async def test_the_migrations_of_the_overview_are_filtered_and_the_chosen_one_is_one_of_those_left(
+    shown: Shown,
+) -> None:
+    screen = WorkScreen(STANDING)
+    async with shown(screen) as pilot:
+        screen.show(SURVEY)
+        first, *_, last = SURVEY.statuses
+        await pilot.press("slash", *last.name)
+        await pilot.pause()
+        assert f"1 of {len(SURVEY.statuses)}, filter: {last.name}" in text(pilot)
+        assert first.name not in text(pilot)
+        assert screen.chosen() == last
+        await pilot.press("enter", "escape")
+        await pilot.pause()
+        assert first.name in text(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "No filter is set; q ends the console." in text(pilot)
+
+
+async def test_a_filter_knows_the_words_by_which_the_overview_says_a_state(shown: Shown) -> None:
+    gone = replace(SURVEY.statuses[0], state=State.MISSING_FILE)
+    screen = WorkScreen(STANDING)
+    async with shown(screen) as pilot:
+        screen.show(replace(SURVEY, statuses=(gone, *SURVEY.statuses[1:])))
+        await pilot.press("slash", *"file", "space", *"gone")
+        await pilot.pause()
+        assert screen.chosen() == gone
+        await pilot.press(*"never")
+        await pilot.pause()
+        assert screen.chosen() is None
+        assert "no migration here" in text(pilot)
+
+
+async def test_the_answers_of_a_repair_are_filtered_and_none_is_taken_where_none_is_left(shown: Shown) -> None:
+    screen = RepairScreen(STANDING, (CASE,))
+    async with shown(screen) as pilot:
+        await pilot.press("slash", *"nothing", "space", *"of", "enter", "enter")
+        await pilot.pause()
+        assert "Why is that so?" in text(pilot)
+        assert "goes on with" not in text(pilot)
+    screen = RepairScreen(STANDING, (CASE,))
+    async with shown(screen) as pilot:
+        await pilot.press("slash", *"never", "enter", "enter")
+        await pilot.pause()
+        assert "No answer has these words; esc takes the filter away." in text(pilot)
+        assert answers(screen) == []
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "goes on with" in text(pilot)
+        await pilot.press("escape")
+    assert answers(screen) == [None]
+
+
+async def test_what_a_replay_answers_to_a_key_is_not_overwritten_by_its_clock(shown: Shown) -> None:
+    screen = ReplayScreen(Standing(replay=True), stamped(APPLIES, step=60.0))
+    async with shown(screen) as pilot:
+        await pilot.press("E")
+        await pilot.pause(1.5)
+        assert "Nothing went wrong in this session." in text(pilot)
+        screen._answered -= 60
+        await pilot.pause(1.5)
+        assert "Replay, 1x" in text(pilot)

@@ -45,9 +45,7 @@ class ListScreen(Stage[str]):
     def body(self) -> Iterable[Widget]:
         """Heading, filter, lines."""
         yield Paper(words(f" {self._listing.heading}", "head"), id="about-list", classes="section")
-        field = FilterField(name="filter")
-        field.display = False
-        yield field
+        yield FilterField()
         yield Table(self._listing.columns, empty=self._listing.empty, id="lines")
 
     def on_mount(self) -> None:
@@ -92,9 +90,7 @@ class ListScreen(Stage[str]):
 
     def action_filter(self) -> None:
         """Type what lines should have."""
-        field = self.query_one("#filter", FilterField)
-        field.display = True
-        field.focus()
+        self.query_one(FilterField).begin()
 
     def on_input_changed(self, event: FilterField.Changed) -> None:
         """Show what is left, at every letter."""
@@ -131,10 +127,7 @@ class ListScreen(Stage[str]):
 
     def action_back(self) -> None:
         """Take the filter away, or go back to the overview."""
-        field = self.query_one("#filter", FilterField)
-        if field.display:
-            field.value = ""
-            field.display = False
+        if self.query_one(FilterField).clear_away():
             self.query_one(Table).focus()
             return
         self.dismiss("")

@@ -68,9 +68,7 @@ class LogScreen(Stage[str]):
     def body(self) -> Iterable[Widget]:
         """Heading, filter, lines, and the chosen one in full."""
         yield Paper(id="about-list", classes="section")
-        field = FilterField(name="filter")
-        field.display = False
-        yield field
+        yield FilterField()
         columns = (Column(title="UTC", width=12), Column(title="", width=4, fits=True), Column(title="what"))
         yield Table(columns, empty="no line has these words", id="lines")
         yield SqlView(id="line")
@@ -173,9 +171,7 @@ class LogScreen(Stage[str]):
 
     def action_filter(self) -> None:
         """Type what lines should have."""
-        field = self.query_one("#filter", FilterField)
-        field.display = True
-        field.focus()
+        self.query_one(FilterField).begin()
 
     def on_input_changed(self, event: FilterField.Changed) -> None:
         """Show what is left, at every letter."""

@@ -14,12 +14,13 @@ from ...core.events import ServerFacts
 from ...core.session_log import SessionSummary
 from ...core.status import PENDING_STATES, MigrationStatus, State
 from ...core.survey import Survey
-from ..format import count
+from ..format import count, numbered
 from ..keys import bindings
 from ..messages import Wanted
 from ..widgets.banner import Standing
 from ..widgets.facts import guarantee_words, server_words, sources_words
-from ..widgets.migrations import Migrations
+from ..widgets.field import FilterField
+from ..widgets.migrations import Migrations, matching
 from ..widgets.paper import Paper
 from ..widgets.sessions_table import SessionsTable
 from ..words import NOTHING, fault_words, joined, stacked, words
@@ -37,11 +38,15 @@ class OverviewScreen(Stage[None]):
         super().__init__(standing, reading=reading)
         self.survey: Survey | None = None
         self._sessions: Sequence[SessionSummary] = ()
+        # of the survey's migrations those that a typed filter keeps
+        self._left: tuple[MigrationStatus, ...] = ()
+        self._typed = ""
 
     def body(self) -> Iterable[Widget]:
         """Facts, migrations, sessions; or the fault that keeps us from seeing them."""
         yield Paper(id="facts", classes="facts")
         yield Paper(id="pending", classes="section")
+        yield FilterField()
         yield Migrations()
         yield Paper(id="fault")
         yield Paper(words(" Last sessions", "head", bold=True), id="last", classes="section")
@@ -69,10 +74,9 @@ class OverviewScreen(Stage[None]):
             ),
             layout=True,
         )
-        self.query_one("#pending", Paper).write(pending_words(survey.statuses, survey))
         table = self.query_one(Migrations)
         table.display = True
-        table.follow(survey.statuses)
+        self._show_left(survey)
         self.refresh_bindings()
 
     def fail(self, fault: Fault, server: ServerFacts | None) -> None:
@@ -95,6 +99,8 @@ class OverviewScreen(Stage[None]):
         """Without a look at the database there is nothing to plan."""
         if action in {"precheck", "revert", "baseline", "repair"} and self.survey is None:
             return "The migrations cannot be shown yet; r looks at the database again."
+        if action == "filter" and self.survey is None:
+            return "There is no list yet to look through; r looks at the database again."
         if action == "tab" and self.survey is None:
             return "There is nothing to look through before the database was read; r reads it again."
         if action == "view_sql" and ((chosen := self.chosen()) is None or chosen.file is None):
@@ -108,14 +114,49 @@ class OverviewScreen(Stage[None]):
 
     def chosen(self) -> MigrationStatus | None:
         """Return the chosen migration."""
-        if self.survey is None or not self.survey.statuses:
+        if self.survey is None or not self._left:
             return None
-        return self.survey.statuses[self.query_one(Migrations).cursor]
+        return self._left[self.query_one(Migrations).cursor]
+
+    def _show_left(self, survey: Survey) -> None:
+        """Show the migrations that have every typed word."""
+        self._left = matching(survey.statuses, self._typed)
+        heading = pending_words(survey.statuses, survey)
+        if self._typed:
+            shown = f"   {len(self._left)} of {len(survey.statuses)}, filter: {self._typed}"
+            heading = joined(heading, words(shown, "head"))
+        self.query_one("#pending", Paper).write(heading)
+        self.query_one(Migrations).follow(self._left)
+
+    def action_filter(self) -> None:
+        """Type what migrations should have."""
+        self.query_one(FilterField).begin()
+
+    def on_input_changed(self, event: FilterField.Changed) -> None:
+        """Show what is left, at every letter."""
+        self._typed = event.value.strip()
+        if self.survey is not None:
+            self._show_left(self.survey)
+            self.query_one(Migrations).choose(0)
+            self.refresh_bindings()
+
+    def on_input_submitted(self, event: FilterField.Submitted) -> None:
+        """Go back to the migrations; an empty filter goes away."""
+        event.stop()
+        self.query_one(FilterField).display = bool(event.value.strip())
+        self.query_one(Migrations).focus()
+
+    def action_unfilter(self) -> None:
+        """Take the filter away."""
+        if self.query_one(FilterField).clear_away():
+            self.query_one(Migrations).focus()
+        else:
+            self.say("No filter is set; q ends the console.", "head")
 
     def on_table_moved(self) -> None:
         """Say what needs saying beside the state of the chosen migration."""
         chosen = self.chosen()
-        self.say(f"{chosen.version}: {chosen.note}" if chosen is not None and chosen.note else "", "head")
+        self.say(f"{numbered(chosen.version)}: {chosen.note}" if chosen is not None and chosen.note else "", "head")
 
     def action_precheck(self) -> None:
         """Go on to what would run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, TypeAlias
 
 from textual import on
@@ -13,13 +13,14 @@ from textual.widgets import Input
 from ...core.action_offers import REMEDIES, reason_of
 from ...core.repair import Case, Remedy
 from ..cases import case_lines
+from ..format import numbered
 from ..keys import bindings
 from ..widgets.banner import Standing
-from ..widgets.field import ReasonField
+from ..widgets.field import FilterField, ReasonField
 from ..widgets.paper import Paper
 from ..widgets.sql_view import SqlView
 from ..widgets.table import Column, Table, TableRow
-from ..words import Cell, cell, stacked, words
+from ..words import NOTHING, Cell, cell, stacked, words
 from .stage import Stage
 
 Answer: TypeAlias = tuple[Case, Remedy, str]
@@ -33,10 +34,13 @@ class RepairScreen(Stage[Answer | None]):
 
     def __init__(self, standing: Standing, cases: tuple[Case, ...]) -> None:
         super().__init__(standing)
-        self._open = [(case, remedy) for case in cases for remedy in case.remedies]
+        self._all = [(case, remedy) for case in cases for remedy in case.remedies]
+        # of these the ones that a typed filter keeps
+        self._open = self._all
 
     def body(self) -> Iterable[Widget]:
         """Answers above, the case that the marked one is about below."""
+        yield FilterField()
         yield Table(
             [
                 Column(title="version", width=16, fits=True, cut="middle"),
@@ -44,6 +48,7 @@ class RepairScreen(Stage[Answer | None]):
                 Column(title="", width=6, fits=True),
                 Column(title="what it does"),
             ],
+            empty="no answer has these words",
             id="remedies",
         )
         yield SqlView(id="case")
@@ -67,12 +72,43 @@ class RepairScreen(Stage[Answer | None]):
         self._show()
 
     def _show(self) -> None:
+        if not self._open:
+            self.query_one(SqlView).show(NOTHING)
+            return
         case, _ = self._open[self.query_one(Table).cursor]
         self.query_one(SqlView).show(stacked(*(words(line) for line in case_lines(case))))
 
     def copied(self) -> str:
         """Return the case in lines."""
+        if not self._open:
+            return ""
         return "\n".join(case_lines(self._open[self.query_one(Table).cursor][0]))
+
+    def why_not(self, action: str) -> str:
+        """Without an answer there is nothing to go on to."""
+        return "No answer has these words; esc takes the filter away." if action == "take" and not self._open else ""
+
+    def action_filter(self) -> None:
+        """Type what answers should have."""
+        self.query_one(FilterField).begin()
+
+    @on(Input.Changed, "#filter")
+    def _filtered(self, event: Input.Changed) -> None:
+        """Show what is left, at every letter."""
+        sought = event.value.lower().split()
+        self._open = [(case, remedy) for case, remedy in self._all if _has(case, remedy, sought)]
+        table = self.query_one(Table)
+        table.show([remedy_row(case, remedy) for case, remedy in self._open])
+        table.choose(0)
+        self._show()
+        self.refresh_bindings()
+
+    @on(Input.Submitted, "#filter")
+    def _kept(self, event: Input.Submitted) -> None:
+        """Go back to the answers; an empty filter goes away."""
+        event.stop()
+        self.query_one(FilterField).display = bool(event.value.strip())
+        self.query_one(Table).focus()
 
     def action_take(self) -> None:
         """Take the marked answer; one that a person has to vouch for wants a reason."""
@@ -85,7 +121,7 @@ class RepairScreen(Stage[Answer | None]):
             self.query_one(name).display = True
         self.query_one("#reason").focus()
 
-    @on(Input.Submitted)
+    @on(Input.Submitted, "#reason")
     def _reasoned(self, event: Input.Submitted) -> None:
         event.stop()
         reason = event.value.strip()
@@ -96,15 +132,23 @@ class RepairScreen(Stage[Answer | None]):
         self.dismiss((case, remedy, reason))
 
     def action_back(self) -> None:
-        """Nothing was done."""
+        """Take the filter away, or go back: nothing was done."""
+        if self.query_one(FilterField).clear_away():
+            self.query_one(Table).focus()
+            return
         self.dismiss(None)
+
+
+def _has(case: Case, remedy: Remedy, sought: Sequence[str]) -> bool:
+    said = (case.version, case.status.name, *(each.text for each in remedy_row(case, remedy)))
+    return all(word in " ".join(said).lower() for word in sought)
 
 
 def remedy_row(case: Case, remedy: Remedy) -> TableRow:
     """Return an answer as a row; the one that cannot be wrong says so."""
     safe = remedy is case.safe
     return (
-        cell(case.version, "head"),
+        cell(numbered(case.version), "head"),
         Cell(remedy.value, "key" if safe else "text"),
         Cell("safe" if safe else "", "ok"),
         Cell(REMEDIES[remedy], "dim"),

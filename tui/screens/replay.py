@@ -19,6 +19,8 @@ _FRAME: Final = 0.2
 _SPEEDS: Final = (1, 2, 4, 8, 16, 64)
 # A pause in which nothing happened is not sat through; seconds of the session.
 _LONGEST_GAP: Final = 3.0
+# How long the answer to a key stands before the clock goes on in its line; seconds.
+_ANSWER: Final = 4.0
 
 
 class ReplayScreen(RunScreen[None]):
@@ -34,6 +36,9 @@ class ReplayScreen(RunScreen[None]):
         self._speed = _SPEEDS[0]
         self._paused = False
         self._told = 0
+        # whether the line of answers is behind the clock, and when a key was answered in it
+        self._stale = False
+        self._answered = -_ANSWER
         # the time of the session, in seconds since the epoch
         self._clock = events[0].at if events else 0.0
         self._ticked = time.monotonic()
@@ -52,10 +57,10 @@ class ReplayScreen(RunScreen[None]):
             self._clock = max(self._clock, self._events[self._taken].at - _LONGEST_GAP)
             while self._taken < len(self._events) and self._events[self._taken].at <= self._clock:
                 self._take()
-            if self._taken == len(self._events):
-                self._tell()
-            if int(self._clock) != self._told:
-                self._tell()
+            if self._taken == len(self._events) or int(self._clock) != self._told:
+                self._stale = True
+        if self._stale and now - self._answered >= _ANSWER:
+            self._tell()
         self.paint(self._clock)
 
     def _take(self) -> None:
@@ -66,18 +71,23 @@ class ReplayScreen(RunScreen[None]):
         if isinstance(stamped.event, SessionOpened):
             self.stand(Standing(replay=True, said=stamped.event.target))
 
+    def say(self, text: str, tone: str = "warn") -> None:
+        """Answer a key; the clock leaves the answer alone for a while."""
+        self._answered = time.monotonic()
+        super().say(text, tone)
+
     def _tell(self) -> None:
-        self._told = int(self._clock)
+        self._told, self._stale = int(self._clock), False
         if not self._events:
-            self.say("This session has no events.")
+            super().say("This session has no events.")
             return
         if self._taken == len(self._events):
             span = self._events[-1].at - self._events[0].at
-            self.say(f"The end of {self.view.session}: {len(self._events)} events in {duration(span)}.", "head")
+            super().say(f"The end of {self.view.session}: {len(self._events)} events in {duration(span)}.", "head")
             return
         kind = type(self._events[self._taken - 1].event).__name__ if self._taken else "start"
         state = f"paused at {kind}" if self._paused else f"{self._speed}x"
-        self.say(f"Replay, {state}; event {self._taken} of {len(self._events)}", "head")
+        super().say(f"Replay, {state}; event {self._taken} of {len(self._events)}", "head")
 
     def action_pause(self) -> None:
         """Stop the clock, or let it go on."""

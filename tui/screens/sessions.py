@@ -14,7 +14,7 @@ from ..format import count
 from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.field import FilterField
-from ..widgets.sessions_table import SessionsTable
+from ..widgets.sessions_table import SessionsTable, outcome_words
 from .stage import Stage
 
 
@@ -31,9 +31,7 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
 
     def body(self) -> Iterable[Widget]:
         """Return the filter and the table."""
-        field = FilterField(name="filter")
-        field.display = False
-        yield field
+        yield FilterField()
         yield SessionsTable()
 
     def on_mount(self) -> None:
@@ -67,13 +65,11 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
 
     def action_filter(self) -> None:
         """Type what sessions should have."""
-        field = self.query_one("#filter", FilterField)
-        field.display = True
-        field.focus()
+        self.query_one(FilterField).begin()
 
     def on_input_changed(self, event: FilterField.Changed) -> None:
         """Show what is left, at every letter."""
-        self._left = matching(self._all, event.value)
+        self._left = matching(self._all, event.value, outcome=lambda each: outcome_words(each)[0])
         table = self.query_one(SessionsTable)
         table.follow(self._left)
         table.choose(0)
@@ -102,10 +98,7 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
 
     def action_back(self) -> None:
         """Take the filter away, or go back to where we came from."""
-        field = self.query_one("#filter", FilterField)
-        if field.display:
-            field.value = ""
-            field.display = False
+        if self.query_one(FilterField).clear_away():
             self.query_one(SessionsTable).focus()
             return
         self.dismiss(None)

@@ -36,3 +36,19 @@ class FilterField(Field):
     """A line in which words are typed that lines must have."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("field of a filter")
+
+    def __init__(self) -> None:
+        super().__init__(name="filter")
+        self.display = False
+
+    def begin(self) -> None:
+        """Come to be typed into."""
+        self.display = True
+        self.focus()
+
+    def clear_away(self) -> bool:
+        """Go, with what was typed; False where it was not there."""
+        was_there = bool(self.display)
+        self.value = ""
+        self.display = False
+        return was_there

@@ -24,13 +24,23 @@ class Migrations(Table):
                 Column(title="by", width=20, fits=True, from_width=100),
                 Column(title="note", share=1, from_width=150),
             ],
-            empty="no migrations in the folder",
+            empty="no migration here",
             id="migrations",
         )
 
     def follow(self, statuses: Sequence[MigrationStatus]) -> None:
         """Show these states."""
         self.show([status_row(status) for status in statuses])
+
+
+def matching(statuses: Sequence[MigrationStatus], typed: str) -> tuple[MigrationStatus, ...]:
+    """Return the migrations that have every typed word, whatever the case: in what the table shows of them."""
+    sought = typed.lower().split()
+    return tuple(status for status in statuses if all(word in _shown(status) for word in sought))
+
+
+def _shown(status: MigrationStatus) -> str:
+    return " ".join((status.version, *(each.text for each in status_row(status)))).lower()
 
 
 def status_row(status: MigrationStatus) -> TableRow:
