@@ -14,7 +14,7 @@ from ..core.catalog import Catalog
 from ..core.history import AppliedMigration, AttemptRecord, History
 from ..core.inspection import Activity, Comments
 from ..core.schema_browser import Named, RelationDetails, browsable, details, whole_size
-from .format import age, count, duration, number, size
+from .format import age, count, duration, number, numbered, size
 from .widgets.table import Column, TableRow
 from .words import NOTHING, Cell, cell, joined, squeezed, stacked, words
 
@@ -80,7 +80,7 @@ def schema_listing(catalog: Catalog, comments: Comments) -> Listing:
             Column(title="kind", width=17, fits=True),
             Column(title="rows", width=14, fits=True, right=True),
             Column(title="size", width=10, fits=True, right=True),
-            Column(title="comment", share=2, from_width=90),
+            Column(title="comment", share=2),
         ),
         lines=tuple(lines),
         empty="no table or view that is not the system's",
@@ -183,7 +183,7 @@ def _applied_line(row: AppliedMigration) -> Line:
     return Line(
         row=(
             Cell(when, "head"),
-            cell(row.version, "head"),
+            cell(numbered(row.version), "head"),
             cell(row.name),
             Cell(took, "dim"),
             cell(row.operator or "", "dim"),
@@ -208,7 +208,7 @@ def _attempt_line(row: AttemptRecord) -> Line:
     return Line(
         row=(
             Cell(f"{row.started_at:%Y-%m-%d %H:%M:%S}", "head"),
-            cell(row.version, "head"),
+            cell(numbered(row.version), "head"),
             cell(f"× {row.entry} {row.state}: {row.error or 'no error was recorded'}", "bad"),
             Cell(""),
             cell(row.operator, "dim"),

@@ -184,7 +184,7 @@ SUMMARIES: Final = tuple(
 def _log() -> LogScreen:
     root = Path(mkdtemp())
     recorded(stamped(FAILS), root)
-    return LogScreen(Standing(replay=True, said=SESSION), SESSION, lines_of(root), goes_on=False, folder=root)
+    return LogScreen(Standing(log=True, said=SESSION), SESSION, lines_of(root), goes_on=False, folder=root)
 
 
 def _run(view: RunView) -> RunScreen[None]:

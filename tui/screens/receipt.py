@@ -15,7 +15,7 @@ from ...core.events import Backend, Result, StatementState
 from ...core.view import MigrationView, RunView
 from ..aftermath import post_check_words
 from ..allowed import by_words
-from ..format import age, count, duration, stalled
+from ..format import age, count, duration, numbered, stalled
 from ..keys import bindings
 from ..rehearsal_words import compared_words
 from ..widgets.banner import Standing
@@ -55,7 +55,11 @@ class ReceiptScreen(Stage[None]):
 
 def receipt_words(view: RunView, folder: Path) -> Content:
     """Return the receipt."""
-    lines: list[Content] = [outcome_words(view), Content("")]
+    closed = view.connections_closed
+    said = "not confirmed" if closed is None else f"all closed ({closed}); every lock is released"
+    # first of all that nothing is held any more: a long list may follow
+    held = _named("connections", words(said, "ok" if closed is not None else "warn"))
+    lines: list[Content] = [outcome_words(view), held, Content("")]
     lines += [migration_words(migration) for migration in view.migrations]
     if view.migrations:
         lines.append(Content(""))
@@ -77,8 +81,6 @@ def receipt_words(view: RunView, folder: Path) -> Content:
     for finding in view.post_checks or ():
         lines.append(words(post_check_words(finding), "warn"))
     compared = [] if view.compared is None else [view.compared]
-    closed = view.connections_closed
-    said = "not confirmed" if closed is None else f"all closed ({closed}); every lock is released"
     checked = "nobody has looked" if view.post_checks is None else count(len(view.post_checks), "finding")
     exit_code = "" if view.exit_code is None else f"exit code {view.exit_code}"
     lines += [
@@ -86,7 +88,6 @@ def receipt_words(view: RunView, folder: Path) -> Content:
         _named("notices", words(count(view.notice_count, "notice"))),
         _named("checked", words(checked, "warn" if view.post_checks or view.post_checks is None else "ok")),
         *(_named("rehearsal", words(compared_words(it), "ok" if it.as_rehearsed else "warn")) for it in compared),
-        _named("connections", words(said, "ok" if closed is not None else "warn")),
         _named("session", words(f"{view.session}  {exit_code}")),
         _named("log", words(str(folder))),
     ]
@@ -101,7 +102,7 @@ def migration_words(view: MigrationView) -> Content:
     """Return a migration: result, duration, attempts, transaction; under it what was deferred."""
     word, tone = RESULT[view.result] if view.result is not None else ("○ not begun", "dim")
     step = " (deferred step)" if view.brief.entry == "deferred" else ""
-    name = fit(cell(f"{view.brief.version} {view.brief.name}{step}").text, 35, cut="middle")
+    name = fit(cell(f"{numbered(view.brief.version)} {view.brief.name}{step}").text, 35, cut="middle")
     more = _details(view)
     took = f"{duration(view.elapsed):>8}" if view.result is not None else ""
     # beside the name where 80 columns have room for it: an xid has up to ten digits

@@ -24,6 +24,8 @@ class Standing:
     # what holds us to reading: `read-only transaction` or `read-only role`; empty where we can write
     read_only: str = ""
     replay: bool = False
+    # whether the log of a session is read
+    log: bool = False
     attached: bool = False
     # what a replayed or attached session works on
     said: str = ""
@@ -55,8 +57,8 @@ class Banner(Paper):
     def _paint(self) -> None:
         standing = self._standing
         if standing.target is None:
-            said = " REPLAY " if standing.replay else " ATTACHED " if standing.attached else " NO TARGET YET "
-            word = Content.styled(said, "$env-calm-fg on $env-calm-bg bold")
+            said = {standing.replay: "REPLAY", standing.log: "LOG OF", standing.attached: "ATTACHED"}
+            word = Content.styled(f" {said.get(True, 'NO TARGET YET')} ", "$env-calm-fg on $env-calm-bg bold")
             self.write(joined(word, " ", words(standing.said, bold=True)))
             return
         environment = environment_of(standing.target)

@@ -56,6 +56,6 @@ def guarantee_words(power: str | None) -> Content | None:
     said = (
         "the role cannot write: no right to change anything was found"
         if not power
-        else f"read-only transactions; the role itself could write ({power})"
+        else f"read-only transactions; role could write: {power}"
     )
     return joined(words(" guarantee ", "dim"), words(said, "warn" if power else "ok"))

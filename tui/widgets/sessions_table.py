@@ -19,7 +19,7 @@ _SOCKET: Final = re.compile(r"@/.*(:\d+/)")
 # How a sitting without a run ended, by its exit code; those of signals are 128 and the signal's number.
 ENDED: Final[dict[int, tuple[str, str]]] = {
     1: ("× a bug", "bad"),
-    2: ("× wrong usage", "bad"),
+    2: ("× not begun", "warn"),
     3: ("× no connection", "bad"),
     4: ("× refused", "bad"),
     5: ("○ pending", "live"),
