@@ -137,9 +137,9 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
             action="filter",
             label="Filter",
             show=False,
-            help="show only migrations that have these words; esc takes that back",
+            help="show only migrations that have these words",
         ),
-        Key(keys="escape", action="unfilter", label="No filter", show=False),
+        Key(keys="escape", action="unfilter", label="No filter", show=False, help="take the filter away"),
         Key(keys="v", action="view_sql", label="View SQL", show=False, help="the chosen migration's file"),
     ),
     "overview, to change": (
@@ -147,14 +147,14 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
             keys="s",
             action="create_sessions",
             label="Make sessions",
-            help="demo: create the table that the deferred step waits for",
+            help="demo: create the table that a deferred step needs",
         ),
         Key(
             keys="u",
             action="revert",
             label="Undo",
             show=False,
-            help="undo, newest first, down to the chosen one; asks first",
+            help="undo, newest first, to the chosen one; asks first",
         ),
         Key(
             keys="b",
