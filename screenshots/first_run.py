@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
 from changeover.core.connect import Connector
+from changeover.core.directories import make_private
 from changeover.core.sandbox import Sandbox
 from changeover.core.settings import Retry
 from changeover.core.target import Target
 
+# Short, so that lines break where they do at home: most screens show where a file is.
+HOME: Final = Path("/tmp/ada")  # noqa: S108 - ours alone, see `main`
 TRANSCRIPT: Final = Path(__file__).with_name("first-run.txt")
 SESSION: Final = "changeover-first-run"
 MIGRATION: Final = "CREATE TABLE greeting (id integer PRIMARY KEY, words text NOT NULL);"
@@ -35,7 +38,7 @@ class Terminal:
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
         self._began = time.monotonic()
         self._said: list[str] = []
-        self._hidden = {str(folder): "~/shop"}
+        self._hidden: dict[str, str] = {}
         settings = [f"{name}={value}" for name, value in environ.items()]
         size = ("-x", "80", "-y", "24")
         _tmux(
@@ -82,13 +85,19 @@ class Terminal:
             # the words may be there before the rest of the screen is
             time.sleep(_READING)
             seen = _tmux("capture-pane", "-p", "-t", SESSION)
-            lines = [self._shown(line.rstrip()) for line in seen.rstrip().splitlines()]
+            lines = [self._framed(line.rstrip()) for line in seen.rstrip().splitlines()]
             frame = ["", f"[{self._seconds()}] the screen", "+" + "-" * 80 + "+"]
             self._said += [*frame, *(f"|{line:<80}|" for line in lines), "+" + "-" * 80 + "+", ""]
 
     def transcript(self) -> str:
         """Return what was typed and seen."""
         return self._shown("\n".join(self._said) + "\n")
+
+    def _framed(self, line: str) -> str:
+        """Return a line as shown; the right edge of a box stays where it was."""
+        shown = self._shown(line)
+        edge = line[-1:]
+        return f"{shown[:-1]:<{len(line) - 1}}{edge}" if edge in {"│", "┐", "┘"} else shown
 
     def _shown(self, text: str) -> str:
         """Return a text with nothing of this machine in it."""
@@ -163,27 +172,31 @@ async def _create(sandbox: Sandbox) -> Target:
 
 def main() -> None:
     """Make a server and an empty project, drive the console, write the transcript."""
-    with tempfile.TemporaryDirectory(prefix="first-run-") as name:
-        root = Path(name)
-        project = root / "shop"
+    if HOME.exists():
+        raise SystemExit(f"{HOME} is there already.")
+    make_private(HOME)
+    try:
+        project = HOME / "shop"
         project.mkdir()
         environ = {
-            "HOME": str(root),
-            "CHANGEOVER_HOME": str(root / "changeover"),
+            "HOME": str(HOME),
+            "CHANGEOVER_HOME": str(HOME / ".changeover"),
             "PATH": f"{Path(sys.executable).absolute().parent}:{os.environ['PATH']}",
             "LOGNAME": "ada",
         }
-        with Sandbox(root / "server") as sandbox:
+        with Sandbox(HOME / "pg") as sandbox:
             target = asyncio.run(_create(sandbox))
             terminal = Terminal(project, environ)
             try:
                 terminal.hide(target.host, "/run/postgresql")
                 terminal.hide(f"@{socket.gethostname()}", "@laptop")
-                terminal.hide(str(root / "changeover"), "~/.changeover")
+                terminal.hide(str(HOME), "~")
                 drive(terminal, target)
             finally:
                 _tmux("kill-server")
         TRANSCRIPT.write_text(terminal.transcript())
+    finally:
+        shutil.rmtree(HOME, ignore_errors=True)
 
 
 if __name__ == "__main__":
