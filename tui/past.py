@@ -69,7 +69,7 @@ class Past:
         run = last_run(session)
         goes_on = session == self._opening.log.id or (run is not None and run.is_going_on)
         screen = LogScreen(
-            Standing(replay=True, said=session), session, lines, goes_on=goes_on, folder=self._opening.start
+            Standing(log=True, said=session), session, lines, goes_on=goes_on, folder=self._opening.start
         )
         return await self._console.push_screen_wait(screen)
 

@@ -89,7 +89,7 @@ def test_a_migration_that_fails_in_rehearsal_is_refused_until_it_is_allowed(
     write(
         tmp_path, m0001_view="CREATE VIEW v AS SELECT amount FROM item;\nALTER TABLE item ALTER amount TYPE bigint;\n"
     )
-    hazards = ("--allow", "rewrite-type-change")
+    hazards = ("--allow", "rewrite-type-change", "--allow", "dependent-object")
     done = changeover("plan", "--rehearse", *hazards, target=database, cwd=tmp_path)
     assert done.code == 4
     assert "0001_view.sql:2:1" in done.out

@@ -166,13 +166,6 @@ def test_the_printer_knows_the_statements_once_the_plan_is_confirmed() -> None:
     assert printed(confirmed, StatementStarted(version="0002", number=1))[1] == "0002 1/2 ALTER TABLE a ADD b int"
 
 
-def test_a_stream_that_cannot_show_a_sign_gets_its_escape() -> None:
-    raw = io.BytesIO()
-    printer = LinePrinter(io.TextIOWrapper(raw, encoding="ascii"))
-    printer.say("a ⏎ b")
-    assert raw.getvalue() == b"a \\u23ce b\n"
-
-
 def test_a_reader_that_has_gone_ends_nothing() -> None:
     class Gone(io.StringIO):
         def write(self, text: str) -> int:

@@ -151,13 +151,13 @@ def test_a_window_that_is_too_small_asks_for_room_from_the_beginning(tmp_path: P
 
 def test_what_comes_back_to_the_foreground_is_painted_whole(tmp_path: Path) -> None:
     with set_up(tmp_path) as terminal:
-        painted = terminal.shows("SET-UP", "Which database", "? Help")
+        painted = terminal.shows("SET-UP", "Which database", "enter Use it")
         os.kill(terminal.pid, signal.SIGTSTP)
         while terminal.modes.get(1049):
             terminal._read(0.1)
         terminal.screen.reset()
         os.kill(terminal.pid, signal.SIGCONT)
-        assert terminal.shows("SET-UP", "Which database", "? Help") == painted
+        assert terminal.shows("SET-UP", "Which database", "enter Use it") == painted
         terminal.type("q")
         assert terminal.ended() == NOTHING_CHOSEN
 
@@ -184,7 +184,7 @@ def test_a_terminal_that_does_not_read_can_be_left(tmp_path: Path) -> None:
 
 def test_a_terminal_that_reads_again_has_the_whole_screen(tmp_path: Path) -> None:
     with set_up(tmp_path, COLORTERM="truecolor") as terminal:
-        painted = terminal.shows("SET-UP", "Which database", "? Help").splitlines()
+        painted = terminal.shows("SET-UP", "Which database", "enter Use it").splitlines()
         stall(terminal)
         # the last that was typed has been seen to, though most of what came before was never written
         terminal.shows("Theme dark")
