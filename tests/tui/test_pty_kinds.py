@@ -155,6 +155,8 @@ def test_what_comes_back_to_the_foreground_is_painted_whole(tmp_path: Path) -> N
         os.kill(terminal.pid, signal.SIGTSTP)
         while terminal.modes.get(1049):
             terminal._read(0.1)
+        # it says good-bye to the terminal first, and stops then
+        assert os.WIFSTOPPED(os.waitpid(terminal.pid, os.WUNTRACED)[1])
         terminal.screen.reset()
         os.kill(terminal.pid, signal.SIGCONT)
         assert terminal.shows("SET-UP", "Which database", "enter Use it") == painted
