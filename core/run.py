@@ -107,6 +107,7 @@ async def run(
         watch=watch,
         emit=emit,
         stop=stop,
+        journal=journal,
     )
     try:
         return await _all(work, plan, guard, journal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .connect import Connection
-from .errors import Fault
+from .errors import Fault, ServerError
 from .history import StepRecord
 from .plan import PlannedMigration, PlannedStatement
 from .precheck import Decision
@@ -69,7 +69,15 @@ def attempt_row(work: Work, planned: PlannedMigration, steps: Steps, *, state: s
 
 
 async def under_way(work: Work, planned: PlannedMigration, connection: Connection, steps: Steps) -> None:
-    """Write into the history how far the attempt is, where the format has a place for it."""
+    """Write into the history how far the attempt is; where the format has no place for it, the session log has it.
+
+    What is to be sent is on disk before that is done. Between the steps no lock of a table is held.
+    """
     if row := attempt_row(work, planned, steps, state="running"):
         await connection.execute(row)
         work.ledger.attempted(deed_of(work.ledger, planned), "running")
+    elif not await work.journal.seal():
+        raise ServerError(
+            "The session log cannot be written, and nothing else tells how far this migration came.",
+            advice=f"Make room for {work.journal.path.parent}, then apply again: it goes on where it stopped.",
+        )

@@ -12,6 +12,7 @@ from .connect import Connector, WaitCutter
 from .errors import ChangeoverError, Fault, Place, fault_of
 from .events import Backend, Emit, LocksSeen
 from .history.ledger import Ledger
+from .journal import Journal
 from .keys import Keys
 from .limits import Limits
 from .plan import PlannedStatement
@@ -47,6 +48,7 @@ class Work:
     watch: Watch
     emit: Emit
     stop: Stop
+    journal: Journal
     spare: Spare = field(default_factory=Spare)
 
 

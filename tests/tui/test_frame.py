@@ -163,7 +163,7 @@ async def test_the_words_of_the_overview_are_in_sight_at_the_usual_size(shown: S
         await pilot.press("question_mark")
         await pilot.pause()
         seen = text(pilot)
-        assert "in doubt" in seen
+        assert "in the folder, not in the database" in seen
         assert next(line for line in seen.splitlines() if "pgup" in line).split("│")[1].split()[-1] == "move"
 
 

@@ -39,6 +39,7 @@ from changeover.tui.screens.confirm import ConfirmScreen
 from changeover.tui.screens.connect import ConnectScreen
 from changeover.tui.screens.details import DetailsScreen
 from changeover.tui.screens.end_blocker import EndBlocker
+from changeover.tui.screens.first import FirstScreen
 from changeover.tui.screens.inspect import InspectScreen
 from changeover.tui.screens.lists import ListScreen, WholeScreen
 from changeover.tui.screens.log import LogScreen
@@ -228,6 +229,7 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
         STANDING, file=Path("config/targets.toml"), text='[targets."shop"]\nprotected = true\n', target=TARGET
     ),
     "connect-failed": lambda: ConnectScreen(STANDING, cut=WaitCutter(), target=TARGET),
+    "first": lambda: FirstScreen(STANDING, stage="connect"),
     "overview": lambda: WorkScreen(STANDING),
     "inspect": lambda: InspectScreen(READING),
     "inspect-schema": lambda: ListScreen(
