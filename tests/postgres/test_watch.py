@@ -1,4 +1,7 @@
-"""What the watch sees, says and does: who is in the way, who stands behind us, how far it is, who may be ended."""
+"""What the watch sees, says and does: who is in the way, who stands behind us, how far it is, who may be ended.
+
+Past 400 lines, since all of it is asked of the one scene of sessions that stand in each other's way.
+"""
 
 from __future__ import annotations
 

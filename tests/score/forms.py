@@ -1,6 +1,7 @@
 """The forms: statements that are measured one at a time on the scene, by family.
 
 A form that a server refuses (it is too old for it, or the form shows a refusal) is left out of that server's score.
+Past 400 lines: it is a list, and nothing but one.
 """
 
 from __future__ import annotations
