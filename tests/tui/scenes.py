@@ -9,6 +9,8 @@ from pathlib import Path
 from changeover.core.codec import event_line
 from changeover.core.errors import Fault, Place
 from changeover.core.events import (
+    AttemptFailed,
+    AttemptStarted,
     Backend,
     ConnectionsClosed,
     Event,
@@ -296,6 +298,19 @@ FAULT = Fault(
     file="0002_complete_donations.sql",
     line=3,
     column=13,
+)
+
+REFUSED = Fault(
+    id="connect",
+    summary="Nothing listens at db1.example:5432: connection refused.",
+    advice="Start the server, or check host and port.",
+)
+# Two attempts that were refused, and the wait for the third.
+TWICE: tuple[Event, ...] = (
+    AttemptStarted(number=1, of=4, address="db1.example:5432", deadline=30),
+    AttemptFailed(number=1, of=4, fault=REFUSED, elapsed=0.01, wait=1.0),
+    AttemptStarted(number=2, of=4, address="db1.example:5432", deadline=30),
+    AttemptFailed(number=2, of=4, fault=REFUSED, elapsed=0.02, wait=8.0),
 )
 
 BEGUN: tuple[Event, ...] = (

@@ -1,42 +1,35 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from changeover.core.connect import WaitCutter
 from changeover.core.errors import Fault
-from changeover.core.events import AttemptFailed, AttemptStarted, Event
 from changeover.core.view import AttemptView, view_of
+from changeover.tui.screens import connect
 from changeover.tui.screens.connect import ConnectScreen
 from changeover.tui.screens.first import source_words
 from changeover.tui.widgets.attempts import reason
 from changeover.tui.widgets.banner import Standing
-from tests.tui.scenes import TARGET, stamped
+from tests.tui.scenes import REFUSED, TARGET, TWICE, stamped
 from tests.tui.showing import Shown, answers, text
-
-REFUSED = Fault(
-    id="connect",
-    summary="Nothing listens at db1.example:5432: connection refused.",
-    advice="Start the server, or check host and port.",
-)
-TWICE: tuple[Event, ...] = (
-    AttemptStarted(number=1, of=4, address="db1.example:5432", deadline=30),
-    AttemptFailed(number=1, of=4, fault=REFUSED, elapsed=0.01, wait=1.0),
-    AttemptStarted(number=2, of=4, address="db1.example:5432", deadline=30),
-    AttemptFailed(number=2, of=4, fault=REFUSED, elapsed=0.02, wait=8.0),
-)
 
 
 def _screen(cut: WaitCutter | None = None) -> ConnectScreen:
     return ConnectScreen(Standing(target=TARGET), cut=cut or WaitCutter(), target=TARGET)
 
 
-async def test_attempts_are_listed_with_reason_and_countdown(shown: Shown) -> None:
+async def test_attempts_are_listed_with_reason_and_countdown(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = _screen()
+    attempts = stamped(TWICE)
+    passed = 0.5
+    monkeypatch.setattr(connect, "time", SimpleNamespace(time=lambda: attempts[-1].at + passed))
     async with shown(screen) as pilot:
-        screen.follow(view_of(list(stamped(TWICE, start=time.time() - 0.5))))
+        screen.follow(view_of(list(attempts)))
         await pilot.pause()
         seen = text(pilot)
         assert "1 of 4" in seen
@@ -44,8 +37,11 @@ async def test_attempts_are_listed_with_reason_and_countdown(shown: Shown) -> No
         assert REFUSED.summary in seen
         assert "× Nothing listens: connection refused " in seen
         assert "attempt 3 of 4 in 8 s" in seen
-        await pilot.pause(1.2)
-        assert "attempt 3 of 4 in 7 s" in text(pilot)
+        passed = 1.5
+        # the screen looks at the clock by itself
+        async with asyncio.timeout(60):
+            while "attempt 3 of 4 in 7 s" not in text(pilot):
+                await pilot.pause(0.1)
 
 
 async def test_the_wait_can_be_cut(shown: Shown) -> None:
@@ -80,6 +76,43 @@ async def test_the_final_failure_says_what_to_do_and_what_can_be_chosen(shown: S
         await pilot.press("e")
         await pilot.pause()
         assert answers(screen) == ["edit"]
+
+
+@pytest.mark.parametrize(("key", "answer"), [("e", "edit"), ("q", "leave")])
+async def test_who_goes_elsewhere_ends_the_wait(key: str, answer: str, shown: Shown) -> None:
+    cut = WaitCutter()
+    screen = _screen(cut)
+    async with shown(screen) as pilot:
+        screen.follow(view_of(list(stamped(TWICE, start=time.time()))))
+        await pilot.press(key)
+        await pilot.pause()
+        assert answers(screen) == [answer]
+        assert await cut.wait(0.01) is True
+
+
+async def test_after_the_last_failure_t_begins_all_over_and_g_says_that_nothing_is_tried(shown: Shown) -> None:
+    screen = _screen()
+    async with shown(screen) as pilot:
+        screen.follow(view_of(list(stamped(TWICE))))
+        screen.fail(REFUSED)
+        await pilot.press("g")
+        await pilot.pause()
+        assert "Nothing is being tried any more; t tries again." in text(pilot)
+        await pilot.press("t")
+        await pilot.pause()
+        assert answers(screen) == ["retry"]
+
+
+async def test_an_attempt_under_way_is_not_begun_anew(shown: Shown) -> None:
+    cut = WaitCutter()
+    screen = _screen(cut)
+    async with shown(screen) as pilot:
+        screen.follow(view_of(list(stamped(TWICE[:1], start=time.time()))))
+        await pilot.press("t")
+        await pilot.pause()
+        assert "An attempt is under way already; g gives up." in text(pilot)
+        # nothing has cut the wait that may come
+        assert await cut.wait(0.01) is None
 
 
 @pytest.mark.parametrize(

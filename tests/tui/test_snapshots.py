@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -19,6 +20,7 @@ from textual.screen import Screen
 
 from changeover.core.connect import WaitCutter
 from changeover.core.errors import Fault
+from changeover.core.events import Event
 from changeover.core.history import AppliedMigration, History
 from changeover.core.inspection import Activity, Comments
 from changeover.core.migration import Checksums, Folder
@@ -34,6 +36,7 @@ from changeover.core.target import Choice
 from changeover.core.view import RunView, view_of
 from changeover.tui import screens
 from changeover.tui.listing import activity_listing, history_listing, schema_listing
+from changeover.tui.screens import connect
 from changeover.tui.screens.allow import AllowScreen
 from changeover.tui.screens.confirm import ConfirmScreen
 from changeover.tui.screens.connect import ConnectScreen
@@ -68,6 +71,7 @@ from tests.tui.scenes import (
     SESSION,
     STANDING,
     TARGET,
+    TWICE,
     WAITS,
     lines_of,
     plan,
@@ -305,6 +309,26 @@ async def test_the_screen_is_as_it_was_approved(name: str, shown: Shown) -> None
             await pilot.resize_terminal(width, height)
             await pilot.pause()
             assert cut_words(text(pilot), width) == []
+
+
+# An address, how far it is, and what has become of it when the clock stands.
+CONNECTING: Final[dict[str, tuple[Event, ...]]] = {
+    "connect-tries": TWICE[:1],
+    "connect-waits": TWICE,
+}
+
+
+@pytest.mark.parametrize("name", CONNECTING)
+async def test_connecting_is_as_it_was_approved(name: str, shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = stamped(CONNECTING[name])
+    screen = ConnectScreen(Standing(target=TARGET), cut=WaitCutter(), target=TARGET)
+    monkeypatch.setattr(connect, "time", SimpleNamespace(time=lambda: attempts[-1].at + 3.2))
+    async with shown(screen) as pilot:
+        screen.follow(view_of(list(attempts)))
+        await pilot.pause()
+        picture = await taken(pilot)
+        compare(name, picture)
+    assert {"connect-tries": "trying for 3 s", "connect-waits": "attempt 3 of 4 in 5 s"}[name] in picture
 
 
 def cut_words(seen: str, width: int) -> list[str]:
