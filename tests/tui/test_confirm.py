@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from changeover.core.plan import Approval
+from changeover.tui.screens import confirm
 from changeover.tui.screens.confirm import ConfirmScreen
 from tests.tui.scenes import SERVER, STANDING, plan
 from tests.tui.showing import Shown, answers, readable, text
@@ -35,6 +36,21 @@ async def test_keys_that_were_typed_ahead_confirm_nothing(shown: Shown, keys: li
         await pilot.press(*keys)
         await pilot.pause()
         assert not any(isinstance(answer, Approval) for answer in answers(screen))
+
+
+async def test_each_key_that_comes_too_early_begins_the_dead_time_anew(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # longer than any test, so that no slow machine lets it pass
+    monkeypatch.setattr(confirm, "DEAD_TIME", 3600.0)
+    screen = _screen(typed=False)
+    async with shown(screen) as pilot:
+        for _ in range(2):
+            begun = screen._quiet
+            assert begun is not None
+            await pilot.press("y")
+            assert screen._quiet is not begun
+        assert answers(screen) == []
 
 
 async def test_the_name_of_the_database_approves_exactly_the_plan_that_was_shown(shown: Shown) -> None:
