@@ -149,19 +149,43 @@ def test_a_window_that_is_too_small_asks_for_room_from_the_beginning(tmp_path: P
         assert terminal.ended() == NOTHING_CHOSEN
 
 
+def stop(terminal: Terminal, how: signal.Signals = signal.SIGTSTP) -> None:
+    """Stop the program as ^Z does, and wait until it has stopped; what it took of the terminal it gives back first."""
+    os.kill(terminal.pid, how)
+    deadline = time.monotonic() + 60
+    while not (seen := os.waitpid(terminal.pid, os.WUNTRACED | os.WNOHANG))[0]:
+        assert time.monotonic() < deadline, "it does not stop"
+        terminal._read(0.1)
+    assert os.WIFSTOPPED(seen[1])
+    terminal.look()
+    assert not terminal.modes.get(1049)
+
+
 def test_what_comes_back_to_the_foreground_is_painted_whole(tmp_path: Path) -> None:
     with set_up(tmp_path) as terminal:
         painted = terminal.shows("SET-UP", "Which database", "enter Use it")
-        os.kill(terminal.pid, signal.SIGTSTP)
-        while terminal.modes.get(1049):
-            terminal._read(0.1)
-        # it says good-bye to the terminal first, and stops then
-        assert os.WIFSTOPPED(os.waitpid(terminal.pid, os.WUNTRACED)[1])
+        stop(terminal)
         terminal.screen.reset()
         os.kill(terminal.pid, signal.SIGCONT)
         assert terminal.shows("SET-UP", "Which database", "enter Use it") == painted
         terminal.type("q")
         assert terminal.ended() == NOTHING_CHOSEN
+
+
+@pytest.mark.parametrize("painted", [False, True], ids=["before the screen is taken", "behind the first frame"])
+def test_what_is_stopped_while_it_loads_goes_on_loading_when_it_comes_back(painted: bool, tmp_path: Path) -> None:
+    with set_up(tmp_path) as terminal:
+        while painted and not terminal.modes.get(1049):
+            assert terminal.exit_code is None
+            terminal._read(0.01)
+        # without a shell above it, what does not handle SIGTSTP is not stopped by it (setpgid(2), orphaned groups)
+        stop(terminal, signal.SIGTSTP if painted else signal.SIGSTOP)
+        terminal.screen.reset()
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.shows("SET-UP", "Which database", "enter Use it")
+        terminal.type("q")
+        assert terminal.ended() == NOTHING_CHOSEN
+        assert terminal.settings == terminal.settings_before
 
 
 def stall(terminal: Terminal) -> None:
