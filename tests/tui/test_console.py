@@ -211,6 +211,28 @@ async def test_a_server_that_is_not_there_is_tried_and_the_reason_said(database:
         assert pilot.app.return_value == 3
 
 
+async def test_a_server_without_tls_is_refused_on_the_screen_and_not_tried_again(tmp_path: Path, folder: Path) -> None:
+    async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)
+        writer.write(b"N")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(no_tls, "127.0.0.1")
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        target = Target(
+            host="127.0.0.1", port=port, database="d", user="u", sslmode="require", environment="development"
+        )
+        async with opened(target, folder) as pilot:
+            shown = await seen(
+                pilot, "does not speak TLS, and sslmode=require wants it", "t tries again from the start"
+            )
+            assert "1 of 4" in shown
+            assert "2 of 4" not in shown
+            assert "TLS require" in shown
+
+
 async def test_giving_up_ends_the_attempts(database: Target, folder: Path) -> None:
     nowhere = replace(described(database), host="127.0.0.1", port=9)
     async with opened(nowhere, folder, retry=Retry(retries=3, first_wait=60)) as pilot:

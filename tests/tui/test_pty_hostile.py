@@ -41,7 +41,9 @@ def acting(written: bytes) -> set[bytes]:
 
 
 def test_what_a_folder_and_a_server_say_does_not_act_on_the_terminal(project: Path, database: Target) -> None:
-    with Terminal([str(COMMAND)], environ=environment(database), cwd=project) as terminal:
+    # sshd, sudo and a shell take their values from whoever connects
+    ours = dict.fromkeys(("USER", "LOGNAME", "SUDO_USER", "SSH_CONNECTION", "SSH_TTY", "PGAPPNAME"), f"{TITLE}{NAME}")
+    with Terminal([str(COMMAND)], environ=environment(database, **ours), cwd=project) as terminal:
         terminal.shows("OVERVIEW", "1 pending", "␛]0;owned␇x[red]")
         terminal.type("p")
         terminal.shows("PRE-CHECK", "evil␛[2J")
@@ -49,7 +51,7 @@ def test_what_a_folder_and_a_server_say_does_not_act_on_the_terminal(project: Pa
         terminal.shows("CONFIRM", "Type the name of the database", "evil␛[2J")
         terminal.type("\x1b")
         terminal.shows("PRE-CHECK")
-        assert changeover("apply", "--yes", target=database, cwd=project).code == 0
+        assert changeover("apply", "--yes", target=database, cwd=project, **ours).code == 0
         terminal.type("\x1b")
         terminal.shows("OVERVIEW")
         terminal.type("r")
@@ -67,7 +69,17 @@ def test_what_a_folder_and_a_server_say_does_not_act_on_the_terminal(project: Pa
         terminal.shows("filter")
         terminal.type("heard")
         terminal.shows("filter: heard", "NOTICE: heard ␛]0;owned")
+        terminal.type("\x15\r")
+        terminal.hides("filter:")
+        terminal.type("w")
+        terminal.shows("Written here")
     assert acting(bytes(terminal.written)) == set()
+    exports = [*project.glob("2*.txt"), *project.glob("2*.json")]
+    assert len(exports) == 2
+    for export in exports:
+        said = export.read_bytes().decode()
+        assert "owned" in said
+        assert acting(said.replace("\n", "\r\n").encode()) == set()
 
 
 def test_nor_does_it_in_lines(project: Path, database: Target) -> None:
