@@ -20,7 +20,7 @@ from changeover.core.settings import Retry, Settings
 from changeover.core.target import Target
 from changeover.tui.app import Console
 from changeover.tui.opening import Mode, Opening
-from tests.tui.showing import text
+from tests.tui.showing import readable, text
 
 FIRST = "CREATE TABLE people (id integer PRIMARY KEY, name text);\n"
 SECOND = """ALTER TABLE people ADD COLUMN email text;
@@ -60,7 +60,7 @@ async def opened(
         log.close(0)
 
 
-async def seen(pilot: Pilot[int], *said: str, within: float = 15) -> str:
+async def seen(pilot: Pilot[int], *said: str, within: float = 120) -> str:
     """Wait until all of `said` stands on the screen; return the screen."""
     end = time.monotonic() + within
     while True:
@@ -74,6 +74,15 @@ async def seen(pilot: Pilot[int], *said: str, within: float = 15) -> str:
 async def type_in(pilot: Pilot[int], said: str) -> None:
     """Type a line and enter it."""
     await pilot.press(*(KEYS.get(letter, letter) for letter in said), "enter")
+
+
+async def to_the_confirmation(pilot: Pilot[int]) -> None:
+    """Go from the overview to the confirmation, and read it for as long as it wants to be read."""
+    await pilot.press("p")
+    await seen(pilot, "PRE-CHECK")
+    await pilot.press("c")
+    await seen(pilot, "CONFIRM")
+    await readable(pilot)
 
 
 async def ask(target: Target, sql: str) -> list[Mapping[str, Any]]:
@@ -103,9 +112,9 @@ async def test_the_path_from_connect_to_receipt_applies_what_was_confirmed(datab
         await seen(pilot, "PRE-CHECK", "2 migrations, 3 statements: ready", "deferred")
         await pilot.press("c")
         await seen(pilot, "CONFIRM", "0002 email  1 to run, 1 deferred")
-        await pilot.pause(0.7)
+        await readable(pilot)
         await pilot.press("y")
-        shown = await seen(pilot, "RECEIPT", within=40)
+        shown = await seen(pilot, "RECEIPT")
         assert "✓ Applied: 2 migrations applied" in shown
         assert "~ deferred line 3" in shown
         assert "every lock is released" in shown
@@ -140,9 +149,9 @@ async def test_a_database_that_nobody_has_described_wants_its_name_typed(databas
         await seen(pilot, "PRE-CHECK")
         await pilot.press("c")
         await seen(pilot, "Type the name of the database")
-        await pilot.pause(0.7)
+        await readable(pilot)
         await type_in(pilot, database.database)
-        await seen(pilot, "RECEIPT", "✓ Applied", within=40)
+        await seen(pilot, "RECEIPT", "✓ Applied")
 
 
 async def test_a_failed_migration_ends_in_a_receipt_with_the_fault_and_its_exit_code(
@@ -151,13 +160,9 @@ async def test_a_failed_migration_ends_in_a_receipt_with_the_fault_and_its_exit_
     (folder / "0003_wrong.sql").write_text("SELECT 1;\nSELECT 1 / 0;\n")
     async with opened(described(database), folder) as pilot:
         await seen(pilot, "3 pending")
-        await pilot.press("p")
-        await seen(pilot, "PRE-CHECK")
-        await pilot.press("c")
-        await seen(pilot, "CONFIRM")
-        await pilot.pause(0.7)
+        await to_the_confirmation(pilot)
         await pilot.press("y")
-        shown = await seen(pilot, "RECEIPT", within=40)
+        shown = await seen(pilot, "RECEIPT")
         assert "division by zero" in shown
         assert "0003_wrong.sql:2" in shown
         await pilot.press("enter")
@@ -260,13 +265,9 @@ async def test_a_connection_that_was_lost_is_made_again_by_a_refresh(database: T
 async def test_a_past_session_is_listed_and_played_again(database: Target, folder: Path) -> None:
     async with opened(described(database), folder) as pilot:
         await seen(pilot, "2 pending")
-        await pilot.press("p")
-        await seen(pilot, "PRE-CHECK")
-        await pilot.press("c")
-        await seen(pilot, "CONFIRM")
-        await pilot.pause(0.7)
+        await to_the_confirmation(pilot)
         await pilot.press("y")
-        await seen(pilot, "RECEIPT", within=40)
+        await seen(pilot, "RECEIPT")
         await pilot.press("L")
         await seen(pilot, "SESSIONS", "going on")
         await pilot.press("enter")
@@ -353,13 +354,9 @@ async def running_slowly(database: Target, folder: Path) -> AsyncIterator[Pilot[
     (folder / "0002_email.sql").write_text("CREATE TABLE half ();\nSELECT pg_sleep(4);\n")
     async with opened(described(database), folder) as pilot:
         await seen(pilot, "2 pending")
-        await pilot.press("p")
-        await seen(pilot, "PRE-CHECK")
-        await pilot.press("c")
-        await seen(pilot, "CONFIRM")
-        await pilot.pause(0.7)
+        await to_the_confirmation(pilot)
         await pilot.press("y")
-        await seen(pilot, "RUN", "► run", "pg_sleep", within=30)
+        await seen(pilot, "RUN", "► run", "pg_sleep")
         yield pilot
 
 
@@ -368,14 +365,14 @@ async def test_a_run_is_stopped_only_after_a_question_and_said_to_be_when_it_is(
         await pilot.press("x")
         await seen(pilot, "Stop this run?", "No, let it go on")
         await pilot.press("enter")
-        await pilot.pause(0.7)
+        await readable(pilot)
         await pilot.press("n")
         await seen(pilot, "► run")
         await pilot.press("x")
         await seen(pilot, "Stop this run?")
-        await pilot.pause(0.7)
+        await readable(pilot)
         await pilot.press("x")
-        shown = await seen(pilot, "RECEIPT", within=20)
+        shown = await seen(pilot, "RECEIPT")
         assert "Stopped by the operator; nothing is half-done" in shown
     assert await ask(database, "SELECT 1 FROM pg_class WHERE relname = 'half'") == []
 
@@ -387,14 +384,14 @@ async def test_no_key_ends_the_console_abruptly_during_a_run(database: Target, f
         await seen(pilot, "A run is going on.", "the run finishes the migration in hand")
         await pilot.press("ctrl+c")
         await seen(pilot, "► run")
-        await seen(pilot, "RECEIPT", "✓ Applied", within=20)
+        await seen(pilot, "RECEIPT", "✓ Applied")
 
 
 async def test_leaving_lets_the_run_go_on_under_its_policy(database: Target, folder: Path) -> None:
     async with running_slowly(database, folder) as pilot:
         await pilot.press("q")
         await seen(pilot, "Leave the console")
-        await pilot.pause(0.7)
+        await readable(pilot)
         await pilot.press("l")
         await pilot.pause(0.5)
         console: Any = pilot.app
