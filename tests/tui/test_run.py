@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -206,6 +207,32 @@ async def test_a_replay_is_the_same_screen_and_can_be_stepped(shown: Shown) -> N
         await pilot.pause()
         assert "✓ applied" in text(pilot)
         assert screen.view == view_of(list(stamped(APPLIES, step=60.0)))
+
+
+async def test_the_first_error_is_come_to_from_behind_it_too(shown: Shown) -> None:
+    events = stamped(FAILS, step=60.0)
+    screen = ReplayScreen(Standing(replay=True), events)
+    async with shown(screen) as pilot:
+        await pilot.press("E")
+        first, taken = screen.view, screen._taken
+        assert 0 < taken < len(events)
+        assert first == view_of(list(events[:taken]))
+        while screen._taken < len(events):
+            await pilot.press("n")
+        await pilot.press("E")
+        assert (screen.view, screen._taken) == (first, taken)
+
+
+async def test_an_hour_in_which_nothing_happened_is_not_sat_through(shown: Shown) -> None:
+    events = stamped(APPLIES, step=3600.0)
+    screen = ReplayScreen(Standing(replay=True), events)
+    async with shown(screen) as pilot:
+        # stopped and let go on again
+        await pilot.press(*"fffff", "space", "space")
+        # sat through, each hour would take a minute
+        async with asyncio.timeout(60):
+            while screen._taken < len(events):
+                await pilot.pause(0.1)
 
 
 async def test_the_receipt_of_a_run_that_was_applied_says_everything(shown: Shown) -> None:
