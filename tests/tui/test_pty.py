@@ -96,14 +96,13 @@ def test_a_lost_terminal_ends_the_viewer_and_not_the_run(project: Path, database
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("times", [1, 3])
-def test_a_signal_leaves_the_terminal_as_it_was(
-    project: Path, database: Target, number: signal.Signals, times: int
+def test_a_signal_leaves_the_terminal_as_it_was_however_often_it_comes(
+    project: Path, database: Target, number: signal.Signals
 ) -> None:
     with console(project, database) as terminal:
         terminal.shows("2 pending")
         assert terminal.settings != terminal.settings_before
-        for _ in range(times):
+        for _ in range(3):
             os.kill(terminal.pid, number)
         assert terminal.ended() == 128 + number
         assert terminal.settings == terminal.settings_before

@@ -83,7 +83,8 @@ def test_what_a_folder_and_a_server_say_does_not_act_on_the_terminal(project: Pa
 
 
 def test_nor_does_it_in_lines(project: Path, database: Target) -> None:
-    for words in (["plan"], ["check"], ["apply", "--yes"], ["status"], ["logs"], ["inspect"], ["logs", "show"]):
+    looks = (["plan", "--sql"], ["plan", "--json"], ["check"], ["apply", "--yes"], ["status"], ["logs"], ["inspect"])
+    for words in (*looks, ["logs", "show"]):
         if words == ["logs", "show"]:
             listed = changeover("logs", "--json", target=database, cwd=project).document["sessions"]
             words.append(next(it["id"] for it in listed if "apply" in it["command"]))
@@ -92,6 +93,7 @@ def test_nor_does_it_in_lines(project: Path, database: Target) -> None:
         said = (done.out + done.err).replace("\n", "\r\n").encode()
         assert acting(said) == set(), words
         assert b"\x1b" not in said
+    assert "NOTICE: heard ␛]0;owned␇" in done.out
 
 
 # A bug in what a key does, met where the event loop, a timer or a thread runs it, beside values nobody should see.

@@ -173,13 +173,6 @@ def test_bytes_that_are_no_utf8_are_left_out(terminal: Terminal) -> None:
     assert terminal.ended() == 0
 
 
-def test_q_ends_it_and_the_terminal_is_as_it_was(terminal: Terminal) -> None:
-    os.write(terminal.master, b"q")
-    assert terminal.ended() == 0
-    assert b"\x1b[?1049l" in terminal.read
-    assert b"Traceback" not in terminal.read
-
-
 def test_the_first_screen_is_small_and_an_idle_console_sends_nothing(terminal: Terminal) -> None:
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
