@@ -1,4 +1,7 @@
-"""Runs in the real runner on a real server; what is asserted is what the server has afterwards."""
+"""Runs in the real runner on a real server; what is asserted is what the server has afterwards.
+
+Past 400 lines: each test is one way in which a run of the same small project can go.
+"""
 
 from __future__ import annotations
 
