@@ -52,8 +52,8 @@ class Connection:
         self._readers: list[Callable[[ServerReport], None]] = []
         self.facts: ServerFacts
         self.backend: int = 0
-        # the server watches the link, too
-        self._mutual = False
+        # queries that the server keeps prepared for us
+        self._prepared: dict[str, Any] = {}
         raw.add_log_listener(self._noticed)
 
     @property
@@ -103,15 +103,28 @@ class Connection:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise self._translated(error) from None
 
+    async def ask(self, sql: str, *args: object, timeout: float | None = _USUAL) -> Sequence[Mapping[str, Any]]:
+        """Do as `fetch` with a query that is asked often: from the second time on it is one round trip, and not two.
+
+        The server keeps it prepared, which a pooler does not know of: not for a connection through one.
+        """
+        try:
+            if sql not in self._prepared:
+                self._prepared[sql] = await self._raw.prepare(sql, timeout=self._within(timeout))
+            rows: Sequence[Mapping[str, Any]] = await self._prepared[sql].fetch(*args, timeout=self._within(timeout))
+            return rows
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            raise self._translated(error) from None
+
     async def reset(self) -> None:
         """Make the session what a new one is, and forget who reads its notices; raises as `execute` does.
 
-        Only outside of a transaction, and where no pooler stands between.
+        Only outside of a transaction, and where no pooler stands between. What makes the server notice that we are gone
+        is off until the next transaction brings it, see `transaction.limits`.
         """
         self._readers.clear()
+        self._prepared.clear()
         await self.execute("DISCARD ALL")
-        if self._mutual:
-            await self.execute(_MUTUAL)
 
     def _within(self, timeout: float | None) -> float | None:
         return self.patience if timeout == _USUAL else timeout
@@ -383,7 +396,6 @@ async def _introduce(connection: Connection, target: Target, *, read_only: bool)
     )
     if not (pooled or target.host.startswith("/")):
         await connection.execute(_MUTUAL)
-        connection._mutual = True
 
 
 async def _is_pooled(connection: Connection) -> bool:

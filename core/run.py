@@ -102,6 +102,8 @@ async def run(
     work = Work(
         ledger=ledger,
         keys=keys,
+        guard=guard,
+        guarded=await to_completion(guard.stands()),
         limits=plan.limits,
         connect=connect,
         watch=watch,
@@ -110,35 +112,35 @@ async def run(
         journal=journal,
     )
     try:
-        return await _all(work, plan, guard, journal)
+        return await _all(work, plan)
     finally:
         await to_completion(work.spare.close())
 
 
-async def _all(work: Work, plan: Plan, guard: Guard, journal: Journal) -> Outcome:
+async def _all(work: Work, plan: Plan) -> Outcome:
     for applied, planned in enumerate(plan.migrations):
         if was_cancelled() or work.stop.after_migration or work.stop.after_statement:
             return _outcome(Result.STOPPED, applied, None)
-        if reason := await _unfit(guard, journal):
+        if reason := await _unfit(work):
             return _outcome(Result.STOPPED, applied, reason)
-        outcome = await _one(work, planned, applied)
+        outcome = await _one(work, planned, applied, follows=next(iter(plan.migrations[applied + 1 :]), None))
         if outcome is not None:
             return outcome
-    await journal.flush()
+    await work.journal.flush()
     whole = "Everything was done, and the history in the database has it."
-    return _outcome(RESULTS[plan.migrations[-1].entry], len(plan.migrations), _log_lost(journal, whole))
+    return _outcome(RESULTS[plan.migrations[-1].entry], len(plan.migrations), _log_lost(work.journal, whole))
 
 
-async def _unfit(guard: Guard, journal: Journal) -> Fault | None:
-    """Return why no further migration may begin."""
-    if not await to_completion(guard.stands()):
+async def _unfit(work: Work) -> Fault | None:
+    """Return why no further migration may begin; the guard was asked when the one before was done."""
+    if not work.guarded:
         return Fault(
             id="guard-lost",
             summary="The guard connection was lost, so another run could begin.",
             advice="Nothing further was started; apply again for the rest.",
         )
-    await journal.flush()
-    return _log_lost(journal, "Nothing further was started.")
+    await work.journal.flush()
+    return _log_lost(work.journal, "Nothing further was started.")
 
 
 def _log_lost(journal: Journal, then: str) -> Fault | None:
@@ -152,9 +154,11 @@ def _log_lost(journal: Journal, then: str) -> Fault | None:
     )
 
 
-async def _one(work: Work, planned: PlannedMigration, applied: int) -> Outcome | None:
+async def _one(
+    work: Work, planned: PlannedMigration, applied: int, *, follows: PlannedMigration | None
+) -> Outcome | None:
     """Run one migration with all its attempts; return how the run ends by it, or None where it was applied."""
-    turn = _Turn(work=work, planned=planned, applied=applied, began=time.monotonic())
+    turn = _Turn(work=work, planned=planned, applied=applied, follows=follows, began=time.monotonic())
     attempts = work.limits.lock_attempts
     while True:
         turn.number += 1
@@ -182,6 +186,8 @@ class _Turn:
     planned: PlannedMigration
     # migrations applied before it
     applied: int
+    # the migration after it, where there is one
+    follows: PlannedMigration | None
     began: float
     # of the attempt under way, from 1
     number: int = 0
@@ -225,10 +231,17 @@ class _Turn:
         return _outcome(result, self.applied, fault, left_behind)
 
     async def recorded(self, xid: str | None, deferred: tuple[int, ...]) -> None:
-        """Say that the entry is done, and expect what it wrote into the history from now on."""
-        self.work.ledger.expect(self.deed)
-        wal = await self.work.watch.wal_position()
-        self.work.emit(
+        """Say that the entry is done, and expect what it wrote into the history from now on.
+
+        What the next migration needs to know is asked at the same time, on the connections that know it.
+        """
+        work = self.work
+        work.ledger.expect(self.deed)
+        if self.follows is not None and self.follows.transactional:
+            work.spare.refresh()
+        wal, work.guarded = await asyncio.gather(work.watch.wal_position(), work.guard.stands())
+        work.wal = wal
+        work.emit(
             MigrationApplied(
                 version=self.version,
                 entry=self.planned.entry,
@@ -261,6 +274,7 @@ async def _attempt(turn: _Turn) -> Ending:
     if connection.facts.pooled and planned.transactional:
         # a pooler chooses it with BEGIN
         connection.backend = 0
+    wal, work.wal = work.wal or await work.watch.wal_position(), None
     work.emit(
         MigrationStarted(
             version=turn.version,
@@ -268,7 +282,7 @@ async def _attempt(turn: _Turn) -> Ending:
             attempt=turn.number,
             of=work.limits.lock_attempts,
             backend=connection.backend,
-            wal=await work.watch.wal_position(),
+            wal=wal,
         )
     )
     if planned.transactional:

@@ -33,11 +33,18 @@ async def execute(connection: Connection, watch: Watch, sql: str, *, data: CopyD
     if connection.facts.pooled:
         # Its backend may be another one by now, and that one's idleness says nothing.
         return await send(connection, sql, data)
-    listening = asyncio.create_task(_listen(connection, watch), name="silence")
+    began, tasks = time.monotonic(), set[asyncio.Task[None]]()
+    # a timer: most statements are over before it is due, and a task for each costs more than to send it
+    timer = asyncio.get_running_loop().call_later(
+        connection.patience / 2,
+        lambda: tasks.add(asyncio.create_task(_listen(connection, watch, began), name="silence")),
+    )
     try:
         return await send(connection, sql, data)
     finally:
-        listening.cancel()
+        timer.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def send(connection: Connection, sql: str, data: CopyData | None) -> str:
@@ -47,27 +54,25 @@ async def send(connection: Connection, sql: str, data: CopyData | None) -> str:
     return await connection.copy_in(sql, data.rows, timeout=None)
 
 
-async def _listen(connection: Connection, watch: Watch) -> None:
+async def _listen(connection: Connection, watch: Watch, began: float) -> None:
     """Cut the link once its backend has been idle, or gone, for as long as an answer may take."""
     patience = connection.patience
-    began = time.monotonic()
     gone = 0
     while not connection.is_closed:
-        await asyncio.sleep(patience / 2)
         try:
             row = await watch.backend_state(connection.backend)
         except ServerError as error:
             log.info("the server was asked about a silent backend, without an answer: %s", error)
             if time.monotonic() - max(watch.heard, began) > _WORDLESS * patience:
                 return _cut(connection, "nothing is to be heard from the server")
-            continue
-        if not row["there"]:
+        else:
             # Twice: the backend may have ended a moment ago, and its last words be on the way.
-            gone += 1
+            gone += not row["there"]
             if gone > 1:
                 return _cut(connection, "its backend is gone")
-        elif row["state"] in _IDLE and min(row["since"], time.monotonic() - began) > patience:
-            return _cut(connection, f"its backend is {row['state']} since {row['since']:.0f} s")
+            if row["state"] in _IDLE and min(row["since"], time.monotonic() - began) > patience:
+                return _cut(connection, f"its backend is {row['state']} since {row['since']:.0f} s")
+        await asyncio.sleep(patience / 2)
     return None
 
 

@@ -7,6 +7,7 @@ followed by a fresh connection. See https://www.postgresql.org/docs/18/sql-disca
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,8 @@ class Spare:
     """At most one connection, between two migrations."""
 
     _kept: Connection | None = None
+    # its reset, where that was begun already
+    _reset: asyncio.Task[None] | None = None
 
     def keep(self, connection: Connection, planned: PlannedMigration) -> bool:
         """Keep the connection on which a migration was committed; return False where it is not fit for another one."""
@@ -39,12 +42,18 @@ class Spare:
         self._kept = connection
         return True
 
+    def refresh(self) -> None:
+        """Begin to reset what is kept, for a migration that comes at once: other things can be asked meanwhile."""
+        if self._kept is not None and self._reset is None:
+            self._reset = asyncio.create_task(self._kept.reset(), name="reset")
+
     async def take(self, connect: Connector) -> Connection:
         """Return the kept one as good as new, else a new one; raises `ConnectError`."""
         kept, self._kept = self._kept, None
+        reset, self._reset = self._reset, None
         if kept is not None:
             try:
-                await kept.reset()
+                await (reset or kept.reset())
             except ServerError as error:
                 log.info("a fresh connection takes the place of one that cannot be reset: %s", error)
                 kept.terminate()
@@ -55,6 +64,12 @@ class Spare:
     async def close(self) -> None:
         """Close what is kept."""
         kept, self._kept = self._kept, None
+        reset, self._reset = self._reset, None
+        if kept is not None and reset is not None and not reset.done():
+            # no further migration came, and what would be said politely waits behind the reset
+            kept.terminate()
+        if reset is not None:
+            await asyncio.gather(reset, return_exceptions=True)
         if kept is not None:
             await kept.close()
 

@@ -105,14 +105,32 @@ async def _through(
     work: Work, planned: PlannedMigration, connection: Connection, budget: LockBudget, progress: _Progress
 ) -> Ending:
     began = time.monotonic()
-    await begin(work, connection, planned.migration.script.modes)
     limit = budget.left
-    await as_approved(work, connection, first=f"{lock_limit(limit)}; {XID_KEPT}; ")
-    progress.xid = await xid_of(work, connection)
-    await Sending(work, planned, connection, budget, progress.tell, limit=limit).all()
+    await _begin_as_approved(work, connection, planned.migration.script.modes, first=f"{lock_limit(limit)}; {XID_KEPT}")
+    async with _xid_known(work, connection, progress):
+        await Sending(work, planned, connection, budget, progress.tell, limit=limit).all()
     progress.deferred = deed_of(work.ledger, planned).deferred
     await _record(work, planned, connection, seconds=time.monotonic() - began)
     return await _commit(work, planned, connection, progress)
+
+
+@contextlib.asynccontextmanager
+async def _xid_known(work: Work, connection: Connection, progress: _Progress) -> AsyncIterator[None]:
+    """Learn the id of our transaction beside what is done in the block, and before it where it is the only proof."""
+
+    async def learn() -> None:
+        progress.xid = await xid_of(work, connection)
+
+    if work.ledger.proven_by_xid:
+        await learn()
+        yield
+        return
+    learning = asyncio.create_task(learn(), name="xid")
+    try:
+        yield
+        await learning
+    finally:
+        learning.cancel()
 
 
 async def xid_of(work: Work, connection: Connection) -> str | None:
@@ -126,23 +144,49 @@ async def xid_of(work: Work, connection: Connection) -> str | None:
     return xid
 
 
+async def _begin_as_approved(work: Work, connection: Connection, modes: str, *, first: str) -> None:
+    """Do in one message what `begin`, `first` and `as_approved` do, each with its errors: a far server is far away.
+
+    Each is still a query of its own: what the last one sees, it sees with the fate key in our hands. Where it does not
+    say that all is well, it is found out step by step what is not.
+    """
+    message = (
+        f"{_opening(work, connection, modes)}{first}; "
+        f"SELECT pg_catalog.set_config('changeover.fate', "
+        f"pg_catalog.pg_try_advisory_xact_lock({work.keys.fate})::pg_catalog.text, true); "
+        f"SELECT 1 WHERE pg_catalog.current_setting('changeover.fate') OPERATOR(pg_catalog.=) 'true' "
+        f"AND EXISTS (\n{work.ledger.unchanged()}\n)"
+    )
+    well = await connection.execute(message) == "SELECT 1"
+    await _take_fate(work, connection, held=well)
+    if not well:
+        await as_approved(work, connection)
+
+
 async def begin(work: Work, connection: Connection, modes: str = "") -> None:
     """Open the transaction, with our limits in place of the role's, and take the fate key.
 
     `modes` is how the file wants it to begin: ISOLATION LEVEL SERIALIZABLE.
     """
+    await _take_fate(work, connection, opening=_opening(work, connection, modes))
+
+
+def _opening(work: Work, connection: Connection, modes: str) -> str:
     level = "" if "ISOLATION" in modes else "ISOLATION LEVEL READ COMMITTED "
-    opening = f"BEGIN {level}{modes} READ WRITE; {limits(work, connection, scope='SET LOCAL')}; "
+    return f"BEGIN {level}{modes} READ WRITE; {limits(work, connection, scope='SET LOCAL')}; "
+
+
+async def _take_fate(work: Work, connection: Connection, *, opening: str = "", held: bool = False) -> None:
+    """Ask for the fate key, unless it is `held`, until it is ours; `opening` goes before, in the first message."""
     for _ in range(50):
         # all in one message the first time: a far server is a round trip away
-        taken = await connection.execute(f"{opening}{attempt_to_take(work.keys.fate)}")
-        opening = ""
-        if taken == "SELECT 1":
+        if held or await connection.execute(f"{opening}{attempt_to_take(work.keys.fate)}") == "SELECT 1":
             if connection.facts.pooled:
                 # a pooler gives the transaction a backend of its own choice
                 with contextlib.suppress(ServerError):
                     connection.backend = await work.watch.backend_of(work.keys.fate)
             return
+        opening = ""
         await asyncio.sleep(0.1)
     raise ServerError(
         "The fate key of this database is held: an earlier attempt has not ended on the server.",
@@ -153,17 +197,16 @@ async def begin(work: Work, connection: Connection, modes: str = "") -> None:
 def limits(work: Work, connection: Connection, *, scope: str) -> str:
     """Return the settings of a migration's transaction (SET LOCAL) or connection (SET), in place of the role's.
 
-    They free the locks when this process or its host is gone. See
+    They free the locks when this process or its host is gone. Those of the link stay on after the transaction, also
+    where a reset took them away before; through a pooler the backend is somebody else's then. See
     https://www.postgresql.org/docs/18/runtime-config-client.html and
     https://www.postgresql.org/docs/18/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS.
     """
     settings = {
         "statement_timeout": f"{round(work.limits.statement_timeout * 1000)}ms",
         "idle_in_transaction_session_timeout": "60s",
-        "tcp_keepalives_idle": "10",
-        "tcp_keepalives_interval": "5",
-        "tcp_keepalives_count": "3",
     }
+    link = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
     if scope == "SET":
         # Each statement outside a transaction commits by itself, and what was said to be done must outlive a crash.
         settings["synchronous_commit"] = "on"
@@ -171,15 +214,18 @@ def limits(work: Work, connection: Connection, *, scope: str) -> str:
         settings["client_connection_check_interval"] = "1s"
     if connection.facts.version_num >= 170000:
         settings["transaction_timeout"] = "0"
-    return "; ".join(f"{scope} {name} = '{value}'" for name, value in settings.items())
+    lasting = scope if connection.facts.pooled else "SET"
+    return "; ".join(
+        [
+            *(f"{scope} {name} = '{value}'" for name, value in settings.items()),
+            *(f"{lasting} {name} = '{value}'" for name, value in link.items()),
+        ]
+    )
 
 
-async def as_approved(work: Work, connection: Connection, *, first: str = "") -> None:
-    """Compare the history with the approved one plus our own rows; raises `PlanChanged` where it is another one.
-
-    `first` is SQL of ours that goes before it in the same message.
-    """
-    if await connection.execute(f"{first}{work.ledger.unchanged()}") != "SELECT 1":
+async def as_approved(work: Work, connection: Connection) -> None:
+    """Compare the history with the approved one plus our own rows; raises `PlanChanged` where it is another one."""
+    if await connection.execute(work.ledger.unchanged()) != "SELECT 1":
         raise PlanChanged(
             "The history is not the approved one plus what this run has done.",
             advice="Somebody else wrote to it meanwhile: look with `changeover status`.",

@@ -105,10 +105,12 @@ class Watch:
     async def transaction_id(self, backend: int) -> str | None:
         """Return the xid of the backend's transaction, for the record; None where it cannot be seen."""
         try:
-            rows = await self._fetch(query("watch"), backend)
+            rows = await self._fetch(
+                "SELECT backend_xid::text AS xid FROM pg_catalog.pg_stat_get_activity($1)", backend
+            )
         except ServerError:
             return None
-        return next((row["xid"] for row in rows if row["pid"] == backend), None)
+        return rows[0]["xid"] if rows else None
 
     async def at_rest(self, backend: int, *, within: float, key: int | None = None) -> bool:
         """Wait until the backend is gone, or idle and without a lock; False where that is not seen in time.
@@ -284,7 +286,7 @@ class Watch:
     async def _ask(self, sql: str, *args: object) -> list[Mapping[str, Any]]:
         within = min(5.0, self._connection.patience)
         if not self._connection.facts.pooled:
-            return list(await self._connection.fetch(sql, *args, timeout=within))
+            return list(await self._connection.ask(sql, *args, timeout=within))
         limits = "; ".join(f"SET LOCAL {name} = '{it}'" for name, it in _LIMITS.items())
         await self._connection.execute(f"BEGIN; {limits}", timeout=within)
         try:

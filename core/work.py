@@ -11,6 +11,7 @@ from .blockers import EndWish
 from .connect import Connector, WaitCutter
 from .errors import ChangeoverError, Fault, Place, fault_of
 from .events import Backend, Emit, LocksSeen
+from .guard import Guard
 from .history.ledger import Ledger
 from .journal import Journal
 from .keys import Keys
@@ -43,6 +44,7 @@ class Work:
 
     ledger: Ledger
     keys: Keys
+    guard: Guard
     limits: Limits
     connect: Connector
     watch: Watch
@@ -50,6 +52,10 @@ class Work:
     stop: Stop
     journal: Journal
     spare: Spare = field(default_factory=Spare)
+    # whether the guard held the key when it was asked last, before the next migration may begin
+    guarded: bool = True
+    # how far the server's log was when the last migration was committed; None once another one has begun
+    wal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
