@@ -69,6 +69,8 @@ class UnfinishedRun:
     attempts: dict[str, int] = field(default_factory=dict)
     # version -> how it ended, as far as that is known for sure
     ended: dict[str, Result] = field(default_factory=dict)
+    # version -> statements inside a transaction of the file's own, by number; empty until it is asked for
+    _segmented: dict[str, frozenset[int]] = field(default_factory=dict, repr=False, compare=False)
     # seconds since the epoch
     first_at: float = 0.0
     last_at: float = 0.0
@@ -81,6 +83,7 @@ class UnfinishedRun:
             case PlanConfirmed():
                 self.server, self.plan = event.server, event.migrations
                 self.format, self.table = event.format, event.table
+                self._segmented.clear()
             case StatementStarted():
                 self.steps.setdefault(event.version, {})[event.number] = "running"
             case StatementFinished():
@@ -121,8 +124,12 @@ class UnfinishedRun:
             self.steps.setdefault(event.version, {})[event.number] = "waiting"
 
     def _within(self, version: str) -> frozenset[int]:
-        briefs = (brief for brief in self.plan if brief.version == version)
-        return frozenset(it.number for brief in briefs for it in brief.statements if it.segment)
+        if not self._segmented:
+            # once for the whole plan: it is asked for at the end of each statement, and a plan may be long
+            self._segmented.update({brief.version: frozenset[int]() for brief in self.plan})
+            for brief in self.plan:
+                self._segmented[brief.version] |= {it.number for it in brief.statements if it.segment}
+        return self._segmented.get(version, frozenset())
 
     @property
     def open(self) -> tuple[MigrationBrief, ...]:
