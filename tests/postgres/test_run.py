@@ -29,6 +29,7 @@ from changeover.core.events import (
     StatementStarted,
     StopConfirmed,
 )
+from changeover.core.keys import attempt_to_take, keys_of
 from changeover.core.limits import Limits
 from changeover.core.status import State
 from changeover.core.target import Target
@@ -284,6 +285,38 @@ async def test_another_plan_than_the_approved_one_is_not_run(shop: Project) -> N
     assert done.end.fault is not None
     assert done.end.fault.id == "plan-changed"
     assert psql(shop.target, "SELECT to_regclass('t'), to_regnamespace('changeover')") == "|"
+
+
+async def test_the_history_is_held_against_the_approved_one_once_the_fate_key_is_ours(shop: Project) -> None:
+    shop.write(_0001_a="CREATE TABLE a ()")
+    await shop.apply()
+    shop.write(_0002_b="CREATE TABLE b ()")
+    old = await connect(shop.target)
+    await old.execute("BEGIN")
+    await old.execute(attempt_to_take(keys_of("changeover").fate))
+    await old.execute("DELETE FROM changeover.attempt; DELETE FROM changeover.migration")
+    run = await shop.start()
+    await until(run, lambda event: isinstance(event, MigrationStarted))
+    await asyncio.sleep(0.5)
+    await old.execute("COMMIT")
+    await old.close()
+    done = await follow(run)
+    assert (done.end.result, done.end.exit_code, done.end.applied) == (Result.REFUSED, 4, 0)
+    assert psql(shop.target, "SELECT to_regclass('b') IS NULL") == "t"
+
+
+async def test_a_fate_key_that_is_held_for_a_moment_is_waited_for(shop: Project) -> None:
+    shop.write(_0001_a="CREATE TABLE a ()", _0002_b="CREATE TABLE b ()")
+    old = await connect(shop.target)
+    await old.execute("BEGIN")
+    await old.execute(attempt_to_take(keys_of("changeover").fate))
+    run = await shop.start()
+    await until(run, lambda event: isinstance(event, MigrationStarted))
+    await asyncio.sleep(0.5)
+    assert psql(shop.target, "SELECT to_regclass('a') IS NULL") == "t"
+    await old.close()
+    done = await follow(run)
+    assert (done.end.result, done.end.applied) == (Result.APPLIED, 2)
 
 
 async def test_a_history_that_somebody_changes_during_the_run_stops_it(shop: Project) -> None:
