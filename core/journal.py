@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _SEAL_DEADLINE: Final = 5.0
 # Events kept for a disk that may have room again, and for viewers meanwhile.
 _KEPT: Final = 20_000
+# An end is looked for in so many bytes at the end of a file: what is said after it is short.
+_TAIL: Final = 1 << 17
 
 
 class Journal:
@@ -179,6 +181,22 @@ def read_file(path: Path, *, offset: int = 0) -> Iterator[tuple[Stamped, int]]:
                 yield event_of(line), offset
             except MalformedLine as error:
                 log.warning("%s at byte %d: %s", path, offset - len(line), error)
+
+
+def last_event(path: Path, kind: str) -> Stamped | None:
+    """Return the last event of a kind (the name of its class), looked for in the last 128 KB of the file only.
+
+    For ends, which are among the last lines of a log of any length; None where it is not there, or cannot be read.
+    """
+    mark = f'"event":"{kind}"'.encode("ascii")
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
+        lines = file.read().splitlines(keepends=True)
+    for line in reversed(lines):
+        if mark in line and line.endswith(b"\n"):
+            with contextlib.suppress(MalformedLine):
+                return event_of(line)
+    return None
 
 
 def is_written(path: Path) -> bool:

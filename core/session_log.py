@@ -20,15 +20,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from .directories import log_root, make_private
 from .errors import UsageError
 from .events import Event, RunFinished, SessionClosed, SessionOpened, Who
-from .journal import Journal, is_written, read_file
+from .journal import Journal, is_written, last_event, read_file
 from .secret import Secret
-from .view import RunView, Stamped, reduce
+from .view import Stamped
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,10 @@ class SessionSummary:
     by: str
     result: str | None
     exit_code: int | None
+    # whether somebody still writes it
     running: bool
+    # whether that is a run, which can be attached to, and not only a console that is open
+    run_goes_on: bool = False
 
 
 def list_sessions(root: Path | None = None) -> tuple[SessionSummary, ...]:
@@ -174,26 +178,30 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def _summary(folder: Path) -> SessionSummary | None:
-    view, opened, run_exit = RunView(), None, None
+    """Read the first line of each file and its end: a list must not take the time of all that was ever done."""
     try:
-        for stamped in _events(folder):
-            if isinstance(stamped.event, SessionOpened):
-                opened = stamped.event
-            if isinstance(stamped.event, RunFinished):
-                run_exit = stamped.event.exit_code
-            view = reduce(view, stamped)
+        files = files_of(folder)
+        first = [stamped for path in files for stamped, _ in islice(read_file(path), 1)]
+        ends = [end for path in files if (end := last_event(path, RunFinished.__name__)) is not None]
+        closed = [end for path in files if (end := last_event(path, SessionClosed.__name__)) is not None]
+        written = [path for path in files if is_written(path)]
     except OSError:
         return None
-    if opened is None or view.opened_at is None:
+    opened = next(((it.at, it.event) for it in first if isinstance(it.event, SessionOpened)), None)
+    if opened is None:
         return None
-    person = opened.who.sudo_user or opened.who.os_user
+    at, event = opened
+    person = event.who.sudo_user or event.who.os_user
+    ended = max(ends, key=lambda end: end.at, default=None) or max(closed, key=lambda end: end.at, default=None)
+    end = ended.event if ended is not None else None
     return SessionSummary(
         id=folder.name,
-        opened_at=view.opened_at,
-        command=opened.command,
-        target=opened.target,
-        by=f"{person}@{opened.who.host}",
-        result=view.result.value if view.result else None,
-        exit_code=view.exit_code if run_exit is None else run_exit,
-        running=any(is_written(path) for path in files_of(folder)),
+        opened_at=at,
+        command=event.command,
+        target=event.target,
+        by=f"{person}@{event.who.host}",
+        result=end.result.value if isinstance(end, RunFinished) else None,
+        exit_code=end.exit_code if isinstance(end, (RunFinished, SessionClosed)) else None,
+        running=bool(written),
+        run_goes_on=any(path.name.startswith("run-") for path in written),
     )

@@ -7,7 +7,6 @@ committed: its last lines may have been lost with the host, but never the plan, 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -34,15 +33,13 @@ from .events import (
     StatementFinished,
     StatementStarted,
 )
-from .journal import is_written, read_file
+from .journal import is_written, last_event, read_file
 from .session_log import SESSION_ID
 from .target import is_local_host
 
 log = logging.getLogger(__name__)
 
 SETTLED_FILE: Final = "settled.jsonl"
-# The last event of a run is looked for in so many bytes at the end of its file before all of it is read.
-_TAIL: Final = 1 << 17
 
 
 @dataclass(slots=True, kw_only=True)
@@ -220,13 +217,5 @@ def _read(path: Path) -> UnfinishedRun | None:
 
 def _last_result(path: Path) -> Result | None:
     """Return how the run ended, None where the end of its file does not say."""
-    with path.open("rb") as file:
-        file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
-        lines = file.read().split(b"\n")
-    for line in reversed(lines):
-        if b'"event":"RunFinished"' in line:
-            try:
-                return Result(json.loads(line)["result"])
-            except (ValueError, KeyError, TypeError):
-                return None
-    return None
+    last = last_event(path, RunFinished.__name__)
+    return last.event.result if last is not None and isinstance(last.event, RunFinished) else None

@@ -69,6 +69,46 @@ async def test_the_list_tells_who_ended_and_who_still_runs(tmp_path: Path) -> No
     second.close(0)
 
 
+async def test_the_list_tells_a_run_that_goes_on_from_a_console_that_is_open(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    assert [(it.running, it.run_goes_on) for it in list_sessions(tmp_path)] == [(True, False)]
+    run = Journal(log.folder / f"{log.next_run()}.jsonl")
+    assert [(it.running, it.run_goes_on) for it in list_sessions(tmp_path)] == [(True, True)]
+    run.close()
+    log.close(0)
+
+
+async def test_the_list_reads_a_long_log_only_at_its_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = opened(tmp_path)
+    run = Journal(log.folder / f"{log.next_run()}.jsonl")
+    for number in range(5000):
+        run.record(NoticeRaised(version="1", number=number, severity="NOTICE", sqlstate="00000", message="x"))
+    run.record(RunFinished(run="r", result=Result.APPLIED, exit_code=0, applied=1, elapsed=1.0, fault=None))
+    run.close()
+    log.close(0)
+    parsed: list[bytes] = []
+
+    def counted(line: bytes) -> Stamped:
+        parsed.append(line)
+        return event_of(line)
+
+    monkeypatch.setattr("changeover.core.journal.event_of", counted)
+    (summary,) = list_sessions(tmp_path)
+    assert (summary.result, summary.exit_code, summary.running) == ("applied", 0, False)
+    assert len(parsed) < 10
+
+
+async def test_the_end_that_came_last_counts(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    for name, result, code in (("run-1", Result.IN_DOUBT, 8), ("settled", Result.APPLIED, 0)):
+        file = Journal(log.folder / f"{name}.jsonl")
+        file.record(RunFinished(run="r", result=result, exit_code=code, applied=1, elapsed=1.0, fault=None))
+        file.close()
+    log.close(8)
+    (summary,) = list_sessions(tmp_path)
+    assert (summary.result, summary.exit_code) == ("applied", 0)
+
+
 async def test_a_line_cut_off_by_a_kill_loses_only_itself(tmp_path: Path) -> None:
     log = opened(tmp_path)
     log.close(0)

@@ -37,6 +37,7 @@ def _session(
         result=result,
         exit_code=exit_code,
         running=running,
+        run_goes_on=running,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from changeover.core.session_log import SessionSummary
@@ -16,6 +18,14 @@ def test_a_sitting_without_a_run_says_in_words_how_it_ended(code: int, said: str
         id="x", opened_at=0.0, command="demo", target="t", by="ada", result=None, exit_code=code, running=False
     )
     assert outcome_words(summary)[0] == said
+
+
+def test_a_console_that_is_open_is_told_from_a_run_that_goes_on() -> None:
+    summary = SessionSummary(
+        id="x", opened_at=0.0, command="demo", target="t", by="ada", result=None, exit_code=None, running=True
+    )
+    assert outcome_words(summary)[0] == "► open"
+    assert outcome_words(replace(summary, run_goes_on=True))[0] == "► going on"
 
 
 def _row(command: str, target: str) -> tuple[str, str]:

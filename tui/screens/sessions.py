@@ -50,7 +50,7 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
             self.say("No session has these words." if self._all else "No session yet.", "head")
             return
         chosen = self._left[self.query_one(SessionsTable).cursor]
-        going = "; enter attaches" if chosen.running else ""
+        going = "; enter attaches" if chosen.run_goes_on else ""
         total = count(len(self._all), "session")
         shown = total if len(self._left) == len(self._all) else f"{len(self._left)} of {total}"
         self.say(f"{chosen.id}, by {chosen.by}; {shown}{going}", "head")

@@ -74,8 +74,10 @@ def command_of(session: SessionSummary) -> str:
 
 def outcome_words(session: SessionSummary) -> tuple[str, str]:
     """Return how a session ended, with its tone."""
-    if session.running:
+    if session.run_goes_on:
         return ("► going on", "live")
+    if session.running:
+        return ("► open", "live")
     if session.result is not None:
         try:
             return RESULT[Result(session.result)]
