@@ -33,7 +33,7 @@ from changeover.core.setup_questions import Answers, Ask, Question
 from changeover.core.status import MigrationStatus, State
 from changeover.core.survey import Survey
 from changeover.core.target import Choice
-from changeover.core.view import RunView, view_of
+from changeover.core.view import AttemptView, RunView, view_of
 from changeover.tui import screens
 from changeover.tui.listing import activity_listing, history_listing, schema_listing
 from changeover.tui.screens import connect
@@ -154,6 +154,25 @@ ACTIVITY: Final = (
         locks=("waits for AccessExclusiveLock on public.donations",),
     ),
 )
+# The second is over: its wait, too, so that the picture has no clock in it.
+ATTEMPTS: Final = tuple(
+    AttemptView(
+        number=number,
+        of=4,
+        address="db1.example:5432",
+        started_at=AT.timestamp() + number,
+        deadline=30.0,
+        fault=Fault(
+            id="connect",
+            summary="db1.example:5432 refused the connection.",
+            advice="Is the server running there, and listening on this port?"
+            " pg_isready -h db1.example -p 5432 asks it; listen_addresses must allow it.",
+        ),
+        elapsed=0.2,
+        next_at=AT.timestamp() + number + 2,
+    )
+    for number in (1, 2)
+)
 CASE: Final = Case(
     status=MigrationStatus(
         version="0003", name="index", file="0003_index.sql", state=State.PARTIAL, note="0 of 1 steps are done"
@@ -232,6 +251,7 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
     "set-up-end": lambda: WriteScreen(
         STANDING, file=Path("config/targets.toml"), text='[targets."shop"]\nprotected = true\n', target=TARGET
     ),
+    "connect": lambda: ConnectScreen(STANDING, cut=WaitCutter(), target=TARGET),
     "connect-failed": lambda: ConnectScreen(STANDING, cut=WaitCutter(), target=TARGET),
     "first": lambda: FirstScreen(STANDING, stage="connect"),
     "overview": lambda: WorkScreen(STANDING),
@@ -277,7 +297,9 @@ async def dress(name: str, screen: Any, pilot: Pilot[int], survey: Survey = SURV
     if isinstance(screen, (WorkScreen, InspectScreen)):
         screen.show(survey)
         screen.show_sessions(SUMMARIES[:3])
-    if isinstance(screen, ConnectScreen):
+    if name == "connect":
+        screen.follow(RunView(attempts=ATTEMPTS))
+    if name == "connect-failed":
         screen.fail(FAULT)
     if isinstance(screen, ConfirmScreen):
         screen._arm()
