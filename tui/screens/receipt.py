@@ -25,7 +25,7 @@ from .run import outcome_words
 from .stage import Stage
 
 # What is left of a line of 80 columns beside outcome, name and duration, in cells.
-_BESIDE: Final = 21
+_BESIDE: Final = 20
 
 
 class ReceiptScreen(Stage[None]):
