@@ -208,7 +208,10 @@ async def start_run(log: SessionLog, request: RunRequest) -> Run:
     try:
         process = _spawn(log.folder / f"{name}.log")
     except OSError as error:
-        raise UsageError(f"The runner cannot be started: {error.strerror}.") from None
+        raise UsageError(
+            f"The process that runs the migrations cannot be started: {error.strerror}.",
+            advice="Nothing was run. Make room for one more process (memory, ulimit -u), and try again.",
+        ) from None
     line = encode(assignment)
     await asyncio.to_thread(_hand_over, process, line)
     return Run(log.folder, name, process)

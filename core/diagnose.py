@@ -86,7 +86,7 @@ def diagnose(error: BaseException, target: Target, deadline: float) -> Diagnosis
         case asyncpg.InterfaceError() | asyncpg.InternalClientError() | ValueError():
             return _of_driver(error, target)
         case _:
-            return _final(f"Connecting to {where} failed: {type(error).__name__}.", "")
+            return _final(f"Connecting to {where} failed: {type(error).__name__}.", "Check host and port.")
 
 
 def _mended(summary: str, advice: str) -> Diagnosis:
@@ -178,4 +178,7 @@ def _of_driver(error: BaseException, target: Target) -> Diagnosis:
             f"The server wants a password for role {target.user}, and none was given.",
             "Give it in the URL, PGPASSWORD, .pgpass or the service file.",
         )
-    return _final(f"Connecting to {target.address} failed: {words}", "")
+    return _final(
+        f"Connecting to {target.address} failed: {words}",
+        "Check that a PostgreSQL server, or a pooler of one, is there.",
+    )

@@ -71,4 +71,7 @@ def write_private(path: Path, text: str) -> None:
             draft.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UsageError(f"The file {path} cannot be written: {error.strerror}.") from None
+        raise UsageError(
+            f"The file {path} cannot be written: {error.strerror}.",
+            advice="What was there before is unchanged. Look at the folder's owner, rights and room.",
+        ) from None

@@ -118,8 +118,10 @@ async def _wait_on(holder: LockHeld, told: str, emit: Emit, began: float, wait: 
 def held(holders: Sequence[Mapping[str, Any]], *, tool: str = "") -> LockHeld:
     """Return the error that names who holds a key; `tool` is whose key it is, empty for our own."""
     if not holders:
-        whose = f"Something held the migration lock of {tool}" if tool else "Another run held the run key"
-        return LockHeld(f"{whose} a moment ago.", advice="Try again.")
+        whose = (
+            f"Something held the migration lock of {tool}" if tool else "Another run of Changeover had this database"
+        )
+        return LockHeld(f"{whose} a moment ago, so nothing was run.", advice="Try again.")
     holder = holders[0]
     where = holder["address"] or "this server's own host"
     # a lock of a session may be older than its transaction, or have none
@@ -133,9 +135,9 @@ def held(holders: Sequence[Mapping[str, Any]], *, tool: str = "") -> LockHeld:
             f"process is gone and the lock has stayed, end its backend: SELECT pg_terminate_backend({holder['pid']});",
         )
     return LockHeld(
-        f"Another run holds the run key: {holder['application']} as {holder['user']} from {where}, "
+        f"Another run is going on in this database: {holder['application']} as {holder['user']} from {where}, "
         f"backend {holder['pid']}{since}.",
-        advice="Wait until it ends, and look with `changeover status` what it did.",
+        advice="Nothing was run. Wait until it ends (--wait S), and look with `changeover status` what it did.",
     )
 
 

@@ -135,7 +135,10 @@ async def _commit(
             await to_completion(_find_out(work, planned, connection, steps, part))
         raise
     if tag != "COMMIT":
-        raise ServerError(f"COMMIT was answered with {tag}: nothing of its transaction is there.")
+        raise ServerError(
+            f"The server answered COMMIT with {tag}: nothing of this transaction of the file is there.",
+            advice="It was rolled back whole. What failed is in the server's log; mend that, and apply again.",
+        )
     steps.in_hand = ()
     _tell(work, planned, part, committed=True)
 

@@ -199,10 +199,14 @@ def read(file: Path, *, shown: str) -> Values:
     try:
         text = file.read_bytes().decode("utf-8")
     except OSError as error:
-        raise SettingsError(f"{shown} cannot be read: {error.strerror}.") from None
+        raise SettingsError(
+            f"{shown} cannot be read: {error.strerror}.", advice="Look at its owner and rights."
+        ) from None
     except UnicodeDecodeError as error:
         line = file.read_bytes()[: error.start].count(b"\n") + 1
-        raise SettingsError("The file is not UTF-8.", place=Place(file=shown, line=line)) from None
+        raise SettingsError(
+            "The file is not UTF-8.", advice="Save it as UTF-8, as TOML wants it.", place=Place(file=shown, line=line)
+        ) from None
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -217,6 +221,7 @@ def _syntax_error(error: tomllib.TOMLDecodeError, text: str, shown: str) -> Sett
     reason = re.sub(r"\s*\(at .*\)$", "", str(error))
     return SettingsError(
         f"This is not TOML: {reason if reason.isascii() and reason.isprintable() else 'it cannot be read'}.",
+        advice='Correct it there; a text stands in quotes, as in migrations = "db/migrations".',
         place=Place(file=shown, line=line, column=column),
     )
 

@@ -111,7 +111,10 @@ def _one_of(text: str, words: tuple[str, ...]) -> str:
 
 def _plain(text: str, what: str) -> str:
     if not text or not text.isprintable() or "://" in text:
-        raise TargetError(f"The {what} must be a name, without control characters.")
+        raise TargetError(
+            f"The {what} is a name; what was typed is empty, a URL, or has control characters.",
+            advice="Type the name alone. A URL is the answer to the first question.",
+        )
     return text
 
 

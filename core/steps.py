@@ -138,7 +138,10 @@ async def _send(
     async with _unobstructed(work, connection):
         tag = await silence.execute(connection, work.watch, statement.sql, data=statement.data)
     if new := await work.watch.invalid_indexes() - (steps.invalid_before or frozenset()):
-        raise ServerError(f"The statement ended well and left an invalid index: {', '.join(sorted(new))}.")
+        raise ServerError(
+            f"The statement ended well and left an invalid index, which no query uses: {', '.join(sorted(new))}.",
+            advice="Build it again: `changeover apply --rebuild-invalid-indexes`.",
+        )
     return tag
 
 
@@ -181,7 +184,10 @@ async def _record(
     work.emit(MigrationCommitting(version=planned.migration.version, xid=steps.xid))
     tag = await to_completion(silence.execute(connection, work.watch, "COMMIT"))
     if tag != "COMMIT":
-        raise ServerError(f"COMMIT was answered with {tag}: the steps are done, and not recorded.")
+        raise ServerError(
+            f"The server answered COMMIT with {tag}: the steps are done, and the migration is not recorded as applied.",
+            advice="`changeover apply` finds the steps done and records it; `changeover repair` shows them.",
+        )
     return Applied(xid=steps.xid, deferred=deed.deferred)
 
 

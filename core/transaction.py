@@ -138,8 +138,9 @@ async def xid_of(work: Work, connection: Connection) -> str | None:
     xid = await work.watch.transaction_id(connection.backend)
     if xid is None and work.ledger.proven_by_xid:
         raise ServerError(
-            "The watch cannot see the id of our transaction, by which this history shows whether it was committed.",
-            advice="That transaction was rolled back; try again.",
+            "The id of our transaction, by which this history shows whether it was committed, cannot be seen in"
+            " pg_stat_activity. The migration was rolled back.",
+            advice="Try again.",
         )
     return xid
 
@@ -189,7 +190,7 @@ async def _take_fate(work: Work, connection: Connection, *, opening: str = "", h
         opening = ""
         await asyncio.sleep(0.1)
     raise ServerError(
-        "The fate key of this database is held: an earlier attempt has not ended on the server.",
+        "An earlier attempt has not ended on the server: its transaction still holds the key that tells its fate.",
         advice="Its backend ends by itself when the server notices that its client is gone; try again in a minute.",
     )
 
@@ -248,7 +249,10 @@ async def _commit(work: Work, planned: PlannedMigration, connection: Connection,
     tag = await to_completion(silence.execute(connection, work.watch, "COMMIT"))
     if tag != "COMMIT":
         # On a failed transaction the server answers COMMIT with ROLLBACK and no error.
-        raise ServerError(f"COMMIT was answered with {tag}: nothing of the migration is there.")
+        raise ServerError(
+            f"The server answered COMMIT with {tag}: nothing of the migration is there.",
+            advice="It was rolled back whole. What failed is in the server's log; mend that, and apply again.",
+        )
     return Applied(xid=progress.xid, deferred=progress.deferred)
 
 

@@ -273,7 +273,9 @@ class Watch:
 
     async def _open_again(self) -> None:
         if self._connect is None:
-            raise ConnectionLost("The watch connection was lost.")
+            raise ConnectionLost(
+                "The connection that watches the run was lost.", advice="Look with `changeover status`."
+            )
         try:
             self._connection = await self._connect("watch")
         except ConnectError as error:

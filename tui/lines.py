@@ -172,7 +172,7 @@ def _of_connecting(event: AttemptStarted | AttemptFailed | WaitCut | Connected |
             where = server_words(event.server)
             return f"connected ({visible(event.purpose)}) in {duration(event.elapsed)}{taken}: {where}"
         case ConnectionsClosed():
-            return f"{count(event.count, 'connection')} closed"
+            return f"{count(event.count, 'connection')} closed" if event.count else "no connection was open"
 
 
 def _of_looking(event: PreChecked | Planned) -> str:

@@ -37,7 +37,10 @@ def ask(question: str, *, default: str = "") -> str:
     line = sys.stdin.readline()
     if not line:
         print(file=sys.stderr)
-        raise ApprovalNeeded("A question is open, and there is nobody to answer it.")
+        raise ApprovalNeeded(
+            "A question is open, and there is nobody to answer it: the input has ended.",
+            advice="Run it at a terminal, or say the answer with an option: --help of this command lists them.",
+        )
     return line.strip() or default
 
 

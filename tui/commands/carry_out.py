@@ -137,7 +137,10 @@ class _Followed:
 async def _follow(sitting: Sitting, followed: _Followed, approval: Approval, action: Action, wait: float) -> None:
     """Start the runner and follow its events to the end; SIGINT and SIGTERM mean: stop now."""
     if not await sitting.log.seal():
-        raise UsageError("The session log cannot be written, so nothing was started.")
+        raise UsageError(
+            "The session log cannot be written, so nothing was started.",
+            advice="Make room on its disk, or set CHANGEOVER_HOME to a folder on another one.",
+        )
     request = RunRequest(target=sitting.target, settings=sitting.settings, approval=approval, action=action, wait=wait)
     with Stopping(sitting.printer) as stopping:
         run = await start_run(sitting.log, request)
