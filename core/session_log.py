@@ -193,15 +193,15 @@ def _summary(folder: Path) -> SessionSummary | None:
     at, event = opened
     person = event.who.sudo_user or event.who.os_user
     ended = max(ends, key=lambda end: end.at, default=None) or max(closed, key=lambda end: end.at, default=None)
-    end = ended.event if ended is not None else None
+    last = ended.event if ended is not None else None
     return SessionSummary(
         id=folder.name,
         opened_at=at,
         command=event.command,
         target=event.target,
         by=f"{person}@{event.who.host}",
-        result=end.result.value if isinstance(end, RunFinished) else None,
-        exit_code=end.exit_code if isinstance(end, (RunFinished, SessionClosed)) else None,
+        result=last.result.value if isinstance(last, RunFinished) else None,
+        exit_code=last.exit_code if isinstance(last, (RunFinished, SessionClosed)) else None,
         running=bool(written),
         run_goes_on=any(path.name.startswith("run-") for path in written),
     )
