@@ -9,7 +9,7 @@ The path of the data, one line per module::
 
     what is said
       errors             the tree of expected failures; each has summary, advice, SQLSTATE and place
-      events             one frozen dataclass per fact; Event, Emit
+      events             one frozen struct per fact; Event, Emit
       view               the run screen as a function of the events
       codec              values of the engine to JSON and back
       documents          what --json prints; its JSON Schemas are in schemas/

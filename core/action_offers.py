@@ -6,8 +6,9 @@ Whether a request can be carried out is for its plan to say, with the reason; he
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from .actions import Action, Choice, Settlement, Verb
 from .history import History
@@ -26,8 +27,7 @@ REMEDIES: Final[dict[Remedy, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionOffer:
+class ActionOffer(Struct, frozen=True, kw_only=True):
     """A request that can be made, in words."""
 
     action: Action

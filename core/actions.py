@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Verb(StrEnum):
@@ -27,8 +28,7 @@ class Choice(StrEnum):
     NOT_APPLIED = "not-applied"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(Struct, frozen=True, kw_only=True):
     """An operator's word on one migration, with the reason that the history keeps."""
 
     version: str
@@ -36,8 +36,7 @@ class Settlement:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class Action(Struct, frozen=True, kw_only=True):
     """One request."""
 
     verb: Verb = Verb.APPLY

@@ -8,9 +8,10 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from .channel import is_own_user, short_path
 from .codec import MalformedLine, decode, event_line
@@ -28,8 +29,7 @@ _GRACE: Final = 5.0
 _FIRST_VIEWER: Final = 30.0
 
 
-@dataclass(slots=True, eq=False)
-class _Viewer:
+class _Viewer(Struct, eq=False):
     """One link, and the events that wait for it."""
 
     writer: asyncio.StreamWriter

@@ -7,8 +7,9 @@ https://www.postgresql.org/docs/18/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from .events import Backend
 
@@ -18,8 +19,7 @@ TERMINATE: Final = "terminate"
 _OURS: Final = "changeover "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndWish:
+class EndWish(Struct, frozen=True, kw_only=True):
     """A viewer's wish to end the backend `pid` that began at `started`."""
 
     pid: int
@@ -29,8 +29,7 @@ class EndWish:
     by: str
 
 
-@dataclass(slots=True, kw_only=True)
-class EndPolicy:
+class EndPolicy(Struct, kw_only=True):
     """Whether blockers may be ended in this run, and whom a cancel was sent to already."""
 
     # `end_blockers = true` of the target

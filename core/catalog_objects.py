@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from .names import written
 
@@ -22,8 +23,7 @@ RELATION_KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relation:
+class Relation(Struct, frozen=True, kw_only=True):
     """A table, view, index, sequence or composite type."""
 
     oid: int
@@ -60,8 +60,7 @@ class Relation:
         return self.bytes == 0 and self.rows == 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """A column of a relation."""
 
     number: int
@@ -80,8 +79,7 @@ class Column:
     collation: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraint:
+class Constraint(Struct, frozen=True, kw_only=True):
     """A constraint of a table; `type` is pg_constraint.contype."""
 
     name: str
@@ -103,8 +101,7 @@ class Constraint:
     tree: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(Struct, frozen=True, kw_only=True):
     """An index of a table."""
 
     name: str
@@ -128,8 +125,7 @@ class Index:
         return frozenset((*(self.columns or ()), *self.included, *self.mentioned))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeFacts:
+class TypeFacts(Struct, frozen=True, kw_only=True):
     """A type: `kind` is pg_type.typtype."""
 
     kind: str
@@ -140,8 +136,7 @@ class TypeFacts:
     array: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Domain:
+class Domain(Struct, frozen=True, kw_only=True):
     """A domain: what it is over, as format_type says it, and what it refuses."""
 
     oid: int

@@ -7,7 +7,8 @@ what the file says, and where nothing converts it, it stops the run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .defaults import same_default
 from .precheck import Aspect, Row, Verdict, Wish

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from msgspec import Struct
 from postgast.pg_query_pb2 import Token
 
 from .errors import Place, ScriptError
@@ -33,8 +33,7 @@ class Blocks(Enum):
     OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyData:
+class CopyData(Struct, frozen=True, kw_only=True):
     r"""The rows of one COPY, as the file has them, without the line `\.`."""
 
     rows: bytes
@@ -47,8 +46,7 @@ class CopyData:
         return self.rows.count(b"\n") + (bool(self.rows) and not self.rows.endswith(b"\n"))
 
 
-@dataclass(slots=True, kw_only=True)
-class Unfinished:
+class Unfinished(Struct, kw_only=True):
     """The statement that is being read, lexeme by lexeme."""
 
     # byte offset of its first lexeme; None between statements
@@ -75,8 +73,7 @@ class Unfinished:
         return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
+class _Block(Struct, frozen=True, kw_only=True):
     # byte offsets of the COPY, and of the rows with their end
     copy: int
     start: int

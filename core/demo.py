@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .connect import Connection, Connector
 from .demo_traffic import DATABASE
@@ -28,8 +30,7 @@ OWNER: Final = "donation_owner"
 _PATIENCE: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demo:
+class Demo(Struct, frozen=True, kw_only=True):
     """A running demo."""
 
     # the donation platform, as the role that owns it and is no superuser

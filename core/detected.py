@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from . import formats
 from .connect import Connection
@@ -14,8 +15,7 @@ from .history import find as histories
 from .settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detected:
+class Detected(Struct, frozen=True, kw_only=True):
     """What was found; names are those of `--format`."""
 
     # formats that the folder's files are most like: several where they cannot be told apart, none for an empty folder

@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
+from msgspec import Struct
 
 from .admission import words_of
 from .errors import ConnectError, ServerReport
@@ -29,8 +29,7 @@ _DATES: Final = frozenset({9, 10})
 _POOLER_WAITS: Final = ("server login has been failing", "query_wait_timeout", "server_login_retry")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True, kw_only=True):
     """A failed connection attempt, and whether another one may succeed."""
 
     error: ConnectError

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from . import names
 from .errors import Place, ScriptError
 
@@ -23,8 +25,7 @@ _FORMS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class Condition(Struct, frozen=True, kw_only=True):
     """`-- changeover: when table sessions`: what must exist for the statement below to run."""
 
     # one of CONDITIONS
@@ -45,8 +46,7 @@ class Allowance:
     place: Place | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoTransaction:
+class NoTransaction(Struct, frozen=True, kw_only=True):
     """`-- changeover: transaction=off`."""
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import inspect
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from .errors import ExitCode, Fault
 from .events import AllowedHazard, Result, ServerFacts, Stalled
@@ -28,8 +28,7 @@ VERSION: Final = 1
 Version: TypeAlias = Literal[1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetPart:
+class TargetPart(Struct, frozen=True, kw_only=True):
     """The database as it was resolved, without the password, and where each value came from."""
 
     name: str | None
@@ -43,8 +42,7 @@ class TargetPart:
     sources: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacePart:
+class PlacePart(Struct, frozen=True, kw_only=True):
     """Where in a migration file; line and column count from 1."""
 
     file: str
@@ -52,8 +50,7 @@ class PlacePart:
     column: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationStatusPart:
+class MigrationStatusPart(Struct, frozen=True, kw_only=True):
     """A line of `status`."""
 
     version: str
@@ -67,8 +64,7 @@ class MigrationStatusPart:
     note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusDocument:
+class StatusDocument(Struct, frozen=True, kw_only=True):
     """`changeover status --json`."""
 
     changeover: Version
@@ -83,8 +79,7 @@ class StatusDocument:
     pending: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptPart:
+class AttemptPart(Struct, frozen=True, kw_only=True):
     """A connection attempt; `error` is None for the one that succeeded."""
 
     number: int
@@ -94,8 +89,7 @@ class AttemptPart:
     error: Fault | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowPart:
+class RowPart(Struct, frozen=True, kw_only=True):
     """A row of the pre-check table."""
 
     object: str
@@ -111,8 +105,7 @@ class RowPart:
     aspects: tuple[Aspect, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckDocument:
+class CheckDocument(Struct, frozen=True, kw_only=True):
     """`changeover check --json`. `refusals` says why `ready` is false."""
 
     changeover: Version
@@ -131,16 +124,14 @@ class CheckDocument:
     pending: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockPart:
+class LockPart(Struct, frozen=True, kw_only=True):
     """The strongest lock on one relation."""
 
     relation: str
     mode: LockMode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataPart:
+class DataPart(Struct, frozen=True, kw_only=True):
     """Rows that stand in the file after COPY ... FROM STDIN; `line` is that of the first."""
 
     line: int
@@ -148,8 +139,7 @@ class DataPart:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementPart:
+class StatementPart(Struct, frozen=True, kw_only=True):
     """A statement of a plan."""
 
     number: int
@@ -181,8 +171,7 @@ class StatementPart:
     hazards: tuple[HazardPart, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedMigrationPart:
+class PlannedMigrationPart(Struct, frozen=True, kw_only=True):
     """A migration of a plan; `entry` is `deferred` where only its deferred steps are left."""
 
     version: str
@@ -194,8 +183,7 @@ class PlannedMigrationPart:
     statements: tuple[StatementPart, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknowablePart:
+class UnknowablePart(Struct, frozen=True, kw_only=True):
     """A statement that a rehearsal could not measure, and why; its effects are estimated."""
 
     file: str
@@ -203,8 +191,7 @@ class UnknowablePart:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalPart:
+class RehearsalPart(Struct, frozen=True, kw_only=True):
     """The rehearsal that the measured parts of a plan come from; `remarks` is what was not as on the target."""
 
     at: datetime
@@ -218,8 +205,7 @@ class RehearsalPart:
     error: Fault | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonPart:
+class ComparisonPart(Struct, frozen=True, kw_only=True):
     """What a run changed in the schema, against what its rehearsal had said; `error` says why nobody could tell."""
 
     as_rehearsed: bool
@@ -231,8 +217,7 @@ class ComparisonPart:
     error: Fault | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanDocument:
+class PlanDocument(Struct, frozen=True, kw_only=True):
     """`changeover plan --json`, printed whole also where the plan cannot run.
 
     `rehearsal` is null where this plan was not rehearsed; `difference` is what the rehearsal changed in the schema.
@@ -253,16 +238,14 @@ class PlanDocument:
     exposure: Exposure | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TogetherPart:
+class TogetherPart(Struct, frozen=True, kw_only=True):
     """Statements that went in one message, by number: of these the server tells neither tags nor rows."""
 
     first: int
     last: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RanStatementPart:
+class RanStatementPart(Struct, frozen=True, kw_only=True):
     """What became of a statement: waiting, running, done, skipped, deferred or failed.
 
     `duration_ms` is of the message that it went in.
@@ -288,8 +271,7 @@ class RanStatementPart:
     allowed: tuple[AllowedHazard, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockerPart:
+class BlockerPart(Struct, frozen=True, kw_only=True):
     """A connection that was in the way; null is what our role may not see."""
 
     pid: int
@@ -303,8 +285,7 @@ class BlockerPart:
     prevents_wraparound: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RanMigrationPart:
+class RanMigrationPart(Struct, frozen=True, kw_only=True):
     """What became of a migration; `outcome` is one of a run's, or `not_run` where the run ended before it."""
 
     version: str
@@ -324,8 +305,7 @@ class RanMigrationPart:
     error: Fault | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostCheckPart:
+class PostCheckPart(Struct, frozen=True, kw_only=True):
     """Something that was looked at after the run."""
 
     object: str
@@ -334,8 +314,7 @@ class PostCheckPart:
     ok: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyDocument:
+class ApplyDocument(Struct, frozen=True, kw_only=True):
     """`changeover apply --json`; `error` says why the outcome is not `applied` or `nothing_to_do`."""
 
     changeover: Version
@@ -354,8 +333,7 @@ class ApplyDocument:
     error: Fault | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationPart:
+class VerificationPart(Struct, frozen=True, kw_only=True):
     """What a verify script found; `outcome` is ok or failed."""
 
     version: str
@@ -367,8 +345,7 @@ class VerificationPart:
     error: Fault | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyDocument:
+class VerifyDocument(Struct, frozen=True, kw_only=True):
     """`changeover verify --json`."""
 
     changeover: Version
@@ -380,8 +357,7 @@ class VerifyDocument:
     verifications: tuple[VerificationPart, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepPart:
+class StepPart(Struct, frozen=True, kw_only=True):
     """A statement of a migration that stopped half-way.
 
     `recorded` is what the attempt log says: waiting, running, done, skipped or deferred. `found` is what the catalog
@@ -398,8 +374,7 @@ class StepPart:
     note: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CasePart:
+class CasePart(Struct, frozen=True, kw_only=True):
     """A migration that needs a look; `remedies` are the answers that are open, `safe` the one that cannot be wrong."""
 
     version: str
@@ -415,8 +390,7 @@ class CasePart:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepairDocument:
+class RepairDocument(Struct, frozen=True, kw_only=True):
     """`changeover repair --json`: what was found, the runs that settled it, and the versions that are still open.
 
     `recovered` are sessions whose runner had died, and whose outcome was settled by reading the history; `backends`
@@ -435,8 +409,7 @@ class RepairDocument:
     exit_code: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewDocument:
+class NewDocument(Struct, frozen=True, kw_only=True):
     """`changeover new --json`: the files that were written."""
 
     changeover: Version
@@ -444,8 +417,7 @@ class NewDocument:
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorPart:
+class ErrorPart(Struct, frozen=True, kw_only=True):
     """What went wrong, and what to do."""
 
     id: str
@@ -459,8 +431,7 @@ class ErrorPart:
     column: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorDocument:
+class ErrorDocument(Struct, frozen=True, kw_only=True):
     """What every command prints in failure."""
 
     changeover: Version
@@ -468,8 +439,7 @@ class ErrorDocument:
     exit_code: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionPart:
+class SessionPart(Struct, frozen=True, kw_only=True):
     """A session of the list; `result` and `exit_code` are None where it never said them."""
 
     id: str
@@ -482,8 +452,7 @@ class SessionPart:
     running: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogsDocument:
+class LogsDocument(Struct, frozen=True, kw_only=True):
     """`changeover logs --json`, newest first."""
 
     changeover: Version
@@ -491,8 +460,7 @@ class LogsDocument:
     sessions: tuple[SessionPart, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemovalPart:
+class RemovalPart(Struct, frozen=True, kw_only=True):
     """A session that was removed, or would be, and why."""
 
     id: str
@@ -502,8 +470,7 @@ class RemovalPart:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruneDocument:
+class PruneDocument(Struct, frozen=True, kw_only=True):
     """`changeover logs prune --json`, oldest first; with `dry_run` they are all still there."""
 
     changeover: Version
@@ -512,8 +479,7 @@ class PruneDocument:
     removed: tuple[RemovalPart, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionDocument:
+class SessionDocument(Struct, frozen=True, kw_only=True):
     """`changeover logs show ID --json`: the events as the session log has them."""
 
     changeover: Version

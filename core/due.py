@@ -7,7 +7,8 @@ history yet. On any other one it is passed over.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .migration import Folder, Kind
 

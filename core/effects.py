@@ -7,8 +7,9 @@ names. Lock modes are those of https://www.postgresql.org/docs/18/explicit-locki
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from . import (
     effects_blocks,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import postgast
 from google.protobuf.message import DecodeError
+from msgspec import Struct
+from msgspec.structs import replace
 from postgast import pg_query_pb2 as pb
 
 from . import tree
@@ -103,8 +104,7 @@ def _query(expression: _Node) -> str:
     return str(expression.get("PLpgSQL_expr", {}).get("query", ""))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Block:
+class _Block(Struct, kw_only=True):
     """A block being read; `offset` is where its body's constant begins, in bytes of the parsed text."""
 
     reading: Reading

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from msgspec import Struct, field
 from postgast import pg_query_pb2 as pb
 
 from . import tree
@@ -39,8 +39,7 @@ class Facts(TypedDict, total=False):
     detail: str
 
 
-@dataclass(slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, kw_only=True):
     """A statement being read; places are worked out from the byte offsets of its tree."""
 
     place_of: Callable[[int], Place]

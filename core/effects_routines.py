@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from postgast import pg_query_pb2 as pb
 
 from . import tree
@@ -12,8 +12,7 @@ from .names import Parts
 from .script import Statement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routine:
+class Routine(Struct, frozen=True, kw_only=True):
     """A function or procedure as the plan makes it."""
 
     name: Parts
@@ -33,8 +32,7 @@ class Routine:
         return self.least <= arguments <= self.most
 
 
-@dataclass(slots=True)
-class Routines:
+class Routines(Struct):
     """The functions made so far, the last definition of each; and which are being read."""
 
     known: dict[str, dict[tuple[Parts, int, str], Routine]] = field(default_factory=dict)

@@ -26,9 +26,10 @@ file are data, not prose. A bug is not in this tree: it stays a traceback.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
+
+from msgspec import Struct
 
 
 class ExitCode(IntEnum):
@@ -46,8 +47,7 @@ class ExitCode(IntEnum):
     LOCKED = 9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where in a migration file; line and column count from 1, column in characters."""
 
     file: str
@@ -58,8 +58,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerReport:
+class ServerReport(Struct, frozen=True, kw_only=True):
     """An error or notice in the server's words.
 
     See https://www.postgresql.org/docs/18/protocol-error-fields.html.
@@ -221,8 +220,7 @@ class ConnectionLost(ServerError):
     id = "connection-lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """An error as data: what documents, events and receipts carry."""
 
     id: str

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .locks import LockMode, strongest
 from .names import written
@@ -19,8 +21,7 @@ from .world import World
 _STORED: Final = frozenset({"table", "materialized view"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(Struct, frozen=True, kw_only=True):
     """What a statement does to relations that are there before it; names are qualified."""
 
     locks: tuple[LockClaim, ...] = ()
@@ -31,8 +32,7 @@ class Estimate:
     long: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toil:
+class Toil(Struct, frozen=True, kw_only=True):
     """Work on the rows of a relation as it is."""
 
     work: Work
@@ -41,8 +41,7 @@ class Toil:
     under: LockMode = LockMode.ACCESS_SHARE
 
 
-@dataclass(slots=True, kw_only=True)
-class Tally:
+class Tally(Struct, kw_only=True):
     """Collects what one statement does, in the world as it is before it."""
 
     world: World

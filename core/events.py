@@ -1,4 +1,4 @@
-"""One frozen dataclass per fact; `Event`, `Emit`.
+"""One frozen struct per fact; `Event`, `Emit`.
 
 Facts are pushed: `emit` is called on the event loop and only queues or writes. Events carry durations and what the
 server said, never a time of their own: the session log stamps them on arrival, and a face renders `(view, now)`.
@@ -8,9 +8,10 @@ The module is as long as the list of facts: whoever adds one is told by the type
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias, get_args
+
+from msgspec import Struct, field
 
 from .errors import Fault
 from .schema_difference import Change
@@ -54,8 +55,7 @@ RESULTS: Final[dict[str, Result]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
+class Who(Struct, frozen=True, kw_only=True):
     """Which person, through which account and line, sits at this session."""
 
     os_user: str
@@ -65,8 +65,7 @@ class Who:
     tty: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerFacts:
+class ServerFacts(Struct, frozen=True, kw_only=True):
     """The server and the role that a connection really reached, as the server says."""
 
     version: str
@@ -89,8 +88,7 @@ class ServerFacts:
     database_oid: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOpened:
+class SessionOpened(Struct, frozen=True, kw_only=True):
     """The first line of a session log."""
 
     session: str
@@ -101,16 +99,14 @@ class SessionOpened:
     target: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionClosed:
+class SessionClosed(Struct, frozen=True, kw_only=True):
     """The sitting ended, with this exit code."""
 
     exit_code: int
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True, kw_only=True):
     """A connection attempt begins; `deadline` is its limit in seconds, from DNS to authentication.
 
     `purpose` is what the connection is for: `look`, `migration`, `watch`, `guard` or `settle`.
@@ -123,8 +119,7 @@ class AttemptStarted:
     purpose: str = "look"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFailed:
+class AttemptFailed(Struct, frozen=True, kw_only=True):
     """A connection attempt failed; `wait` seconds until the next one, None where there is none."""
 
     number: int
@@ -134,15 +129,13 @@ class AttemptFailed:
     wait: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitCut:
+class WaitCut(Struct, frozen=True, kw_only=True):
     """The wait before the next attempt was ended by the operator: try now, or give up."""
 
     give_up: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connected:
+class Connected(Struct, frozen=True, kw_only=True):
     """A connection is up."""
 
     purpose: str
@@ -151,23 +144,20 @@ class Connected:
     server: ServerFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionsClosed:
+class ConnectionsClosed(Struct, frozen=True, kw_only=True):
     """Every connection of this session is closed; `count` of them."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreChecked:
+class PreChecked(Struct, frozen=True, kw_only=True):
     """The pre-check table was made: how many rows of each verdict."""
 
     verdicts: dict[str, int]
     ready: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowedHazard:
+class AllowedHazard(Struct, frozen=True, kw_only=True):
     """A hazard in a statement that is run all the same; `by` is file, settings, flag or operator."""
 
     id: str
@@ -176,8 +166,7 @@ class AllowedHazard:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalStep:
+class RehearsalStep(Struct, frozen=True, kw_only=True):
     """A rehearsal has come to this part; `done` of `of` migrations where it goes through them."""
 
     part: str
@@ -186,8 +175,7 @@ class RehearsalStep:
     of: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True, kw_only=True):
     """A plan was rehearsed on a shadow: how many statements were measured, and how many could not be."""
 
     digest: str
@@ -201,8 +189,7 @@ class Rehearsed:
     fault: Fault | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementBrief:
+class StatementBrief(Struct, frozen=True, kw_only=True):
     """A statement as a run shows it."""
 
     number: int
@@ -223,8 +210,7 @@ class StatementBrief:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationBrief:
+class MigrationBrief(Struct, frozen=True, kw_only=True):
     """A migration, or a deferred step of one, as a run shows it."""
 
     version: str
@@ -235,8 +221,7 @@ class MigrationBrief:
     statements: tuple[StatementBrief, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Struct, frozen=True, kw_only=True):
     """A plan was made."""
 
     digest: str
@@ -245,8 +230,7 @@ class Planned:
     refusals: tuple[Fault, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class Approved(Struct, frozen=True, kw_only=True):
     """A person, or a script in a person's name, approved the plan with this digest."""
 
     digest: str
@@ -258,8 +242,7 @@ class Approved:
     allowed: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted:
+class RunStarted(Struct, frozen=True, kw_only=True):
     """The runner begins; `pid` is its process on this host, `schema` is where the history is."""
 
     run: str
@@ -273,8 +256,7 @@ class RunStarted:
     end_blockers: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunKeyAwaited:
+class RunKeyAwaited(Struct, frozen=True, kw_only=True):
     """Somebody else holds the run key, `holder` in words; it is asked for until `limit` seconds are over."""
 
     holder: str
@@ -282,15 +264,13 @@ class RunKeyAwaited:
     limit: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunKeyTaken:
+class RunKeyTaken(Struct, frozen=True, kw_only=True):
     """The run key is held: no other run can begin on this database."""
 
     waited: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanConfirmed:
+class PlanConfirmed(Struct, frozen=True, kw_only=True):
     """The plan was made anew under the run key and is the approved one; what will run."""
 
     digest: str
@@ -302,8 +282,7 @@ class PlanConfirmed:
     table: tuple[str, str] = ("", "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationStarted:
+class MigrationStarted(Struct, frozen=True, kw_only=True):
     """An attempt at a migration begins; `backend` is 0 where a pooler stands between and it is not known yet."""
 
     version: str
@@ -315,8 +294,7 @@ class MigrationStarted:
     wal: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementStarted:
+class StatementStarted(Struct, frozen=True, kw_only=True):
     """A statement is about to be sent, or skipped, or deferred; all from `number` to `last` in one message."""
 
     version: str
@@ -325,8 +303,7 @@ class StatementStarted:
     last: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementFinished:
+class StatementFinished(Struct, frozen=True, kw_only=True):
     """A statement ended well; `tag` is the server's command tag, `state` done, skipped or deferred.
 
     All from `number` to `last` where they went in one message: of these the server tells no tags, and `elapsed` is of
@@ -345,8 +322,7 @@ class StatementFinished:
     last: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementFailed:
+class StatementFailed(Struct, frozen=True, kw_only=True):
     """A statement failed; the fault has the server's words and the place."""
 
     version: str
@@ -355,8 +331,7 @@ class StatementFailed:
     elapsed: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeRaised:
+class NoticeRaised(Struct, frozen=True, kw_only=True):
     """The server sent a notice, warning or info message; `number` is the statement's, or 0 between statements.
 
     It is one of those from `number` to `last` where several went in one message.
@@ -370,8 +345,7 @@ class NoticeRaised:
     last: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
+class Backend(Struct, frozen=True, kw_only=True):
     """Another connection to the server, as far as our rights let us see it; ages in seconds by the server's clock."""
 
     pid: int
@@ -395,8 +369,7 @@ class Backend:
     why_not: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stalled:
+class Stalled(Struct, frozen=True, kw_only=True):
     """How many application sessions waited behind a migration, and for how long; seconds by the server's clock."""
 
     sessions: int = 0
@@ -405,8 +378,7 @@ class Stalled:
     total: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocksSeen:
+class LocksSeen(Struct, frozen=True, kw_only=True):
     """One look of the watch: who blocks the migration, who waits behind it, what it waits for.
 
     `waiting_for` is None and `blockers` is empty while it works and others wait for it. `waiters` are the ones that
@@ -426,8 +398,7 @@ class LocksSeen:
         return max(self.waiting, len(self.waiters))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgressSeen:
+class ProgressSeen(Struct, frozen=True, kw_only=True):
     """How far the server says that the statement in hand is, from a pg_stat_progress_... view.
 
     `share` (0 to 1) is of this phase, None where the server does not count in it.
@@ -442,8 +413,7 @@ class ProgressSeen:
     counted: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockerEndAsked:
+class BlockerEndAsked(Struct, frozen=True, kw_only=True):
     """A viewer asked to end a blocker: `how` is cancel (its statement) or terminate (its connection)."""
 
     how: str
@@ -453,8 +423,7 @@ class BlockerEndAsked:
     blocker: Backend | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockerEndAnswered:
+class BlockerEndAnswered(Struct, frozen=True, kw_only=True):
     """What became of that: the signal was sent, or why it was not."""
 
     how: str
@@ -463,16 +432,14 @@ class BlockerEndAnswered:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationCommitting:
+class MigrationCommitting(Struct, frozen=True, kw_only=True):
     """COMMIT is about to be sent; from here on the migration is not cancelled."""
 
     version: str
     xid: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentEnded:
+class SegmentEnded(Struct, frozen=True, kw_only=True):
     """One of several transactions of a file is committed or rolled back, with its statements from first to last."""
 
     version: str
@@ -481,8 +448,7 @@ class SegmentEnded:
     committed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationApplied:
+class MigrationApplied(Struct, frozen=True, kw_only=True):
     """An entry is done (`entry` says which): COMMIT was answered with COMMIT, or settling found our row."""
 
     version: str
@@ -497,8 +463,7 @@ class MigrationApplied:
     stalled: Stalled = Stalled()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationRolledBack:
+class MigrationRolledBack(Struct, frozen=True, kw_only=True):
     """The server acknowledged the rollback; tried again after `wait` seconds, or not if None."""
 
     version: str
@@ -510,8 +475,7 @@ class MigrationRolledBack:
     stalled: Stalled = Stalled()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationEnded:
+class MigrationEnded(Struct, frozen=True, kw_only=True):
     """A migration ended without being applied."""
 
     version: str
@@ -524,24 +488,21 @@ class MigrationEnded:
     stalled: Stalled = Stalled()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
+class StopAsked(Struct, frozen=True, kw_only=True):
     """Somebody asked the run to stop; `when` is now, after-statement, after-migration or give-up (no more attempts)."""
 
     when: str
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopConfirmed:
+class StopConfirmed(Struct, frozen=True, kw_only=True):
     """The watch connection saw that the migration's backend is idle or gone and holds no lock."""
 
     backend: int
     elapsed: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Struct, frozen=True, kw_only=True):
     """A migration in doubt was settled under the fate key by reading its history row."""
 
     version: str
@@ -549,8 +510,7 @@ class Settled:
     elapsed: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostCheck:
+class PostCheck(Struct, frozen=True, kw_only=True):
     """Something that a run should not leave behind: what, what was expected of it, and what it is."""
 
     object: str
@@ -560,8 +520,7 @@ class PostCheck:
     new: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostChecked:
+class PostChecked(Struct, frozen=True, kw_only=True):
     """The database was looked at after the run.
 
     Without findings all is as it should be, unless `fault` says why nobody looked.
@@ -572,8 +531,7 @@ class PostChecked:
     fault: Fault | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RehearsalCompared:
+class RehearsalCompared(Struct, frozen=True, kw_only=True):
     """What the run changed in the catalog, against what its rehearsal had said; `fault` says why nobody could tell."""
 
     # rehearsed, and not so on the target
@@ -591,8 +549,7 @@ class RehearsalCompared:
         return self.fault is None and not (self.missing or self.unexpected)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecovered:
+class RunRecovered(Struct, frozen=True, kw_only=True):
     """A run that had no honest end was settled later, by another session or by a runner before its own run.
 
     `cause` is killed (the runner is gone without a word) or in_doubt (no primary could be asked at the time).
@@ -612,8 +569,7 @@ class RunRecovered:
     settled_in: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendsFound:
+class BackendsFound(Struct, frozen=True, kw_only=True):
     """Backends of runs whose runner is gone still work on the server; `ended` of them were ended, under the run key."""
 
     pids: tuple[int, ...]
@@ -621,8 +577,7 @@ class BackendsFound:
     ended: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Struct, frozen=True, kw_only=True):
     """The verify script of a migration was run and rolled back; `fault` is None where it found all well."""
 
     version: str
@@ -631,8 +586,7 @@ class Verified:
     fault: Fault | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished:
+class RunFinished(Struct, frozen=True, kw_only=True):
     """The last fact of a run."""
 
     run: str

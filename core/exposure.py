@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from .catalog import Catalog
 from .connect import Connection, Connector
@@ -32,8 +33,7 @@ ONCE: Final = 1.1
 _WINDOW: Final = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class Watched(Struct, frozen=True, kw_only=True):
     """A relation that a plan locks, with the strongest mode, and whether a CONCURRENTLY step works on it."""
 
     oid: int
@@ -67,8 +67,7 @@ def targets_of(plan: Plan, catalog: Catalog) -> tuple[Watched, ...]:
     return tuple(found.values())
 
 
-@dataclass(slots=True)
-class Sampler:
+class Sampler(Struct):
     """Takes samples over one connection and keeps those of the last seconds."""
 
     targets: Sequence[Watched]
@@ -91,8 +90,7 @@ class Sampler:
         return exposure_of(self.targets, list(self._past), samples=self._taken)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sample:
+class _Sample(Struct, frozen=True, kw_only=True):
     relations: Mapping[int, Mapping[str, Any]]
     holders: Sequence[Mapping[str, Any]]
 

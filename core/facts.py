@@ -1,17 +1,17 @@
-"""What a format says of a migration beyond its script: one small dataclass per format that has more to say.
+"""What a format says of a migration beyond its script: one small struct per format that has more to say.
 
 These are the columns of a tool's history row that come from the folder. A format that is not here has none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlywayFacts:
+
+class FlywayFacts(Struct, frozen=True, kw_only=True):
     """Of `flyway_schema_history`."""
 
     # SQL or SQL_BASELINE
@@ -27,8 +27,7 @@ class FlywayFacts:
     undo_checksum: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqlxFacts:
+class SqlxFacts(Struct, frozen=True, kw_only=True):
     """Of `_sqlx_migrations`."""
 
     description: str
@@ -36,16 +35,14 @@ class SqlxFacts:
     reversible: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphileFacts:
+class GraphileFacts(Struct, frozen=True, kw_only=True):
     """Of `graphile_migrate.migrations`; the migration's own hash is its recorded checksum."""
 
     filename: str
     previous_hash: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtlasFacts:
+class AtlasFacts(Struct, frozen=True, kw_only=True):
     """Of `atlas_schema_revisions`; the file's hash is the migration's recorded checksum."""
 
     description: str
@@ -53,8 +50,7 @@ class AtlasFacts:
     partial_hashes: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqitchDependency:
+class SqitchDependency(Struct, frozen=True, kw_only=True):
     """What a change requires or conflicts with, as the plan writes it."""
 
     dependency: str
@@ -62,8 +58,7 @@ class SqitchDependency:
     change_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqitchTag:
+class SqitchTag(Struct, frozen=True, kw_only=True):
     """A tag that stands on a change."""
 
     tag_id: str
@@ -75,8 +70,7 @@ class SqitchTag:
     planner_email: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqitchFacts:
+class SqitchFacts(Struct, frozen=True, kw_only=True):
     """Of the registry's tables; the script's SHA-1 is the migration's recorded checksum."""
 
     change_id: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import proofs
 from .catalog_objects import Column, Index
@@ -16,8 +18,7 @@ from .touches import Act, Ref, Touch
 from .world import World
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """What the world says about one touch."""
 
     verdict: Verdict
@@ -50,8 +51,7 @@ def find(touch: Touch, world: World, *, convert: Converter, made_by: Callable[[o
 _STOPPING: Final = frozenset({Verdict.CONFLICT, Verdict.MISSING})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Looker:
+class _Looker(Struct, frozen=True, kw_only=True):
     touch: Touch
     world: World
     convert: Converter

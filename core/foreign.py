@@ -8,10 +8,11 @@ its transaction, and a statement that our parser does not know is left to the se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from postgast.pg_query_pb2 import KeywordKind, Token
 
 from .copy_data import Blocks, taken_out
@@ -29,8 +30,7 @@ _VERIFY_ENDS: Final = frozenset({"COMMIT", "ROLLBACK"})
 _ENDS: Final = frozenset({Token.COMMIT, Token.ROLLBACK, Token.ABORT_P, Token.BEGIN_P, Token.START, Token.END_P})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Struct, frozen=True, kw_only=True):
     """The part of a file that runs, as the tool reads it."""
 
     text: Text

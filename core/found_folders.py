@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from . import formats
 from .errors import FolderError
@@ -32,8 +33,7 @@ _PLACES: Final = (
 _BESIDE: Final = (".toml", ".conf", ".sum", ".hcl", ".md", ".txt", ".lock", ".mako", ".ini")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundFolder:
+class FoundFolder(Struct, frozen=True, kw_only=True):
     """A folder with files in it that look like migrations."""
 
     path: Path

@@ -7,9 +7,9 @@ transaction makes is exempt. See https://www.postgresql.org/docs/18/sql-altertyp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from postgast import pg_query_pb2 as pb
 
 from . import tree
@@ -23,8 +23,7 @@ from .typenames import type_of
 from .world import World
 
 
-@dataclass(slots=True)
-class FreshValues:
+class FreshValues(Struct):
     """What one transaction has added so far."""
 
     world: World

@@ -5,11 +5,12 @@ A condition is understood only where every word of it is: one that asks for more
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import postgast
 from google.protobuf.message import DecodeError
+from msgspec import Struct
+from msgspec.structs import replace
 from postgast import pg_query_pb2 as pb
 
 from . import names, tree
@@ -17,8 +18,7 @@ from .names import Parts
 from .touches import Ref, Test
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _View:
+class _View(Struct, frozen=True, kw_only=True):
     """A catalog or view of it: which of its columns say what."""
 
     kind: str

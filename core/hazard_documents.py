@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from .plan import HazardFinding, Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HazardPart:
+class HazardPart(Struct, frozen=True, kw_only=True):
     """A named danger in a statement. `severe` and not allowed stops the plan."""
 
     id: str
@@ -28,8 +28,7 @@ class HazardPart:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedHazardPart:
+class PlacedHazardPart(Struct, frozen=True, kw_only=True):
     """A hazard with the statement that it is in."""
 
     version: str
@@ -39,8 +38,7 @@ class PlacedHazardPart:
     hazard: HazardPart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExamplePart:
+class ExamplePart(Struct, frozen=True, kw_only=True):
     """A migration, with the schema before it, on the major versions `since` to `until`."""
 
     schema: str
@@ -49,8 +47,7 @@ class ExamplePart:
     until: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RulePart:
+class RulePart(Struct, frozen=True, kw_only=True):
     """A rule: `bad` are examples in which it finds something, in those of `good` it does not."""
 
     id: str
@@ -64,8 +61,7 @@ class RulePart:
     good: tuple[ExamplePart, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HazardsDocument:
+class HazardsDocument(Struct, frozen=True, kw_only=True):
     """`changeover hazards --json`: every rule, or the one that was asked for."""
 
     changeover: Literal[1]

@@ -7,8 +7,9 @@ transaction: https://www.postgresql.org/docs/18/sql-set-transaction.html.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .connect import Connection
 from .sql import query
@@ -17,8 +18,7 @@ from .sql import query
 _PATIENCE = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '20s'"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comments:
+class Comments(Struct, frozen=True, kw_only=True):
     """What COMMENT ON has said, as it was read: nothing is made of 100,000 rows before one of them is asked for."""
 
     # oid of a relation and number of a column (0: the relation itself) -> text
@@ -27,8 +27,7 @@ class Comments:
     of_constraints: Mapping[tuple[int, str], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activity:
+class Activity(Struct, frozen=True, kw_only=True):
     """A backend with a transaction open, or waiting for a lock. Ages in seconds, by the server's clock."""
 
     pid: int

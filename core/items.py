@@ -7,8 +7,10 @@ those on which something other than the catalog decides (done by an earlier atte
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from . import formats, refusals
 from .actions import Action, Choice, Settlement, Verb
@@ -27,8 +29,7 @@ from .script import Statement
 from .status import PENDING_STATES, MigrationStatus, State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True):
     """One entry of a plan."""
 
     migration: Migration
@@ -48,8 +49,7 @@ class Item:
     carried: tuple[StepRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Scene(Struct, frozen=True, kw_only=True):
     """What an action is worked out from."""
 
     action: Action

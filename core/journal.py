@@ -17,9 +17,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .codec import MalformedLine, event_of, without_passwords
 from .events import Event
@@ -144,8 +145,7 @@ class Journal:
             self._pending.popleft()
 
 
-@dataclass(slots=True, kw_only=True)
-class _Mark:
+class _Mark(Struct, kw_only=True):
     """A place in the queue of a journal, reached when all before it is written."""
 
     sync: bool

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from . import proofs, tree
 from .catalog import Catalog
@@ -23,8 +25,7 @@ from .touches import Act, Effects, Ref, Test, Touch
 from .world import World
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """The statements of one migration that a plan goes through."""
 
     version: str
@@ -33,8 +34,7 @@ class Entry:
     transactional: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, frozen=True, kw_only=True):
     """What becomes of one statement."""
 
     statement: Statement
@@ -112,8 +112,7 @@ def condition_ref(statement: Statement) -> Ref | None:
     return Ref(kind="base table" if condition.kind == "table" else condition.kind, name=parts)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Ahead:
+class _Ahead(Struct, kw_only=True):
     """Columns that statements further on make or convert; `at` counts the statements that were judged."""
 
     # column name -> number of the statement, its table as written, its touch
@@ -140,8 +139,7 @@ class _Ahead:
         return None
 
 
-@dataclass(slots=True, kw_only=True)
-class _Case:
+class _Case(Struct, kw_only=True):
     """One statement before the world as it is when its turn comes."""
 
     statement: Statement

@@ -7,12 +7,12 @@ See https://www.postgresql.org/docs/18/explicit-locking.html#ADVISORY-LOCKS.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
+
+class Keys(Struct, frozen=True, kw_only=True):
     """Signed 64-bit keys, derived from the schema of the history: two histories in one database do not meet."""
 
     # held by the guard connection from before the digest check to the end of the run

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from .connect import Connection
 from .errors import ServerReport
@@ -33,8 +34,7 @@ _INTERIM: Final = re.compile(r"_ccnew\d*$")
 _INNER: Final = re.compile(r"^DEBUG|^LOG$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """A relation as it was at the last look."""
 
     name: str
@@ -47,8 +47,7 @@ class Known:
     table: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """A lock on a relation that is held, or asked for."""
 
     oid: int
@@ -56,8 +55,7 @@ class Seen:
     granted: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
+class Effect(Struct, frozen=True, kw_only=True):
     """What one statement did to relations that were there before it."""
 
     # oid -> modes that it holds, or asked for
@@ -71,8 +69,7 @@ class Effect:
     notices: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Meter:
+class Meter(Struct):
     """Reads what the statements of one connection do, one after the other."""
 
     # the migration's own, and the one that looks at it

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from .errors import Fault
 from .facts import Facts
@@ -27,16 +28,14 @@ class Kind(StrEnum):
     BASELINE = "baseline"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checksums:
+class Checksums(Struct, frozen=True, kw_only=True):
     """Hexadecimal SHA-256 of a file: of its exact bytes, and of the text with CR LF and CR turned into LF."""
 
     exact: str
     normalised: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SideScript:
+class SideScript(Struct, frozen=True, kw_only=True):
     """The script that undoes a migration, or the one that verifies it: a file beside its own, or a section of it."""
 
     # relative to the folder
@@ -46,8 +45,7 @@ class SideScript:
     script: Script
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
+class Migration(Struct, frozen=True, kw_only=True):
     """One migration of a folder, read once: what was shown is what runs."""
 
     # the key in the tool's history, as text: 1 for 0001_x.up.sql where the table has a number
@@ -90,8 +88,7 @@ class Migration:
         return recorded is None or recorded in {self.recorded_checksum, *self.also_equal}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folder:
+class Folder(Struct, frozen=True, kw_only=True):
     """A migrations folder and its migrations in the order in which they apply."""
 
     path: Path

@@ -6,12 +6,12 @@ signature.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+
+class Kept(Struct, frozen=True, kw_only=True):
     """A catalog: its table, the column of the name, and that of the schema where there is one."""
 
     table: str

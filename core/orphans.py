@@ -12,9 +12,10 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .connect import Connection
 from .directories import log_root
@@ -33,8 +34,7 @@ _OF_A_RUNNER: Final = frozenset({"migration", "watch", "guard"})
 _GONE_WITHIN: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrphanBackend:
+class OrphanBackend(Struct, frozen=True, kw_only=True):
     """A backend of a run of this user, on this host, whose runner is gone."""
 
     pid: int

@@ -6,9 +6,11 @@ ways that the estimate knows: where it says one thing for the target and another
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from .catalog import Catalog
 from .judge import Entry, judge
@@ -32,7 +34,7 @@ def estimates_at(plan: Plan, catalog: Catalog, version_num: int) -> Estimates:
     ]
     return {
         (entry, one.statement.number): one.estimate.locks
-        for entry, statements in enumerate(judge(entries, replace(catalog, server=server)))
+        for entry, statements in enumerate(judge(entries, dataclasses.replace(catalog, server=server)))
         for one in statements
     }
 

@@ -9,8 +9,10 @@ before any query, and ours are there first. See https://www.postgresql.org/docs/
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import commands, tree
 from .errors import Place, ScriptError
@@ -26,8 +28,7 @@ _REMEDY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifted:
+class Lifted(Struct, frozen=True, kw_only=True):
     """A file's statements without those of its transaction."""
 
     statements: list[Found]

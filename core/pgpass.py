@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from .secret import Secret
 
@@ -16,8 +17,7 @@ from .secret import Secret
 _DEFAULT_SOCKET_FOLDERS = frozenset({"/tmp", "/var/run/postgresql", "/run/postgresql"})  # noqa: S108
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """What a password file says of a target; `warning` says why it was passed over."""
 
     password: Secret | None = None
@@ -53,8 +53,7 @@ def look_up(file: Path, *, host: str, port: int, database: str, user: str) -> Fo
     return Found()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class Named(Struct, frozen=True, kw_only=True):
     """A line of a password file that names one database wholly; without its password."""
 
     line: int

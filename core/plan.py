@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from .copy_data import CopyData
 from .directives import Condition
@@ -18,16 +19,14 @@ from .rights import Right
 from .schema_difference import Change
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockClaim:
+class LockClaim(Struct, frozen=True, kw_only=True):
     """The strongest lock that a statement takes on one relation."""
 
     relation: str
     mode: LockMode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HazardFinding:
+class HazardFinding(Struct, frozen=True, kw_only=True):
     """A named danger in a statement; `severe` ones stop the run unless they are allowed."""
 
     id: str
@@ -56,8 +55,7 @@ class HazardFinding:
         return self.severity == "severe" and self.allowed_by is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedStatement:
+class PlannedStatement(Struct, frozen=True, kw_only=True):
     """A statement with what becomes of it and what it will do."""
 
     number: int
@@ -100,8 +98,7 @@ class PlannedStatement:
     segment: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedMigration:
+class PlannedMigration(Struct, frozen=True, kw_only=True):
     """An entry of a plan: one migration, and what is done with it.
 
     `entry` is migration, deferred (the deferred steps of one in force), revert, baseline or repair; the attempt log
@@ -118,8 +115,7 @@ class PlannedMigration:
     carried: tuple[StepRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class Measurement(Struct, frozen=True, kw_only=True):
     """One statement on the shadow; relations by their qualified names before it."""
 
     # which entry of the plan, from 0, and which statement of it
@@ -144,8 +140,7 @@ class Measurement:
         return not self.unknowable and self.error is None and self.complete
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
+class Rehearsal(Struct, frozen=True, kw_only=True):
     """A plan on a shadow of its target's schema.
 
     It stands beside the plan and never in the digest: it tells what an approved plan will do, it is no part of it.
@@ -176,8 +171,7 @@ class Rehearsal:
         return next((it for it in self.statements if (it.entry, it.number) == (entry, number)), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
+class Approval(Struct, frozen=True, kw_only=True):
     """The leave to run exactly one plan. Made by `Plan.approve` and nowhere else."""
 
     digest: str
@@ -192,8 +186,7 @@ class Approval:
     allowed: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """Pure: folder, history, catalog and settings, worked out."""
 
     digest: str

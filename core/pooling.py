@@ -7,8 +7,9 @@ modes apart, so two connections compare which backends they get. See https://www
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from .connect import Connection, Connector
 from .errors import Fault, Refused

@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .connect import Connection, Connector
 from .errors import ChangeoverError, fault_of
@@ -22,8 +23,7 @@ from .sql import query
 _PATIENCE = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '30s'"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owned:
+class Owned(Struct, frozen=True, kw_only=True):
     """A table, view, function or schema; `catalog` and `oid` are what it is known by, whatever its name."""
 
     catalog: str
@@ -33,8 +33,7 @@ class Owned:
     owner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """What the post-checks compare; oid -> (name, table) for indexes and constraints."""
 
     invalid_indexes: Mapping[int, tuple[str, str]]

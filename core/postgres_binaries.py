@@ -15,8 +15,10 @@ import pwd
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import SandboxError
 
@@ -34,8 +36,7 @@ _REMEDY = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binaries:
+class Binaries(Struct, frozen=True, kw_only=True):
     """A folder with `initdb` and `postgres` of one major version."""
 
     folder: Path
@@ -75,8 +76,7 @@ class Binaries:
         return Binaries(folder=install / self.folder.relative_to(package.parent))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """As whom the programs run.
 
     `prefix` goes before each command line; `uid` and `gid` are those of the child process, None for our own.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .errors import Place
 
@@ -38,8 +39,7 @@ class Decision(StrEnum):
     DEFER = "defer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aspect:
+class Aspect(Struct, frozen=True, kw_only=True):
     """One side of an object that a statement says something about: type, nullable, default or definition."""
 
     name: str
@@ -49,8 +49,7 @@ class Aspect:
     same: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """A row of the pre-check table: one object against the catalog, or one thing around the plan against the server."""
 
     object: str
@@ -69,8 +68,7 @@ class Row:
     aspects: tuple[Aspect, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What a statement says of a column that is there already; None and empty is what it does not say."""
 
     version: str

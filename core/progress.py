@@ -7,12 +7,12 @@ the whole would be invented. See https://www.postgresql.org/docs/18/progress-rep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+
+class Progress(Struct, frozen=True, kw_only=True):
     """One look at a progress view."""
 
     command: str

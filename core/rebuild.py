@@ -7,8 +7,11 @@ See https://www.postgresql.org/docs/18/sql-createindex.html#SQL-CREATEINDEX-CONC
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import proofs
 from .catalog import Catalog
@@ -22,8 +25,7 @@ from .world import World
 Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvalidIndex:
+class InvalidIndex(Struct, frozen=True, kw_only=True):
     """An index that a build left and that cannot be used."""
 
     key: Key
@@ -72,7 +74,7 @@ def without(catalog: Catalog, indexes: Collection[InvalidIndex]) -> Catalog:
         return catalog
     gone = {index.key for index in indexes}
     oids = {relation.oid for key, relation in catalog.relations.items() if key in gone}
-    return replace(
+    return dataclasses.replace(
         catalog,
         relations={key: relation for key, relation in catalog.relations.items() if key not in gone},
         indexes={table: [row for row in rows if row["oid"] not in oids] for table, rows in catalog.indexes.items()},
@@ -93,7 +95,7 @@ def drop_step(index: InvalidIndex, catalog: Catalog, *, before: Statement | None
     proof = proofs.proof([proofs.exists(ref), proofs.negated(proofs.exists(ref, valid=True))])
     return replace(
         one,
-        statement=replace(statement, number=number, place=before.place if before else statement.place),
+        statement=dataclasses.replace(statement, number=number, place=before.place if before else statement.place),
         cause=f"rebuild {index.name}",
         proof=proof,
         rows=(),

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from .history import History
 from .history.foreign_ledger import ForeignLedger
@@ -21,8 +22,7 @@ _NOBODY: Final = Authorship(run="", operator="", session="", digest="")
 _VALUES: Final = re.compile(r"E?'(?:[^'\\]|''|\\.)*'|\b[0-9]+(?:\.[0-9]+)?\b", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(Struct, frozen=True, kw_only=True):
     """An entry of a plan that will be recorded."""
 
     migration: Migration

@@ -14,9 +14,10 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from . import orphans
 from .connect import Connection, Connector
@@ -61,8 +62,7 @@ _CAUSES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InDoubt:
+class InDoubt(Struct, frozen=True, kw_only=True):
     """A run that could not be settled now, and why."""
 
     session: str
@@ -72,8 +72,7 @@ class InDoubt:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovery:
+class Recovery(Struct, frozen=True, kw_only=True):
     """What was found of earlier runs on a database."""
 
     settled: tuple[RunRecovered, ...] = ()
@@ -82,8 +81,7 @@ class Recovery:
     backends: tuple[OrphanBackend, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What became of each migration whose end was not known; versions."""
 
     applied: tuple[str, ...] = ()

@@ -11,8 +11,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from . import schema_state, shadow_needs
 from .connect import Connection
@@ -80,8 +82,7 @@ async def _ended(task: asyncio.Future[str]) -> None:
     await asyncio.wait({task})
 
 
-@dataclass(slots=True, kw_only=True)
-class _Clock:
+class _Clock(Struct, kw_only=True):
     """Where the time goes."""
 
     emit: Emit

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import ConnectionLost, ServerError
 from .events import RehearsalStep
@@ -12,8 +14,7 @@ from .plan import Measurement, PlannedMigration, PlannedStatement
 from .rehearse_work import RENAMES, RehearsalWork, as_new, in_own_transaction
 
 
-@dataclass(slots=True, kw_only=True)
-class Apart:
+class Apart(Struct, kw_only=True):
     """The plan statement by statement, each in a transaction of its own."""
 
     work: RehearsalWork

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .errors import ConnectionLost, ServerError, fault_of
 from .events import RehearsalStep
@@ -26,8 +28,7 @@ class Restart(Exception):
     """A statement of the transaction in hand cannot be run: begin again without it."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Together:
+class Together(Struct, kw_only=True):
     """The plan as a run would send it."""
 
     work: RehearsalWork

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from .connect import Connection
 from .errors import ServerError
@@ -26,8 +27,7 @@ _QUERIES: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})
 _OPAQUE: Final = frozenset({"DO", "CALL", "SELECT", "CREATE EXTENSION"})
 
 
-@dataclass(slots=True, kw_only=True)
-class RehearsalWork:
+class RehearsalWork(Struct, kw_only=True):
     """What both ways through the plan share."""
 
     plan: Plan

@@ -7,7 +7,8 @@ compare with.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from . import schema_state
 from .connect import Connection, Connector
@@ -18,8 +19,7 @@ from .schema_difference import compare, difference
 from .schema_state import SchemaState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparing:
+class Comparing(Struct, frozen=True, kw_only=True):
     """The target before a run that was rehearsed; `schema` is that of the history, which is left out."""
 
     rehearsal: Rehearsal

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from .catalog_objects import Column, Constraint, Index, Relation
 from .errors import Place
@@ -25,8 +26,7 @@ RELATION_REFS: Final = frozenset({*FITTING, "relation"})
 MEMBERS: Final = frozenset({"column", "constraint", "trigger", "policy", "rule"})
 
 
-@dataclass(slots=True, kw_only=True)
-class State:
+class State(Struct, kw_only=True):
     """A relation as it will be."""
 
     key: Key

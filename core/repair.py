@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from . import formats
 from .actions import Choice
@@ -30,8 +31,7 @@ class Remedy(StrEnum):
         return None if self is Remedy.RESUME else Choice(self.value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """A migration that needs a look."""
 
     status: MigrationStatus

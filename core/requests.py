@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from .actions import Action
 from .plan import Approval
@@ -11,8 +12,7 @@ from .settings import Settings
 from .target import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
+class RunRequest(Struct, frozen=True, kw_only=True):
     """An approved run. The runner makes the plan anew from it, and runs only what has the approved digest."""
 
     target: Target
@@ -23,8 +23,7 @@ class RunRequest:
     wait: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class Assignment(Struct, frozen=True, kw_only=True):
     """A request with the place where its run is recorded."""
 
     request: RunRequest
@@ -37,8 +36,7 @@ class Assignment:
     starter: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """A line from a viewer.
 
     `follow` is the first one: events behind `after` are wanted. `stop` says `when`: now, after-statement or

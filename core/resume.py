@@ -8,10 +8,11 @@ index that is built concurrently can be there and be of no use.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
+
+from msgspec import Struct
 
 from . import proofs, tree
 from .catalog import Catalog
@@ -34,8 +35,7 @@ class Found(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepLook:
+class StepLook(Struct, frozen=True, kw_only=True):
     """A statement of a migration that stopped half-way, as the attempt recorded it and as it is found now."""
 
     statement: Statement

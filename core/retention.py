@@ -11,9 +11,11 @@ import shutil
 import stat
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .directories import log_root
 from .events import SessionOpened
@@ -30,8 +32,7 @@ _NOW_AND_THEN: Final = 3600
 _STAMP: Final = ".pruned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptSession:
+class KeptSession(Struct, frozen=True, kw_only=True):
     """A session as far as pruning needs it."""
 
     id: str
@@ -44,8 +45,7 @@ class KeptSession:
     ran: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removal:
+class Removal(Struct, frozen=True, kw_only=True):
     """A session that is not kept, and why."""
 
     session: KeptSession

@@ -8,9 +8,9 @@ Past 400 lines: a method for each command that asks for a right of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import Struct, field
 from postgast import pg_query_pb2 as pb
 
 from . import tree
@@ -75,8 +75,7 @@ def needed_rights(
     return tuple(needs.found.values())
 
 
-@dataclass(slots=True, kw_only=True)
-class _Needs:
+class _Needs(Struct, kw_only=True):
     catalog: Catalog
     world: World
     found: dict[tuple[str, str, str, str], Right] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .errors import Place
 from .names import written
@@ -14,8 +14,7 @@ DROP = "owner to drop it"
 SUPERUSER = "superuser"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Right:
+class Right(Struct, frozen=True, kw_only=True):
     """A right that a statement needs.
 
     `kind` is relation, schema, database, role, type, function, language, extension, parameter or attribute (of the
@@ -44,8 +43,7 @@ class Right:
         return (self.kind, self.schema, self.name, self.right)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(Struct, frozen=True, kw_only=True):
     """The server's answer: `held` is None where the object is not there (any more)."""
 
     held: bool | None

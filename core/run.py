@@ -12,8 +12,10 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from . import steps, transaction
 from .connect import Connector
@@ -56,8 +58,7 @@ EXIT_CODES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """How a run ended."""
 
     result: Result
@@ -178,8 +179,7 @@ async def _one(
             return turn.end(Result.STOPPED, ending.fault)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Turn:
+class _Turn(Struct, kw_only=True):
     """One migration's turn in a run."""
 
     work: Work

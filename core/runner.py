@@ -16,8 +16,9 @@ import time
 import traceback
 import uuid
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from . import orphans, postchecks, rehearsed
 from .audience import Audience

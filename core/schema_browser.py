@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from .catalog import Catalog
 from .catalog_objects import Column, Constraint, Index, Relation
@@ -28,8 +29,7 @@ _GENERATED: Final = {"s": "generated, stored", "v": "generated, virtual"}
 _IDENTITY: Final = {"a": "identity, always", "d": "identity, by default"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnLine:
+class ColumnLine(Struct, frozen=True, kw_only=True):
     """A column, with what is said of it in words."""
 
     name: str
@@ -38,8 +38,7 @@ class ColumnLine:
     comment: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class Named(Struct, frozen=True, kw_only=True):
     """An index, constraint or relation beside this one: its name, what it is, and its comment."""
 
     name: str
@@ -47,8 +46,7 @@ class Named:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelationDetails:
+class RelationDetails(Struct, frozen=True, kw_only=True):
     """A relation in full."""
 
     relation: Relation

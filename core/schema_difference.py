@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 # Facts that begin with it mean something within one database only: whether they changed, not to what.
 _INNER: Final = "~"
@@ -39,8 +40,7 @@ _TOLD_OF_NEW: Final = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """Something that is other afterwards; `action` is added, removed or changed.
 
     `details` are the facts of what is new (`type integer`), or what changed (`type integer -> bigint`).
@@ -52,8 +52,7 @@ class Change:
     details: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Struct, frozen=True, kw_only=True):
     """What a run changed against what its rehearsal said; both are empty where it went as rehearsed."""
 
     # rehearsed, and not so on the target

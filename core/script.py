@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
+from msgspec import Struct
+
 from . import commands, tree
 from .copy_data import Blocks, CopyData, copy_from_stdin, taken_out
 from .directives import Allowance, Condition
@@ -57,8 +59,7 @@ class Statement:
         return self.text.place(offset + self.shift)
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
-class Script:
+class Script(Struct, frozen=True, kw_only=True, weakref=True):
     """A parsed file."""
 
     statements: tuple[Statement, ...]

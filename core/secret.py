@@ -12,7 +12,7 @@ MASK = "********"
 class Secret:
     """A password. Its text is reached only by `reveal()`, which is called where a connection is opened.
 
-    Not a dataclass: what turns dataclasses into JSON must stumble over it, not write it down.
+    Not a struct: what turns structs into JSON must stumble over it, not write it down.
     """
 
     __slots__ = ("_text",)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Final, TypeAlias
+
+from msgspec.structs import replace
 
 from . import silence
 from .connect import Connection

@@ -7,15 +7,15 @@ to connect to some other server.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from .conninfo import HARMLESS, check_key
 from .errors import TargetError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """One section of a service file."""
 
     name: str

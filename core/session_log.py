@@ -17,12 +17,13 @@ import secrets
 import socket
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .directories import log_root, make_private
 from .errors import UsageError
@@ -94,8 +95,7 @@ class SessionLog:
         self.journal.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSummary:
+class SessionSummary(Struct, frozen=True, kw_only=True):
     """A session as the list shows it."""
 
     id: str

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
 
 from .codec import MalformedLine, event_of
 from .session_log import files_of, folder_of
 from .view import Stamped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """An event and where it stands: number of its file, byte offset of its line."""
 
     stamped: Stamped

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from . import settings_file
 from .directories import config_root
@@ -25,8 +27,7 @@ FILE_NAME: Final = "changeover.toml"
 USER_FILE_NAME: Final = "targets.toml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(Struct, frozen=True, kw_only=True):
     """How a connection is tried: `retries` more times, each at most `timeout` seconds, DNS to authentication."""
 
     retries: int = 3
@@ -37,8 +38,7 @@ class Retry:
     last_wait: float = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
+class Retention(Struct, frozen=True, kw_only=True):
     """Which session logs are kept: younger than `days`, at most `sessions` of them, of `megabytes` together."""
 
     days: float = 180.0
@@ -46,8 +46,7 @@ class Retention:
     megabytes: float = 512.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """Everything that a face needs to call the engine, but for the target."""
 
     # changeover.toml, where there is one
@@ -85,8 +84,7 @@ class Settings:
     sources: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
+class Flags(Struct, frozen=True, kw_only=True):
     """What the command line says; None and empty where it is silent."""
 
     migrations: Path | None = None

@@ -37,10 +37,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from . import conninfo, formats, names
 from .errors import Place, SettingsError, TargetError
@@ -49,8 +50,7 @@ from .target import NamedTarget
 FORMATS: Final = tuple(it.name for it in formats.ALL if it.is_applied)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(Struct, frozen=True, kw_only=True):
     """What a value must be; both functions raise ValueError, whose text ends the sentence "... must be"."""
 
     # checks a TOML value
@@ -59,8 +59,7 @@ class Kind:
     from_text: Callable[[str], Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Values:
+class Values(Struct, frozen=True, kw_only=True):
     """A file's values. `values` and `sources` have the same keys."""
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -226,8 +225,7 @@ def _syntax_error(error: tomllib.TOMLDecodeError, text: str, shown: str) -> Sett
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reader:
+class _Reader(Struct, frozen=True, kw_only=True):
     text: str
     shown: str
     folder: Path

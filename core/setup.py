@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from . import conninfo
 from .errors import SettingsError, TargetError

@@ -6,9 +6,10 @@ Reads files and connects to nothing. A value from a `.env` becomes an offer and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from . import dotenv, pgpass, services
 from .errors import Fault, TargetError, UsageError, fault_of
@@ -29,8 +30,7 @@ _KEYS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Struct, frozen=True, kw_only=True):
     """A target that the environment, a service file or the settings name; `fault` says why it cannot be used."""
 
     label: str

@@ -7,10 +7,11 @@ is decided in `setup`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .found_folders import FoundFolder
 from .secret import Secret
@@ -54,8 +55,7 @@ OF_THE_TARGET: Final = (Ask.HOST, Ask.PORT, Ask.DATABASE, Ask.USER, Ask.SSLMODE,
 ABOUT_THE_TARGET: Final = frozenset({Ask.URL, *OF_THE_TARGET})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class Answers(Struct, frozen=True, kw_only=True):
     """What has been answered so far; None is not asked yet, an empty text is left to the default."""
 
     # an offer that was taken, or a URL that was typed
@@ -74,8 +74,7 @@ class Answers:
     asked: frozenset[Ask] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """The next question; an empty answer takes `default`. A secret one is not echoed."""
 
     ask: Ask

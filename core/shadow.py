@@ -16,9 +16,10 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from . import postmaster
 from .connect import Connection, Connector
@@ -62,8 +63,7 @@ _NOT_TAKEN: Final = frozenset({
 STATEMENT_WITHIN: Final = 60
 
 
-@dataclass(slots=True, kw_only=True)
-class Shadow:
+class Shadow(Struct, kw_only=True):
     """A shadow that can be connected to; `database` is the one that the schema goes into, named as the target's.
 
     `owner` is the role that foreign SQL runs as, `observer` the one that looks. `boss` is our superuser, None in a

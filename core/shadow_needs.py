@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from .connect import Connection
 from .events import ServerFacts
@@ -13,8 +14,7 @@ from .sql import query
 _PATIENCE: Final = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '60s'"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShadowNeeds:
+class ShadowNeeds(Struct, frozen=True, kw_only=True):
     """Roles, settings, tablespaces and extensions around the schema of a database."""
 
     server: ServerFacts

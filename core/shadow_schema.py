@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import postgast
 from google.protobuf.message import DecodeError
+from msgspec import Struct
 from postgast import pg_query_pb2 as pb
 
 from . import tree
@@ -46,8 +46,7 @@ END $$
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, frozen=True, kw_only=True):
     """How the schema was loaded; `failed` is what was not, with the server's words."""
 
     statements: int
@@ -56,8 +55,7 @@ class Loaded:
     names: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     sql: str
     # None where it is too deep to read
     node: Any

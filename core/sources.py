@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from . import formats
 from .connect import Connection
@@ -24,8 +24,7 @@ from .settings import Settings
 from .values import options_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Sources(Struct, frozen=True, kw_only=True):
     """The folder as the database says that it is to be read, and the history tables that are there."""
 
     folder: Folder

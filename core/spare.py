@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from .connect import Connection, Connector
 from .errors import ServerError
@@ -25,8 +26,7 @@ _PLAIN: Final = frozenset({"CREATE", "ALTER", "DROP", "COMMENT", "INSERT", "UPDA
 _NOT_PLAIN: Final = frozenset({"DATABASE", "ROLE", "USER", "GROUP", "SYSTEM", "EXTENSION"})
 
 
-@dataclass(slots=True)
-class Spare:
+class Spare(Struct):
     """At most one connection, between two migrations."""
 
     _kept: Connection | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from .events import Stalled
 
 
-@dataclass(slots=True)
-class _Wait:
+class _Wait(Struct):
     """One wait of one session; seconds."""
 
     # how long at the last look: by the server's clock, or before PostgreSQL 14 from look to look
@@ -20,8 +20,7 @@ class _Wait:
     seen: float
 
 
-@dataclass(slots=True)
-class Stalls:
+class Stalls(Struct):
     """The waits behind one attempt, from look to look of the watch."""
 
     _over: list[tuple[int, float]] = field(default_factory=list)

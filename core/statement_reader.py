@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import Struct, field
 from postgast.pg_query_pb2 import KeywordKind, Token
 
 from . import commands
@@ -20,8 +20,7 @@ _NO_KEYWORD: Final = int(KeywordKind.NO_KEYWORD)
 _SQL_COMMENT: Final = int(Token.SQL_COMMENT)
 
 
-@dataclass(slots=True, kw_only=True)
-class Found:
+class Found(Struct, kw_only=True):
     """A statement before its number is known."""
 
     sql: str
@@ -42,8 +41,7 @@ class Found:
     segment: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Reader:
+class Reader(Struct, kw_only=True):
     """Goes through the tokens once, statement by statement."""
 
     text: Text

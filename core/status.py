@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from .history import AppliedMigration, AttemptRecord, History
 from .migration import Folder, Migration
@@ -35,8 +36,7 @@ class State(StrEnum):
 PENDING_STATES = frozenset({State.PENDING, State.FAILED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationStatus:
+class MigrationStatus(Struct, frozen=True, kw_only=True):
     """One line of `changeover status`."""
 
     version: str

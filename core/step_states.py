@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from .connect import Connection
 from .errors import Fault, ServerError
@@ -16,8 +16,7 @@ from .watch import LockBudget
 from .work import Work
 
 
-@dataclass(slots=True)
-class Steps:
+class Steps(Struct):
     """How far the attempt is."""
 
     tell: Telling

@@ -5,7 +5,7 @@ None of it is in the digest: rights, settings and traffic may change without a p
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from .catalog import Catalog
 from .column_checks import with_sides

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .connect import Connection
 from .locks import LockMode
@@ -13,8 +14,7 @@ from .rights import Holding, Right
 from .sql import query
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerState:
+class ServerState(Struct, frozen=True, kw_only=True):
     """Room and state of the server; ages in transactions, as autovacuum counts them."""
 
     in_recovery: bool
@@ -42,8 +42,7 @@ class ServerState:
     synchronous: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """A setting that changes what a run does, as a new connection gets it; `source` says what set it."""
 
     name: str
@@ -52,8 +51,7 @@ class Setting:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """A prepared transaction and the table-level locks that it holds, by the oid of the relation."""
 
     gid: str
@@ -63,8 +61,7 @@ class Prepared:
     locks: tuple[tuple[int, LockMode], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Follower:
+class Follower(Struct, frozen=True, kw_only=True):
     """A standby or a replication slot, and how many bytes it is behind; None where that is not shown to us."""
 
     kind: str
@@ -74,8 +71,7 @@ class Follower:
     wal_status: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventTrigger:
+class EventTrigger(Struct, frozen=True, kw_only=True):
     """An event trigger that is enabled; without tags it fires for every command."""
 
     name: str
@@ -84,8 +80,7 @@ class EventTrigger:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnFound:
+class ColumnFound(Struct, frozen=True, kw_only=True):
     """A column as it is; `default` is None where it has none, and of a generated column."""
 
     type: str
@@ -97,8 +92,7 @@ class ColumnFound:
     generated: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """Everything that was read around a plan."""
 
     server: ServerState

@@ -6,8 +6,10 @@ What a plan is made with is imported where one is made: a glance at the history 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import sources
 from .actions import APPLY, Action
@@ -32,8 +34,7 @@ _PATIENCE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glance:
+class Glance(Struct, frozen=True, kw_only=True):
     """What folder and history say without the catalog."""
 
     server: ServerFacts
@@ -42,8 +43,7 @@ class Glance:
     statuses: tuple[MigrationStatus, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(Struct, frozen=True, kw_only=True):
     """What was found."""
 
     server: ServerFacts

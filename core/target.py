@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from . import conninfo, pgpass, services
 from .errors import TargetError
 from .secret import Secret
@@ -68,8 +70,7 @@ _ADVICE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """A database to work on, resolved: every value is known, and where it came from."""
 
     # of a named target, else None
@@ -111,8 +112,7 @@ class Target:
         return f"{self.user}@{self.address}/{self.database}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedTarget:
+class NamedTarget(Struct, frozen=True, kw_only=True):
     """A target of changeover.toml or of the user's own file; its URL holds no password."""
 
     name: str
@@ -316,8 +316,7 @@ def _password(
     return found.password, found.warning
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tls:
+class _Tls(Struct, frozen=True, kw_only=True):
     sslmode: str
     sslrootcert: str | None = None
     sslcert: str | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from .errors import Place, ScriptError
 
@@ -17,8 +18,7 @@ Span: TypeAlias = tuple[int, int]
 _BLANK: Final = bytes(byte if byte in b"\r\n" else 0x20 for byte in range(256))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """What stands in for a span of the file: the value of a placeholder, or another file."""
 
     start: int
@@ -28,8 +28,7 @@ class Edit:
     inside: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seam:
+class _Seam(Struct, frozen=True, kw_only=True):
     """Where an edit stands, in what is parsed and in the file."""
 
     start: int

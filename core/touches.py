@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from .alike import Shape
 from .errors import Place
@@ -21,8 +22,7 @@ class Act(StrEnum):
     DROP = "drops"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ref:
+class Ref(Struct, frozen=True, kw_only=True):
     """An object as a statement names it.
 
     `kind` is table, view, materialized view, index, sequence, column, constraint, trigger, type, schema, function,
@@ -38,8 +38,7 @@ class Ref:
         return written(self.name if self.member is None else (*self.name, self.member))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
+class Test(Struct, frozen=True, kw_only=True):
     """A guard on the catalog: whether `ref` exists; `holds` is the answer that lets the guarded part run."""
 
     __test__ = False  # pytest: this is no test class
@@ -50,8 +49,7 @@ class Test:
     anywhere: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Touch:
+class Touch(Struct, frozen=True, kw_only=True):
     """One act on one object. What is not said by the statement is None or empty."""
 
     act: Act
@@ -102,8 +100,7 @@ class WorkKind(StrEnum):
     BUILD = "build"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(Struct, frozen=True, kw_only=True):
     """Work that a statement does on the rows of a relation.
 
     `rule` says why: type (a column's type changes), default (a volatile one), generated (identity, serial or a stored
@@ -123,8 +120,7 @@ class Work:
     concurrent: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One SQL statement that runs: the whole statement, or one inside a block or function, where its `tests` hold."""
 
     # a node of the parse tree
@@ -134,8 +130,7 @@ class Step:
     loop: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effects:
+class Effects(Struct, frozen=True, kw_only=True):
     """Everything that is known of a statement without a database, in the order in which it happens."""
 
     touches: tuple[Touch, ...] = ()
@@ -154,8 +149,7 @@ class Effects:
         return tuple(touch for touch in self.touches if touch.act is act)
 
 
-@dataclass(slots=True, kw_only=True)
-class Gather:
+class Gather(Struct, kw_only=True):
     """Collects the effects of one statement."""
 
     touches: list[Touch] = field(default_factory=list)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from .locks import LockMode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class User(Struct, frozen=True, kw_only=True):
     """A connection that is in the way; what our role may not see is None."""
 
     pid: int
@@ -27,8 +26,7 @@ class User:
     wraparound: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelationExposure:
+class RelationExposure(Struct, frozen=True, kw_only=True):
     """One relation under its traffic."""
 
     relation: str
@@ -57,8 +55,7 @@ class RelationExposure:
     autovacuum: User | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exposure:
+class Exposure(Struct, frozen=True, kw_only=True):
     """All relations of a plan, the strongest lock and the biggest first."""
 
     samples: int

@@ -11,8 +11,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import silence
 from .connect import Connection
@@ -44,8 +46,7 @@ XID_SAME: Final = (
 )
 
 
-@dataclass(slots=True)
-class _Progress:
+class _Progress(Struct):
     """What is known of the transaction, also after it was lost."""
 
     tell: Telling

@@ -6,11 +6,11 @@ Trees may be deep (a chain of operators is one level each), so nothing here recu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+from msgspec import Struct
 from postgast import pg_query_pb2 as pb
 
 from .names import Parts
@@ -36,8 +36,7 @@ def walk(node: Message, *, stop: frozenset[str] = frozenset()) -> Iterator[Any]:
     return iter(_LATEST.below)
 
 
-@dataclass(slots=True)
-class _Walked:
+class _Walked(Struct):
     """The tree that was walked last: every rule walks through a statement, one after another."""
 
     node: Message | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from . import tree
 from .names import Parts, written
@@ -41,8 +42,7 @@ _SERIALS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeUse:
+class TypeUse(Struct, frozen=True, kw_only=True):
     """A type as a statement uses it."""
 
     # as written, without pg_catalog; a serial is its integer

@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from .directories import log_root
 from .events import (
@@ -42,8 +43,7 @@ log = logging.getLogger(__name__)
 SETTLED_FILE: Final = "settled.jsonl"
 
 
-@dataclass(slots=True, kw_only=True)
-class UnfinishedRun:
+class UnfinishedRun(Struct, kw_only=True):
     """What the file of a run tells that has no honest end."""
 
     session: str

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from .connect import Connection
 from .errors import Fault, Place, Refused, ServerError, fault_of
@@ -29,8 +30,7 @@ from .status import MigrationStatus, State
 _PATIENCE: Final = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '300s'"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
+class Verification(Struct, frozen=True, kw_only=True):
     """What a verify script found."""
 
     version: str

@@ -8,9 +8,11 @@ the view and its reducer, past 400 lines: a field and the events that move it ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import reduce as fold
 from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import Fault
 from .events import (
@@ -70,8 +72,7 @@ NOTICES_KEPT: Final = 200
 ROW: Final = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamped:
+class Stamped(Struct, frozen=True, kw_only=True):
     """An event with the time at which the session log took it, in seconds since the epoch, and its number there."""
 
     seq: int
@@ -79,8 +80,7 @@ class Stamped:
     event: Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptView:
+class AttemptView(Struct, frozen=True, kw_only=True):
     """A connection attempt as the connect screen shows it."""
 
     number: int
@@ -94,8 +94,7 @@ class AttemptView:
     next_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True):
     """How far one statement is."""
 
     state: StatementState = StatementState.WAITING
@@ -110,8 +109,7 @@ class Progress:
     together: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationView:
+class MigrationView(Struct, frozen=True, kw_only=True):
     """How far one migration is."""
 
     brief: MigrationBrief
@@ -137,7 +135,7 @@ class MigrationView:
     # whom the last attempt gave way to
     blockers: tuple[Backend, ...] = ()
     # who waited behind the attempts so far; once it has ended, behind all of them together
-    stalled: Stalled = Stalled()  # noqa: RUF009 - frozen
+    stalled: Stalled = Stalled()
     deferred: tuple[int, ...] = ()
 
     def progress(self, number: int) -> Progress:
@@ -154,8 +152,7 @@ class MigrationView:
         return [brief.number for brief in statements].index(number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeView:
+class NoticeView(Struct, frozen=True, kw_only=True):
     """A notice of the server, kept for the screen."""
 
     at: float
@@ -165,8 +162,7 @@ class NoticeView:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
+class RunView(Struct, frozen=True, kw_only=True):
     """Everything that a face shows of a session."""
 
     session: str = ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .blockers import EndWish
 from .connect import Connector, WaitCutter
@@ -38,8 +40,7 @@ class Stop:
         self.end_blocker: Callable[[EndWish], Coroutine[Any, Any, None]] | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Work:
+class Work(Struct, kw_only=True):
     """A run in progress."""
 
     ledger: Ledger
@@ -58,16 +59,14 @@ class Work:
     wal: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Struct, frozen=True, kw_only=True):
     """COMMIT was answered with COMMIT."""
 
     xid: str | None
     deferred: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GaveWay:
+class GaveWay(Struct, frozen=True, kw_only=True):
     """Rolled back, acknowledged, because of a lock or a deadlock: may be tried again."""
 
     fault: Fault
@@ -92,29 +91,25 @@ def gave_way(fault: Fault, seen: LocksSeen | None) -> GaveWay:
     return GaveWay(fault=said, blockers=blockers, hopeless=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """Rolled back, acknowledged, for good."""
 
     fault: Fault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diverged:
+class Diverged(Struct, frozen=True, kw_only=True):
     """Rolled back before it did what was not approved: a skip, a condition or the history is not as planned."""
 
     fault: Fault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interrupted:
+class Interrupted(Struct, frozen=True, kw_only=True):
     """Rolled back because the operator asked; the watch saw the backend at rest."""
 
     backend: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class Lost(Struct, frozen=True, kw_only=True):
     """The connection was lost after BEGIN: the server has to be asked what became of it."""
 
     fault: Fault
@@ -124,8 +119,7 @@ class Lost:
     stopped: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HalfDone:
+class HalfDone(Struct, frozen=True, kw_only=True):
     """Outside a transaction, and some of it is done or left something behind."""
 
     fault: Fault | None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from .catalog_objects import Column, Constraint, Index
 from .names import Parts, is_qualified

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from hashlib import sha1, sha256, sha384
 from pathlib import Path
 from zlib import crc32
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from changeover.core.target import Target
 from tests.runs import Project, project
@@ -17,8 +19,7 @@ B = "ALTER TABLE shop ADD COLUMN name text;\n"
 C = "CREATE INDEX CONCURRENTLY shop_name ON shop (name);\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(Struct, frozen=True, kw_only=True):
     """A folder of one format."""
 
     # name -> text

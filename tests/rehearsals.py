@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from changeover.core.connect import Connector
 from changeover.core.events import Event, ServerFacts
@@ -42,8 +43,7 @@ NEEDS = ShadowNeeds(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True):
     """A survey with a rehearsal in its plan, and the events on the way."""
 
     survey: Survey

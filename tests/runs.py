@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from changeover.core.actions import APPLY, Action
 from changeover.core.attach import Run, start_run
@@ -28,8 +30,7 @@ QUICK = Retry(retries=3, timeout=5.0, first_wait=0.05, last_wait=0.2)
 IMPATIENT = Limits(lock_timeout=0.4, lock_attempts=3, lock_pause=(0.1, 0.2))
 
 
-@dataclass(slots=True, kw_only=True)
-class Finished:
+class Finished(Struct, kw_only=True):
     """A run that ended, with all that it said."""
 
     stamped: list[Stamped]
@@ -48,8 +49,7 @@ class Finished:
         return [stamped.event for stamped in self.stamped if isinstance(stamped.event, kind)]
 
 
-@dataclass(slots=True, kw_only=True)
-class Project:
+class Project(Struct, kw_only=True):
     """A migrations folder and the database that it belongs to."""
 
     target: Target

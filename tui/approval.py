@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from ..core.errors import ApprovalNeeded, Declined
 from ..core.plan import Approval
@@ -17,8 +18,7 @@ from .format import count, visible
 _DIGEST_SHOWN = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
+class Consent(Struct, frozen=True, kw_only=True):
     """What the command line says beforehand: --yes, --approve DIGEST, --confirm-database NAME, --on-hangup POLICY."""
 
     yes: bool = False

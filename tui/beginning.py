@@ -6,8 +6,9 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..core.errors import ChangeoverError, ExitCode
 from ..core.secret import Secret
@@ -40,8 +41,7 @@ def target_of(options: Options, settings: Settings) -> Target:
     return resolve(choice, environ=os.environ)
 
 
-@dataclass(slots=True)
-class Ended:
+class Ended(Struct):
     """How a session ended, for its last line."""
 
     exit_code: int = 0

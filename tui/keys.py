@@ -6,14 +6,13 @@ why one of its keys does nothing at the moment (`Stage.why_not`). `python -m cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from textual.binding import Binding, BindingType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(Struct, frozen=True, kw_only=True):
     """One thing that keys do; `keys` are Textual's names of them, with commas between."""
 
     keys: str

@@ -7,9 +7,10 @@ grows with the list of events, past 400 lines.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TextIO, TypeAlias, assert_never
+
+from msgspec import Struct, field
 
 from ..core.events import (
     Approved,
@@ -70,8 +71,7 @@ from .rehearsal_words import rehearsal_lines
 _SQL: Final = 160
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """A statement, and which one it is of how many in its migration."""
 
     index: int
@@ -360,8 +360,7 @@ def result_words(result: Result) -> str:
     return result.value.replace("_", " ")
 
 
-@dataclass(slots=True)
-class LinePrinter:
+class LinePrinter(Struct):
     """Prints the line of each event it is given. What a stream cannot take is dropped: a run must not end for it."""
 
     stream: TextIO

@@ -6,8 +6,8 @@ Pure. Lines are cheap: what one says in full is only made when it is opened.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from textual.content import Content
 
 from ..core.catalog import Catalog
@@ -19,8 +19,7 @@ from .widgets.table import Column, TableRow
 from .words import NOTHING, Cell, cell, joined, squeezed, stacked, words
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One line, and what it says in full."""
 
     row: TableRow
@@ -34,8 +33,7 @@ class Line:
         return all(word in text for word in typed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """A list with its heading."""
 
     name: str

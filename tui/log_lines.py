@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 from ..core.events import NoticeRaised, PlanConfirmed
 from ..core.session_reader import SessionReader
@@ -20,8 +21,7 @@ _LEVELS: Final = ("", "warn", "FAIL")
 _KEPT: Final = 2000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(Struct, frozen=True, kw_only=True):
     """One event in words."""
 
     # UTC, to the millisecond

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     # they are handed through, and most openings have neither a run nor a demo
@@ -35,8 +36,7 @@ class Mode(StrEnum):
     DEMO = "demo"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(Struct, frozen=True, kw_only=True):
     """The arguments of the console. The caller opened `log` and closes it when the console has ended."""
 
     settings: Settings

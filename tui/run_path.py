@@ -7,7 +7,8 @@ it is planned; here is only which screen comes next.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ..core.actions import Action, Verb
 from ..core.attach import start_run

@@ -5,7 +5,7 @@ What is on offer, what is asked and what an answer means is decided in `core.set
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ..core import found_folders, saved_targets, setup
 from ..core.errors import ExitCode, Fault, UsageError, fault_of

@@ -7,8 +7,10 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..core.actions import APPLY, Action
 from ..core.connect import Connection, Connector
@@ -34,8 +36,7 @@ from .options import Options
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Sitting:
+class Sitting(Struct):
     """What a command works with."""
 
     options: Options

@@ -6,9 +6,9 @@ A colour never says anything that a word or a shape does not say too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from textual.theme import Theme
 
 from ..core.target import Target
@@ -194,8 +194,7 @@ def theme_for(environ: Mapping[str, str]) -> str:
     return LIGHT.name if background in {"7", "15"} else DARK.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(Struct, frozen=True, kw_only=True):
     """What kind of database a target is, as the first row of every screen says it."""
 
     word: str

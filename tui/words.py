@@ -5,9 +5,9 @@ Widgets take `Content` and `Cell` from here, never a plain string with data in i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from rich.cells import cell_len, chop_cells
 from textual.content import Content
 
@@ -36,8 +36,7 @@ def stacked(*lines: Content | None) -> Content:
     return Content("\n").join([line for line in lines if line is not None])
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A piece of a table's row; its text is visible already."""
 
     text: str

@@ -11,7 +11,7 @@ What it takes to add a format:
      only the server can say sets `asks_server`;
    - `new`: the files of a new migration, and the list of them that the tool keeps; or the word on how to go on without;
 3. a line in `registry`, with the module;
-4. columns of the tool's table that come from the folder: a dataclass in `core/facts.py`; what its users call a
+4. columns of the tool's table that come from the folder: a struct in `core/facts.py`; what its users call a
    migration besides its version and its file: `Migration.also_called`;
 5. a module in `core/history/` with a `Dialect` (see `dialect`): how the tool's table is known, read and written, under
    which advisory keys, and a line in `core/history/registry.py`. The rights that a record needs follow from its SQL;

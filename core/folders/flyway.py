@@ -7,10 +7,11 @@ description. See https://documentation.red-gate.com/flyway/flyway-concepts/migra
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .. import formats
 from ..copy_data import Blocks
@@ -30,8 +31,7 @@ from .placeholders import filled_in
 from .reader import Options, Reader
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Name:
+class _Name(Struct, frozen=True, kw_only=True):
     """A file's name, taken apart."""
 
     # relative to the migrations folder, and to the location
@@ -166,8 +166,7 @@ def _relative(file: str, config: FlywayConfig, path: Path) -> str:
     return whole.relative_to(max(inside, key=lambda at: len(at.parts)).absolute()).as_posix() if inside else file
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
+class _Files(Struct, frozen=True, kw_only=True):
     path: Path
     config: FlywayConfig
     options: Options

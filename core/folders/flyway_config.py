@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from ..errors import FolderError, Place
 from .listing import Listing
@@ -21,8 +22,7 @@ _PLACEHOLDERS: Final = "PLACEHOLDERS_"
 _KEY: Final = re.compile(r"\s*(?P<key>(?:\\.|[^\s=:\\])+)\s*[=:\s]\s*(?P<value>.*)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlywayConfig:
+class FlywayConfig(Struct, frozen=True, kw_only=True):
     """What of the configuration says how files are named, found and read; with the tool's defaults."""
 
     prefix: str = "V"

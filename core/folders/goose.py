@@ -7,9 +7,10 @@ together; PostgreSQL's own parser needs neither. See https://pressly.github.io/g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from .. import formats
 from ..errors import Fault
@@ -77,8 +78,7 @@ def _scripts(content: bytes, file: str, options: Options) -> tuple[Script, SideS
     return up, side_script(file, content, sections.script(_DOWN))
 
 
-@dataclass(slots=True)
-class _Sections:
+class _Sections(Struct):
     """Goes through the lines as the tool does."""
 
     text: Text

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from .. import formats
 from ..errors import Fault
@@ -37,8 +38,7 @@ _OWN: Final = frozenset({":DATABASE_NAME", ":DATABASE_OWNER"})
 _SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"  # fmt: skip # noqa: E501
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Headers:
+class _Headers(Struct, frozen=True, kw_only=True):
     values: Mapping[str, str]
     # where what is hashed and run begins, in bytes of the text
     body: int
@@ -66,8 +66,7 @@ def read(path: Path, options: Options) -> Folder:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Values:
+class _Values(Struct, frozen=True, kw_only=True):
     """What stands for which placeholder, and why a name beside them may be one all the same."""
 
     known: Mapping[str, str]

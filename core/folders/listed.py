@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .. import formats
 from ..foreign import nothing
@@ -25,8 +26,7 @@ _DOWN: Final = re.compile(r"^down_revision\b[^=\n]*=\s*(.+?)\s*(?:#.*)?$", re.MU
 _QUOTED: Final = re.compile(r"['\"]([^'\"]+)['\"]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _Found(Struct, frozen=True, kw_only=True):
     """A migration as its file's name and text tell of it."""
 
     version: str
@@ -36,8 +36,7 @@ class _Found:
     after: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
+class _Kind(Struct, frozen=True, kw_only=True):
     format: Format
     # of the file, relative to the folder
     pattern: re.Pattern[str]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
+
+from msgspec import Struct, field
 
 from ..errors import UsageError
 
@@ -17,8 +18,7 @@ from ..errors import UsageError
 TIMESTAMP: Final = 14
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewFile:
+class NewFile(Struct, frozen=True, kw_only=True):
     """A file that is to be written; its name is relative to the folder."""
 
     name: str
@@ -28,8 +28,7 @@ class NewFile:
     before: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """A new migration that is asked for."""
 
     path: Path

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from ..copy_data import Blocks, Unfinished, rows_after, taken_out
 from ..errors import Fault, FolderError, Place, ScriptError, fault_of
@@ -29,8 +30,7 @@ _WINDOW: Final = 8192
 _MOST_FILES: Final = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Struct, frozen=True, kw_only=True):
     """What psql would send."""
 
     text: Text
@@ -48,8 +48,7 @@ def prepared(text: Text, variables: Mapping[str, str], folder: Path) -> Prepared
     return Prepared(text=sent, unknown=tuple(session.unknown))
 
 
-@dataclass(slots=True, kw_only=True)
-class _Session:
+class _Session(Struct, kw_only=True):
     """What holds from one file to the next."""
 
     folder: Path
@@ -68,8 +67,7 @@ class _Stop(Enum):
     END = auto()
 
 
-@dataclass(slots=True, kw_only=True)
-class _Reading:
+class _Reading(Struct, kw_only=True):
     """One file on its way to what psql sends."""
 
     text: Text

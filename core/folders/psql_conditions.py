@@ -2,8 +2,9 @@ r"""Which parts of a script psql runs: `\if`, `\elif`, `\else`, `\endif`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from .psql_arguments import Arguments, boolean
 
@@ -11,8 +12,7 @@ from .psql_arguments import Arguments, boolean
 Problem: TypeAlias = tuple[str, str]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Branches:
+class _Branches(Struct, kw_only=True):
     # byte offset of the \if
     at: int
     # whether what is read now runs
@@ -22,8 +22,7 @@ class _Branches:
     last: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class Conditions:
+class Conditions(Struct, kw_only=True):
     """The conditions that are open, the outermost first."""
 
     _open: list[_Branches] = field(default_factory=list)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from ..formats import Format
 from ..migration import Folder
@@ -15,8 +16,7 @@ from .listing import Listing
 from .naming import New
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """What the reading of a folder depends on besides its files."""
 
     # name -> value, from the settings: for the formats that define placeholders, and no others
@@ -35,8 +35,7 @@ class Options:
 Read: TypeAlias = Callable[[Path, Options], Folder]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class Reader(Struct, frozen=True, kw_only=True):
     """One format's way of reading a folder."""
 
     format: Format

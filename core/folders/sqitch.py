@@ -7,10 +7,11 @@ then the scripts of the earlier ones have a tag in their names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .. import formats
 from ..copy_data import Blocks
@@ -55,8 +56,7 @@ def read(path: Path, options: Options) -> Folder:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
+class _Files(Struct, frozen=True, kw_only=True):
     path: Path
     listing: Listing
     layout: Layout

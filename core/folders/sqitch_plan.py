@@ -7,10 +7,11 @@ https://sqitch.org/docs/manual/sqitchchanges/ and https://sqitch.org/docs/manual
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha1
 from typing import Final
+
+from msgspec import Struct, field
 
 from ..errors import FolderError, Place
 
@@ -29,8 +30,7 @@ _NEED: Final = re.compile(
 _ESCAPES: Final = {"\\n": "\n", "\\r": "\r", "\\\\": "\\"}
 
 
-@dataclass(slots=True, kw_only=True)
-class Tag:
+class Tag(Struct, kw_only=True):
     """A tag of the plan."""
 
     name: str
@@ -41,8 +41,7 @@ class Tag:
     email: str
 
 
-@dataclass(slots=True, kw_only=True)
-class Need:
+class Need(Struct, kw_only=True):
     """A change that another one requires, or conflicts with."""
 
     conflict: bool
@@ -52,8 +51,7 @@ class Need:
     change_id: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Change:
+class Change(Struct, kw_only=True):
     """A change of the plan; one that was reworked is there once for each time."""
 
     name: str
@@ -70,8 +68,7 @@ class Change:
     reworked_at: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, kw_only=True):
     """A plan, read."""
 
     project: str

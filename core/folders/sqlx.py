@@ -6,10 +6,11 @@ first bytes of a file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha384
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from .. import formats
 from ..errors import NumberingError, Place
@@ -25,8 +26,7 @@ _UP, _DOWN, _SIMPLE = ".up.sql", ".down.sql", ".sql"
 _NO_TRANSACTION: Final = b"-- no-transaction"
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(Struct, frozen=True):
     number: int
     # what is after the underscore, without the suffix
     rest: str

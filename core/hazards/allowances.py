@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
+
+from msgspec import Struct, field
 
 from ..directives import Allowance
 from ..errors import Fault, Place
@@ -21,8 +22,7 @@ OVERRIDE: Final = "rehearsal-failed"
 FLAGS: Final = frozenset({"--allow", "CHANGEOVER_ALLOW"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowances:
+class Allowances(Struct, frozen=True, kw_only=True):
     """What is allowed besides what the files say; both map a hazard to the reason, or to the flag."""
 
     settings: Mapping[str, str] = field(default_factory=dict)

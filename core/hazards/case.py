@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
 from postgast import pg_query_pb2 as pb
 
 from .. import tree
@@ -23,8 +24,7 @@ from .rates import size_of
 _TABLES = frozenset({"table", "partitioned table", "materialized view"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """One subcommand of an ALTER TABLE on a table that was there, with rows or perhaps with rows."""
 
     name: Parts
@@ -57,8 +57,7 @@ class Command:
         return self.definition.constraint if self.cmd.subtype == pb.AT_AddConstraint else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Struct, frozen=True, kw_only=True):
     """A statement that ran earlier in the same transaction."""
 
     line: int

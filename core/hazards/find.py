@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from postgast import pg_query_pb2 as pb
 
 from .. import tree
@@ -27,8 +27,7 @@ from .rules import RULES
 Findings = tuple[HazardFinding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
+class Passage(Struct, frozen=True, kw_only=True):
     """The statements of one entry of a plan, as they were judged."""
 
     statements: Sequence[Judged]
@@ -113,8 +112,7 @@ def _keyed(passages: Sequence[Passage]) -> frozenset[str]:
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Look:
+class _Look(Struct, kw_only=True):
     """Goes through the plan with one world."""
 
     world: World

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from .case import Case
 
@@ -18,8 +19,7 @@ NOTE: Final = "note"
 _MANUAL: Final = "https://www.postgresql.org/docs/18/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Danger:
+class Danger(Struct, frozen=True, kw_only=True):
     """What a rule found in a statement."""
 
     # the relation, or whatever object it is about, qualified
@@ -34,8 +34,7 @@ class Danger:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class Example(Struct, frozen=True, kw_only=True):
     """A migration in which a rule finds something, or nothing; `schema` is what is there before, rows included.
 
     It is so on the major versions from `since` to `until`.
@@ -50,8 +49,7 @@ class Example:
 Find: TypeAlias = Callable[[Case], Iterable[Danger]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """A named danger."""
 
     id: str

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from . import compatibility, failures, hygiene, indexes, locks, losses, partitions, remainder, rewrites, scans
 from .rule import Rule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(Struct, frozen=True, kw_only=True):
     """Rules of one kind."""
 
     name: str

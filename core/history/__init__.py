@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from ..migration import Checksums
 from .place import Place
@@ -14,8 +15,7 @@ from .place import Place
 Row: TypeAlias = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppliedMigration:
+class AppliedMigration(Struct, frozen=True, kw_only=True):
     """A migration in force, as the history table has it; None where a format does not keep it."""
 
     version: str
@@ -37,8 +37,7 @@ class AppliedMigration:
         return self.checksums.exact if self.checksums else self.recorded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepRecord:
+class StepRecord(Struct, frozen=True, kw_only=True):
     """A statement of a migration outside a transaction, as the attempt that ran it recorded it."""
 
     number: int
@@ -48,8 +47,7 @@ class StepRecord:
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
+class AttemptRecord(Struct, frozen=True, kw_only=True):
     """The latest attempt at a migration that is not in force, or an attempt to revert one that is."""
 
     version: str
@@ -65,8 +63,7 @@ class AttemptRecord:
     entry: str = "migration"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherHistory:
+class OtherHistory(Struct, frozen=True, kw_only=True):
     """The history of a tool that this database is managed by besides."""
 
     # as the tool spells itself
@@ -77,8 +74,7 @@ class OtherHistory:
     version: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class History(Struct, frozen=True, kw_only=True):
     """What a history table says, read in the pre-check's snapshot."""
 
     format: str

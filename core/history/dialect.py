@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, Final, TypeAlias
+
+from msgspec import Struct
 
 from ..formats import Format
 from ..migration import Folder, Migration
@@ -26,8 +27,7 @@ NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _HALF: Final = 1 << 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """A table as a run knows it while it writes."""
 
     place: Place
@@ -36,16 +36,14 @@ class Standing:
     by: Authorship
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """What is sent, and the stable columns of all rows once it is committed."""
 
     sql: str
     rows: Rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """What the rows mean beside a folder."""
 
     applied: tuple[AppliedMigration, ...] = ()

@@ -6,8 +6,10 @@ One query finds them all, one reads the folder's own, and one asks all others wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import formats
 from ..due import meant_for
@@ -26,8 +28,7 @@ from .registry import DIALECTS
 _ASKED: Final = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """A history table of a tool that is known."""
 
     # name of the format
@@ -40,8 +41,7 @@ class Found:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class Tables(Struct, frozen=True, kw_only=True):
     """All that may be a history, in the order of the search path."""
 
     found: tuple[Found, ...]

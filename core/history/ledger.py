@@ -7,9 +7,10 @@ transaction would keep a snapshot, and a migration may have left any search_path
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from ..migration import Migration
 from . import StepRecord
@@ -31,8 +32,7 @@ class Record(StrEnum):
     PARTIAL = "partial"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authorship:
+class Authorship(Struct, frozen=True, kw_only=True):
     """Who records: goes into every row that a run writes, as far as the format has room for it."""
 
     run: str
@@ -41,8 +41,7 @@ class Authorship:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class Deed(Struct, frozen=True, kw_only=True):
     """An entry of a plan as the history sees it."""
 
     migration: Migration

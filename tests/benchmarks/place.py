@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from changeover.core.postgres_binaries import embedded
 from changeover.core.sandbox import Sandbox
@@ -29,8 +30,7 @@ _SETTINGS = {
 _numbers = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """A server on this machine and how to reach it; `work` is a folder for files."""
 
     sandbox: Sandbox

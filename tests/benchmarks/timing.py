@@ -7,15 +7,15 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 # what is measured: seconds, or whatever the row's unit says; None where it could not be done
 Measure = Callable[[], float | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """One line of the table: what was done, by whom, and what came out of each run."""
 
     part: str
@@ -45,8 +45,7 @@ class Row:
         return (cuts[2] - cuts[0]) / 2 / self.median
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """What the parts found."""
 
     rows: list[Row] = field(default_factory=list)
@@ -79,8 +78,7 @@ def interleaved(
             found.add(Row(part=part, what=what, who=who, values=tuple(got), unit=unit, note=note, ours=ours))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(Struct, frozen=True, kw_only=True):
     """A command that has ended."""
 
     wall: float

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.actions import Action, Choice, Settlement, Verb
 from changeover.core.catalog import Catalog

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.errors import PlanChanged, UsageError
 from changeover.core.history import AppliedMigration, AttemptRecord, History, StepRecord

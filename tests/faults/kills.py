@@ -8,8 +8,9 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from changeover.core.attach import Run, start_run
 from changeover.core.errors import ChangeoverError, NeedsAttention
@@ -24,8 +25,7 @@ from tests.faults.ledger import ACTION, VERSIONS, Ledger
 USUAL = 0.6
 
 
-@dataclass(slots=True)
-class Kills:
+class Kills(Struct):
     """What came of it."""
 
     runs: int = 0

@@ -10,11 +10,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import asyncpg
+from msgspec import Struct
+from msgspec.structs import replace
 
 from changeover.core.actions import Action
 from changeover.core.connect import Connector
@@ -62,8 +63,7 @@ _OURS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """What the server has."""
 
     # versions in the history table

@@ -6,9 +6,10 @@ The phases are those of the three migrations of `ledger`: 0001 and 0003 inside a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from changeover.core.events import Result
 from tests.faults.proxy import Message, Side
@@ -263,8 +264,7 @@ _WHY_NOT: Final[dict[Fault, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(Struct, frozen=True, kw_only=True):
     """One fault at one phase."""
 
     fault: Fault

@@ -13,9 +13,11 @@ import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from changeover.core.target import Target
 
@@ -56,8 +58,7 @@ class Way(StrEnum):
     STOP = "arrives as the run is told to stop"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, kw_only=True):
     """A message on its way; `number` counts from 0 within its link and side.
 
     `link` is what the connection is for and the how manyeth of these it is: "migration 2", "cancel 1".

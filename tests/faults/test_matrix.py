@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.events import ConnectionsClosed, Result, RunFinished
 from changeover.core.run import EXIT_CODES

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.errors import NeedsAttention
 from changeover.core.events import AttemptFailed, MigrationApplied, Result, RunStarted, StatementStarted
@@ -51,7 +52,7 @@ def role_of(shop: Project, name: str, *settings: str) -> Target:
     )
     for setting in settings:
         psql(shop.target, f"ALTER ROLE {name} SET {setting}")
-    return Target(**{**{f: getattr(shop.target, f) for f in shop.target.__slots__}, "user": name})
+    return replace(shop.target, user=name)
 
 
 def gone(shop: Project, name: str) -> None:

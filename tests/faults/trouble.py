@@ -12,12 +12,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 import pytest
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from changeover.core.history.native import creation
 from changeover.core.keys import attempt_to_take, keys_of
@@ -51,8 +52,7 @@ _LIMITS: Final = {
 _A_DAY: Final = 86_400.0
 
 
-@dataclass(slots=True, kw_only=True)
-class Trouble:
+class Trouble(Struct, kw_only=True):
     """One fault on its way to its phase."""
 
     cell: Cell

@@ -9,8 +9,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from changeover.core.events import Settled
 from tests.faults.ledger import Ledger, opened, violations
@@ -26,8 +27,7 @@ WAYS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(Struct, frozen=True, kw_only=True):
     """One place to cut, and how."""
 
     link: str
@@ -41,8 +41,7 @@ class Cell:
         return f"{self.link}, message {self.number} of the {self.side} ({self.what}) {self.way}"
 
 
-@dataclass(slots=True, kw_only=True)
-class Tally:
+class Tally(Struct, kw_only=True):
     """What came of the cells."""
 
     cells: int = 0

@@ -13,11 +13,11 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("core", "tui", "migrations")
@@ -25,8 +25,7 @@ _NOT_CLONED = (".git", ".venv", "__pycache__", "*.egg-info", ".*_cache", ".hypot
 _MAKE_SDIST = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class Built(Struct, frozen=True, kw_only=True):
     """What was built: a wheel from the sources, an sdist, and a wheel from the sdist."""
 
     wheel: Path

@@ -7,9 +7,9 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.connect import Connector, WaitCutter
 from changeover.core.errors import ConnectError, ConnectionLost, ServerError

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from changeover.core.actions import Action, Choice, Settlement, Verb
 from changeover.core.events import Result

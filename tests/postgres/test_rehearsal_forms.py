@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import asyncpg
+from msgspec import Struct
+from msgspec.structs import replace
 
 from changeover.core.locks import LockMode, strongest
 from changeover.core.names import written
@@ -185,8 +186,7 @@ LOCKS: Final = "SELECT relation::bigint AS oid, mode FROM pg_locks WHERE pid = $
 MODES: Final = {f"{mode.value.title().replace(' ', '')}Lock": mode for mode in LockMode}
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """Locks, rewrites and scans of tables, as the filled database or the shadow tells them."""
 
     locks: dict[str, LockMode]

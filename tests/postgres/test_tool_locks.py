@@ -7,12 +7,12 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.actions import Action
 from changeover.core.events import RunKeyAwaited, StatementStarted

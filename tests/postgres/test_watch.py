@@ -9,12 +9,13 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from changeover.core.attach import Run
 from changeover.core.events import (
@@ -50,8 +51,7 @@ def shop(database: Target, tmp_path: Path) -> Project:
     return project(database, tmp_path / "migrations")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roles:
+class Roles(Struct, frozen=True, kw_only=True):
     """The target as two ordinary roles: who deploys, and owns the database, and who else works on it."""
 
     deployer: Target

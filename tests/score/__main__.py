@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from changeover.core.measure import Effect
 from changeover.core.other_version import as_on_target
@@ -30,7 +32,7 @@ async def scores(server: Server) -> tuple[list[Score], int, int]:
         measured = await truths(server, target, FORMS)
         inside = [form.sql for form in FORMS if not form.outside]
         effects, version_num = await on_shadow(target, inside, path="shop, public")
-    shadow = replace(catalog, server=replace(catalog.server, version_num=version_num))
+    shadow = dataclasses.replace(catalog, server=replace(catalog.server, version_num=version_num))
     rehearsed = Score(name="changeover, rehearsed on a shadow of PostgreSQL 18")
     static = Score(name="changeover, from the catalog")
     skipped = 0

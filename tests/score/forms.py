@@ -6,12 +6,12 @@ Past 400 lines: it is a list, and nothing but one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+
+class Form(Struct, frozen=True, kw_only=True):
     """One statement, run alone."""
 
     family: str

@@ -6,11 +6,11 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+from msgspec import Struct, field
 
 from changeover.core.locks import LockMode, strongest
 from changeover.core.names import written
@@ -39,8 +39,7 @@ _VERIFYING: Final = re.compile(r'verifying table "(.+)"')
 _MODES: Final = {f"{mode.replace(' ', '').lower()}lock": mode for mode in LockMode}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Truth:
+class Truth(Struct, frozen=True, kw_only=True):
     """What a form did, in the words of a plan's statement; `error` where the server refused it."""
 
     locks: dict[str, LockMode] = field(default_factory=dict)

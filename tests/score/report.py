@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from changeover.core.locks import LockMode
 from changeover.core.plan import PlannedStatement
@@ -14,8 +15,7 @@ from tests.score.measure import Truth
 PARTS: Final = ("locks", "rewrites", "scans", "builds")
 
 
-@dataclass(slots=True, kw_only=True)
-class Score:
+class Score(Struct, kw_only=True):
     """How well something foretold (or measured otherwise) what the server did."""
 
     name: str

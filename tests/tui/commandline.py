@@ -9,9 +9,10 @@ import select
 import subprocess
 import sys
 import termios
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from changeover.core.setup import url_of
 from changeover.core.target import Target
@@ -19,8 +20,7 @@ from changeover.core.target import Target
 COMMAND = Path(sys.executable).with_name("changeover")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True):
     """How a command ended."""
 
     code: int

@@ -162,7 +162,7 @@ def test_no_folder_and_an_empty_one_are_exit_2(empty: bool, database: Target, tm
 
 
 def test_a_wrong_database_is_exit_3_and_is_not_tried_again(database: Target, tmp_path: Path) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     write(tmp_path, m0001_item=TABLE)
     done = changeover("check", "--json", target=replace(database, database="nowhere"), cwd=tmp_path)

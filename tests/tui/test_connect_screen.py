@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.connect import WaitCutter
 from changeover.core.errors import Fault

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 from textual.theme import Theme
 
 from changeover.tui.theme import ANSI, THEMES, TONES
@@ -21,8 +21,7 @@ RUN = re.compile(r"(\d+)([a-zA-Z])")
 STYLE = re.compile(r"(\w+) (\S+) on (\S+)(.*)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """A letter in a theme."""
 
     theme: str

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from changeover.core.events import Event
 from changeover.tui.format import visible
@@ -70,17 +71,13 @@ def poisoned(value: Any, name: str = "") -> Any:
         return value
     if isinstance(value, tuple):
         return tuple(poisoned(each, name) for each in value)
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, Struct):
         return _poisoned_fields(value)
     return value
 
 
 def _poisoned_fields(value: Any) -> Any:
-    changed = {
-        field.name: poisoned(getattr(value, field.name), field.name)
-        for field in fields(value)
-        if field.init and field.name not in _OURS
-    }
+    changed = {name: poisoned(getattr(value, name), name) for name in value.__struct_fields__ if name not in _OURS}
     return replace(value, **changed)
 
 

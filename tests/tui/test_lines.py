@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import types
 import typing
@@ -10,6 +9,8 @@ from enum import Enum
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from changeover.core.errors import Fault
 from changeover.core.events import (
@@ -64,9 +65,9 @@ def filled(kind: Any) -> Any:
         return (filled(args[0]),)
     if origin is dict:
         return {filled(args[0]): filled(args[1])}
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    if isinstance(kind, type) and issubclass(kind, Struct):
         hints = typing.get_type_hints(kind)
-        return kind(**{field.name: filled(hints[field.name]) for field in dataclasses.fields(kind)})
+        return kind(**{field.name: filled(hints[field.name]) for field in fields(kind)})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return list(kind)[-1]
     values: dict[Any, Any] = {str: HOSTILE, int: 2, float: 1.5, bool: True}
@@ -155,8 +156,8 @@ def test_the_printer_says_the_same_look_at_locks_once() -> None:
     look = LocksSeen(
         version="0002", waiting_for="ACCESS EXCLUSIVE on donations", waited=0.5, blockers=(BLOCKER,), waiters=()
     )
-    again = dataclasses.replace(look, waited=1.0)
-    other = dataclasses.replace(look, waited=1.5, waiters=(BLOCKER,))
+    again = replace(look, waited=1.0)
+    other = replace(look, waited=1.5, waiters=(BLOCKER,))
     nothing = LocksSeen(version="0002", waiting_for=None, waited=0.0, blockers=(), waiters=())
     assert len(printed(nothing, look, again, other)) == 2
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.errors import Fault
 from changeover.core.locks import LockMode
@@ -109,7 +109,7 @@ def relation(**changes: object) -> RelationExposure:
         index_bytes=3_700_000, toast_bytes=0, looks=6, sessions=4, sessions_now=2, seconds=10.0,
         scans_per_second=12.3, writes_per_second=0.5, waiting=0, blocker=user, blockers=1, autovacuum=None,
     )  # fmt: skip
-    return replace(known, **changes)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return replace(known, **changes)
 
 
 def exposed(*relations: RelationExposure, hidden: str = "") -> Exposure:

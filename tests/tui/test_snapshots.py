@@ -6,7 +6,6 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -154,25 +154,6 @@ ACTIVITY: Final = (
         locks=("waits for AccessExclusiveLock on public.donations",),
     ),
 )
-# The second is over: its wait, too, so that the picture has no clock in it.
-ATTEMPTS: Final = tuple(
-    AttemptView(
-        number=number,
-        of=4,
-        address="db1.example:5432",
-        started_at=AT.timestamp() + number,
-        deadline=30.0,
-        fault=Fault(
-            id="connect",
-            summary="db1.example:5432 refused the connection.",
-            advice="Is the server running there, and listening on this port?"
-            " pg_isready -h db1.example -p 5432 asks it; listen_addresses must allow it.",
-        ),
-        elapsed=0.2,
-        next_at=AT.timestamp() + number + 2,
-    )
-    for number in (1, 2)
-)
 CASE: Final = Case(
     status=MigrationStatus(
         version="0003", name="index", file="0003_index.sql", state=State.PARTIAL, note="0 of 1 steps are done"
@@ -251,7 +232,6 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
     "set-up-end": lambda: WriteScreen(
         STANDING, file=Path("config/targets.toml"), text='[targets."shop"]\nprotected = true\n', target=TARGET
     ),
-    "connect": lambda: ConnectScreen(STANDING, cut=WaitCutter(), target=TARGET),
     "connect-failed": lambda: ConnectScreen(STANDING, cut=WaitCutter(), target=TARGET),
     "first": lambda: FirstScreen(STANDING, stage="connect"),
     "overview": lambda: WorkScreen(STANDING),
@@ -297,8 +277,6 @@ async def dress(name: str, screen: Any, pilot: Pilot[int], survey: Survey = SURV
     if isinstance(screen, (WorkScreen, InspectScreen)):
         screen.show(survey)
         screen.show_sessions(SUMMARIES[:3])
-    if name == "connect":
-        screen.follow(RunView(attempts=ATTEMPTS))
     if name == "connect-failed":
         screen.fail(FAULT)
     if isinstance(screen, ConfirmScreen):

@@ -35,7 +35,7 @@ raise SystemExit(code)
 # A run that waits for a lock: each second the clock, the ages and the waiting time change.
 WAITING = """
 import asyncio, sys, time
-from dataclasses import replace
+from msgspec.structs import replace
 from pathlib import Path
 from changeover.tui.terminal import prepare
 prepare()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...core.attach import Run, last_run, opened_by, running_runs
 from ...core.document_types import text_of
@@ -58,8 +59,7 @@ def chosen(session: str | None) -> Run:
             raise UsageError(f"{len(several)} runs are going on.", advice="Name one: changeover attach SESSION.")
 
 
-@dataclass(slots=True)
-class _Followed:
+class _Followed(Struct):
     view: RunView
 
 

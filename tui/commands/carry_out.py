@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from ...core.actions import Action, Verb
 from ...core.attach import start_run
@@ -46,8 +47,7 @@ _NOTHING: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class Leave(Struct, frozen=True, kw_only=True):
     """What the command line says beforehand about a run."""
 
     consent: Consent
@@ -57,8 +57,7 @@ class Leave:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Struct, frozen=True, kw_only=True):
     """How a request ended."""
 
     outcome: Result
@@ -127,8 +126,7 @@ def run_plan(sitting: Sitting, survey: Survey, action: Action, leave: Leave) -> 
     return Ended(outcome=view.result, exit_code=ExitCode(view.exit_code), view=view)
 
 
-@dataclass(slots=True)
-class _Followed:
+class _Followed(Struct):
     """What the run has said so far; its own connections only, ours is closed."""
 
     view: RunView

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ...core.actions import APPLY, Action
 from ...core.document_types import Document, text_of
@@ -27,8 +27,7 @@ def check(options: Options, *, exit_code: bool) -> int:
     return sitting.exit_code
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearse:
+class Rehearse(Struct, frozen=True, kw_only=True):
     """That a plan is rehearsed first; `shadow` names a database for it."""
 
     shadow: str | None = None

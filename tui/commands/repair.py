@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ...core import orphans
 from ...core.action_offers import repairs
@@ -38,8 +40,7 @@ _ROUNDS: Final = 3
 _KEY_FREE_WITHIN: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What the command line says of the cases."""
 
     # None: every case
@@ -49,8 +50,7 @@ class Wish:
     leave: Leave
 
 
-@dataclass(slots=True, kw_only=True)
-class _Found:
+class _Found(Struct, kw_only=True):
     """What was looked at, and what was done about it."""
 
     survey: Survey

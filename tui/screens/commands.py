@@ -5,9 +5,9 @@ It only presses the key: what asks before it does something asks here as well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -24,8 +24,7 @@ from ..words import Cell, cell
 from .stage import Stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """Something that a key of the screen below does."""
 
     key: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from rich.cells import cell_len
 from textual.content import Content
 
@@ -15,8 +14,7 @@ from ..words import fit, joined, words
 from .paper import Paper
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """Where the console stands: known in part before the connection, in full after it."""
 
     target: Target | None = None

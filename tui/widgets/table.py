@@ -7,9 +7,9 @@ Rows are asked for when they are painted, so a list of 100,000 statements costs 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
+from msgspec import Struct
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.binding import BindingType
@@ -34,8 +34,7 @@ _LEAST: Final = 4
 _EDGE: Final = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """A column; `width` in cells, 0 shares what the others leave."""
 
     title: str
