@@ -67,7 +67,7 @@ class UnfinishedRun(Struct, kw_only=True):
     # version -> how it ended, as far as that is known for sure
     ended: dict[str, Result] = field(default_factory=dict)
     # version -> statements inside a transaction of the file's own, by number; empty until it is asked for
-    _segmented: dict[str, frozenset[int]] = field(default_factory=dict, repr=False, compare=False)
+    _segmented: dict[str, frozenset[int]] = field(default_factory=dict)
     # seconds since the epoch
     first_at: float = 0.0
     last_at: float = 0.0

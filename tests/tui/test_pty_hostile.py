@@ -83,17 +83,26 @@ def test_what_a_folder_and_a_server_say_does_not_act_on_the_terminal(project: Pa
 
 
 def test_nor_does_it_in_lines(project: Path, database: Target) -> None:
-    looks = (["plan", "--sql"], ["plan", "--json"], ["check"], ["apply", "--yes"], ["status"], ["logs"], ["inspect"])
-    for words in (*looks, ["logs", "show"]):
-        if words == ["logs", "show"]:
-            listed = changeover("logs", "--json", target=database, cwd=project).document["sessions"]
-            words.append(next(it["id"] for it in listed if "apply" in it["command"]))
+    def said(*words: str) -> str:
         done = changeover(*words, target=database, cwd=project)
         assert done.code == 0, done.err
-        said = (done.out + done.err).replace("\n", "\r\n").encode()
-        assert acting(said) == set(), words
-        assert b"\x1b" not in said
-    assert "NOTICE: heard ␛]0;owned␇" in done.out
+        assert acting((done.out + done.err).replace("\n", "\r\n").encode()) == set(), words
+        assert "\x1b" not in done.out + done.err
+        return done.out
+
+    for words in (
+        ["plan", "--sql"],
+        ["plan", "--json"],
+        ["check"],
+        ["apply", "--yes"],
+        ["status"],
+        ["logs"],
+        ["inspect"],
+    ):
+        said(*words)
+    listed = changeover("logs", "--json", target=database, cwd=project).document["sessions"]
+    applied = next(it["id"] for it in listed if "apply" in it["command"])
+    assert "NOTICE: heard ␛]0;owned␇" in said("logs", "show", applied)
 
 
 # A bug in what a key does, met where the event loop, a timer or a thread runs it, beside values nobody should see.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.session_log import SessionSummary
 from changeover.tui.widgets.sessions_table import outcome_words, session_row

@@ -33,7 +33,7 @@ from changeover.core.setup_questions import Answers, Ask, Question
 from changeover.core.status import MigrationStatus, State
 from changeover.core.survey import Survey
 from changeover.core.target import Choice
-from changeover.core.view import AttemptView, RunView, view_of
+from changeover.core.view import RunView, view_of
 from changeover.tui import screens
 from changeover.tui.listing import activity_listing, history_listing, schema_listing
 from changeover.tui.screens import connect
@@ -277,7 +277,7 @@ async def dress(name: str, screen: Any, pilot: Pilot[int], survey: Survey = SURV
     if isinstance(screen, (WorkScreen, InspectScreen)):
         screen.show(survey)
         screen.show_sessions(SUMMARIES[:3])
-    if name == "connect-failed":
+    if isinstance(screen, ConnectScreen):
         screen.fail(FAULT)
     if isinstance(screen, ConfirmScreen):
         screen._arm()
