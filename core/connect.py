@@ -12,7 +12,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -37,7 +37,7 @@ _PEER_SILENCE: Final = 20
 # The same for the server, whose default is two hours: a backend whose client vanished would keep its snapshot, and
 # CREATE INDEX CONCURRENTLY waits for that. See
 # https://www.postgresql.org/docs/18/runtime-config-connection.html#RUNTIME-CONFIG-TCP-SETTINGS.
-_MUTUAL: Final = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+KEEPALIVES: Final = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
 
 class Connection:
@@ -78,43 +78,33 @@ class Connection:
         CancelRequest, see
         https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS.
         """
-        try:
-            tag: str = await self._raw.execute(sql, timeout=self._within(timeout))
-            return tag
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            raise self._translated(error) from None
+        with self._translating():
+            return str(await self._raw.execute(sql, timeout=self._within(timeout)))
 
     async def copy_in(self, sql: str, rows: bytes, *, timeout: float | None = _USUAL) -> str:
         """Send a COPY ... FROM STDIN over the simple protocol, and then its rows; return its tag, raise as `execute`.
 
         See https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-COPY.
         """
-        try:
-            tag: str = await self._raw._copy_in(sql, _pieces(rows), self._within(timeout))
-            return tag
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            raise self._translated(error) from None
+        with self._translating():
+            return str(await self._raw._copy_in(sql, _pieces(rows), self._within(timeout)))
 
     async def fetch(self, sql: str, *args: object, timeout: float | None = _USUAL) -> Sequence[Mapping[str, Any]]:
         """Send one query over the extended protocol and return its rows; raises as `execute` does."""
-        try:
+        with self._translating():
             rows: Sequence[Mapping[str, Any]] = await self._raw.fetch(sql, *args, timeout=self._within(timeout))
-            return rows
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            raise self._translated(error) from None
+        return rows
 
     async def ask(self, sql: str, *args: object, timeout: float | None = _USUAL) -> Sequence[Mapping[str, Any]]:
         """Do as `fetch` with a query that is asked often: from the second time on it is one round trip, and not two.
 
         The server keeps it prepared, which a pooler does not know of: not for a connection through one.
         """
-        try:
+        with self._translating():
             if sql not in self._prepared:
                 self._prepared[sql] = await self._raw.prepare(sql, timeout=self._within(timeout))
             rows: Sequence[Mapping[str, Any]] = await self._prepared[sql].fetch(*args, timeout=self._within(timeout))
-            return rows
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            raise self._translated(error) from None
+        return rows
 
     async def reset(self) -> None:
         """Make the session what a new one is, and forget who reads its notices; raises as `execute` does.
@@ -125,6 +115,13 @@ class Connection:
         self._readers.clear()
         self._prepared.clear()
         await self.execute("DISCARD ALL")
+
+    @contextlib.contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            raise self._translated(error) from None
 
     def _within(self, timeout: float | None) -> float | None:
         return self.patience if timeout == _USUAL else timeout
@@ -144,9 +141,8 @@ class Connection:
             self._raw.terminate()
 
     def _noticed(self, _raw: object, message: asyncpg.PostgresLogMessage) -> None:
-        report = report_of(message)
         for reader in self._readers:
-            reader(report)
+            reader(report_of(message))
 
     def _translated(self, error: BaseException) -> ServerError:
         cause = error.__cause__
@@ -395,7 +391,7 @@ async def _introduce(connection: Connection, target: Target, *, read_only: bool)
         database_oid=row["database_oid"],
     )
     if not (pooled or target.host.startswith("/")):
-        await connection.execute(_MUTUAL)
+        await connection.execute("; ".join(f"SET {name} = {value}" for name, value in KEEPALIVES.items()))
 
 
 async def _is_pooled(connection: Connection) -> bool:

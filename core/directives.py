@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -37,13 +37,13 @@ class Condition(Struct, frozen=True, kw_only=True):
         return f"{self.kind} {self.name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """`-- changeover: allow <hazard>: reason`."""
 
     hazard: str
     reason: str
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = dataclasses.field(default=None, compare=False)
 
 
 class NoTransaction(Struct, frozen=True, kw_only=True):

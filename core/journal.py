@@ -186,7 +186,8 @@ def read_file(path: Path, *, offset: int = 0) -> Iterator[tuple[Stamped, int]]:
 def last_event(path: Path, kind: str) -> Stamped | None:
     """Return the last event of a kind (the name of its class), looked for in the last 128 KB of the file only.
 
-    For ends, which are among the last lines of a log of any length; None where it is not there, or cannot be read.
+    For ends, which are among the last lines of a log of any length; None where no whole line there has it. Raises
+    `OSError`.
     """
     mark = f'"event":"{kind}"'.encode("ascii")
     with path.open("rb") as file:

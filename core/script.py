@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -21,7 +21,7 @@ from .text import Text
 from .trees import trees
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """One statement of a file."""
 
@@ -40,11 +40,11 @@ class Statement:
     # those directly above it; those at the top of the file are the script's
     allows: tuple[Allowance, ...] = ()
     # the parse tree: a pg_query_pb2 message, opaque to everything but `effects`; None where it is too deep to read
-    tree: Any = field(default=None, compare=False, repr=False)
+    tree: Any = dataclasses.field(default=None, compare=False, repr=False)
     # the file that it is in, for the places of what it mentions
-    text: Text | None = field(default=None, compare=False, repr=False)
+    text: Text | None = dataclasses.field(default=None, compare=False, repr=False)
     # how far the byte offsets in `tree` are from those in the file
-    shift: int = field(default=0, compare=False, repr=False)
+    shift: int = dataclasses.field(default=0, compare=False, repr=False)
     # why there is no tree; it may be several statements then, which the server tells apart
     unread: str = ""
     # the rows that a COPY takes from the file

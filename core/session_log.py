@@ -111,15 +111,15 @@ class SessionSummary(Struct, frozen=True, kw_only=True):
     run_goes_on: bool = False
 
 
-def list_sessions(root: Path | None = None) -> tuple[SessionSummary, ...]:
-    """Return the sessions that can be read, newest first."""
+def list_sessions(root: Path | None = None, *, newest: int | None = None) -> tuple[SessionSummary, ...]:
+    """Return the sessions that can be read, or so many of the newest, newest first."""
     base = root or log_root()
     try:
         names = sorted((entry.name for entry in base.iterdir() if SESSION_ID.fullmatch(entry.name)), reverse=True)
     except FileNotFoundError:
         return ()
     summaries = (_summary(base / name) for name in names)
-    found = [summary for summary in summaries if summary is not None]
+    found = islice((summary for summary in summaries if summary is not None), newest)
     # the names are exact to the second only
     return tuple(sorted(found, key=lambda summary: summary.opened_at, reverse=True))
 

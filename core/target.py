@@ -16,11 +16,10 @@ import pwd
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from . import conninfo, pgpass, services
 from .errors import TargetError
@@ -127,15 +126,17 @@ class NamedTarget(Struct, frozen=True, kw_only=True):
     migrations: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """What names the database: a URL or key=value string, a named target, or the PG* variables alone."""
 
     # where it was said, as messages name it
     said_by: str
-    # it may hold a password, which no traceback should show
-    text: str = field(default="", repr=False)
+    text: str = ""
     named: NamedTarget | None = None
+
+    def __repr__(self) -> str:
+        # the text may hold a password, which no traceback should show
+        return f"Choice(said_by={self.said_by!r}, named={self.named!r})"
 
 
 def is_local_host(host: str) -> bool:

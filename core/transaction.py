@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from . import silence
-from .connect import Connection
+from .connect import KEEPALIVES, Connection
 from .errors import ConnectionLost, Fault, PlanChanged, ServerError, fault_of
 from .events import MigrationCommitting
 from .keys import attempt_to_take
@@ -208,7 +208,6 @@ def limits(work: Work, connection: Connection, *, scope: str) -> str:
         "statement_timeout": f"{round(work.limits.statement_timeout * 1000)}ms",
         "idle_in_transaction_session_timeout": "60s",
     }
-    link = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
     if scope == "SET":
         # Each statement outside a transaction commits by itself, and what was said to be done must outlive a crash.
         settings["synchronous_commit"] = "on"
@@ -220,7 +219,7 @@ def limits(work: Work, connection: Connection, *, scope: str) -> str:
     return "; ".join(
         [
             *(f"{scope} {name} = '{value}'" for name, value in settings.items()),
-            *(f"{lasting} {name} = '{value}'" for name, value in link.items()),
+            *(f"{lasting} {name} = '{value}'" for name, value in KEEPALIVES.items()),
         ]
     )
 

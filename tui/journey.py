@@ -146,12 +146,14 @@ class Journey:
             return
         if survey is None:
             return
+        # with our own, which is not shown
+        sessions = await asyncio.to_thread(list_sessions, newest=4)
+        # from here on without a wait: who sees the overview can go on from it
         self._survey = survey
         self._link.role_reads = survey.power == ""
         overview.stand(self.standing)
         overview.show(survey)
         overview.say(*recovery_words(self._recovery))
-        sessions = await asyncio.to_thread(list_sessions)
         overview.show_sessions([it for it in sessions if it.id != self._opening.log.id][:3])
 
     async def _survey_now(self, action: Action) -> Survey | None:

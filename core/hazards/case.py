@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
@@ -79,7 +79,7 @@ class Past(Struct, frozen=True, kw_only=True):
         return held or bool(self.enum_values or self.altered or self.dropped_indexes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One statement that will run, before the world as it is when its turn comes."""
 
@@ -94,11 +94,11 @@ class Case:
     transactional: bool
     past: tuple[Past, ...] = ()
     # what the statement locks of what was there before the plan, by qualified name
-    locked: Mapping[str, Relation] = field(default_factory=dict)
+    locked: Mapping[str, Relation] = dataclasses.field(default_factory=dict)
     # tables that the plan gives a primary key, by their last name
     keyed: frozenset[str] = frozenset()
     # the trees by their kind: sixty rules ask for theirs
-    _kinds: dict[str, tuple[Any, ...]] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _kinds: dict[str, tuple[Any, ...]] = dataclasses.field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for node in self.nodes:

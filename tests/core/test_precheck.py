@@ -1,4 +1,7 @@
-"""Verdicts and decisions, statement by statement."""
+"""Verdicts and decisions, statement by statement.
+
+Past 400 lines: a list of kinds of statement, each with what becomes of it.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from changeover.core.errors import Fault, UsageError
 from changeover.core.events import Approved, AttemptFailed, NoticeRaised, Result, RunFinished, SessionOpened
 from changeover.core.journal import Journal, is_written, read_file
 from changeover.core.secret import Secret
-from changeover.core.session_log import SessionLog, list_sessions, read_session
+from changeover.core.session_log import SessionLog, files_of, list_sessions, read_session
 from changeover.core.view import Stamped
 
 
@@ -71,6 +71,7 @@ async def test_the_list_tells_who_ended_and_who_still_runs(tmp_path: Path) -> No
 
 async def test_the_list_tells_a_run_that_goes_on_from_a_console_that_is_open(tmp_path: Path) -> None:
     log = opened(tmp_path)
+    assert await log.seal()
     assert [(it.running, it.run_goes_on) for it in list_sessions(tmp_path)] == [(True, False)]
     run = Journal(log.folder / f"{log.next_run()}.jsonl")
     assert [(it.running, it.run_goes_on) for it in list_sessions(tmp_path)] == [(True, True)]
@@ -96,6 +97,22 @@ async def test_the_list_reads_a_long_log_only_at_its_ends(tmp_path: Path, monkey
     (summary,) = list_sessions(tmp_path)
     assert (summary.result, summary.exit_code, summary.running) == ("applied", 0, False)
     assert len(parsed) < 10
+
+
+async def test_of_many_sessions_only_the_newest_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in range(1, 6):
+        log = opened(tmp_path)
+        log.close(0)
+        log.folder.rename(tmp_path / f"202601{day:02}T000000Z-shop-0000")
+    read: list[str] = []
+
+    def seen(folder: Path) -> list[Path]:
+        read.append(folder.name)
+        return files_of(folder)
+
+    monkeypatch.setattr("changeover.core.session_log.files_of", seen)
+    assert [it.id[:8] for it in list_sessions(tmp_path, newest=2)] == ["20260105", "20260104"]
+    assert len(read) == 2
 
 
 async def test_the_end_that_came_last_counts(tmp_path: Path) -> None:

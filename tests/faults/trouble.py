@@ -277,7 +277,8 @@ class Trouble(Struct, kw_only=True):
         # whoever was in the way goes home
         if self.cell.phase is Phase.WAITING or self.cell.fault in {Fault.LOCKED, Fault.DEADLOCK}:
             await self.ledger.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'nightly-report'"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE application_name = 'nightly-report'"
             )
         self.ledger.settings = replace(self.ledger.settings, limits=LIMITS)
 

@@ -1,4 +1,7 @@
-"""Folders of other tools, applied whole on real servers: the rows are those that the tool itself would have written."""
+"""Folders of other tools, applied whole on real servers: the rows are those that the tool itself would have written.
+
+Past 400 lines: the same is asked of one format after another.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from textual.pilot import Pilot  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 
 from changeover.tui.frame import Frame  # noqa: E402
+from changeover.tui.screens.question import Question  # noqa: E402
 
 Shown: TypeAlias = Callable[..., AbstractAsyncContextManager[Pilot[int]]]
 
@@ -49,8 +50,14 @@ def answers(screen: Screen[Any]) -> list[Any]:
 async def readable(pilot: Pilot[int]) -> None:
     """Wait until the screen takes answers: what comes before was typed ahead."""
     async with asyncio.timeout(60):
-        while any(widget.disabled for widget in pilot.app.screen.query("Input, Button")):
+        while not _listens(pilot.app.screen):
             await asyncio.sleep(0.02)
+
+
+def _listens(screen: Screen[Any]) -> bool:
+    if isinstance(screen, Question):
+        return screen._armed
+    return not any(widget.disabled for widget in screen.query("Input, Button"))
 
 
 def text(pilot: Pilot[int]) -> str:

@@ -1,4 +1,7 @@
-"""The whole path through Pilot, on a real server, with the run in its own process."""
+"""The whole path through Pilot, on a real server, with the run in its own process.
+
+Past 400 lines: each test is one way through the same console.
+"""
 
 from __future__ import annotations
 
@@ -269,7 +272,7 @@ async def test_a_past_session_is_listed_and_played_again(database: Target, folde
         await pilot.press("y")
         await seen(pilot, "RECEIPT")
         await pilot.press("L")
-        await seen(pilot, "SESSIONS", "going on")
+        await seen(pilot, "SESSIONS", "► open")
         await pilot.press("enter")
         await seen(pilot, "LOG", "lines")
         await pilot.press("R")

@@ -80,7 +80,7 @@ async def test_the_history_names_the_operators_and_opens_a_row_in_full(database:
         await seen(pilot, "1 pending")
         await pilot.press("b")
         await seen(pilot, "Mark what as applied?", "Mark 0001 as applied")
-        await pilot.pause(0.6)
+        await readable(pilot)
         await pilot.press("1")
         await seen(pilot, "PRE-CHECK", "baseline")
         await pilot.press("c")

@@ -157,7 +157,10 @@ def test_a_terminal_that_goes_away_where_hang_ups_are_ignored_ends_it_too_withou
         begun = worked(terminal.process.pid)
         os.close(terminal.master)
         # ended, and not yet waited for: its time can still be read
-        os.waitid(os.P_PID, terminal.process.pid, os.WEXITED | os.WNOWAIT)
+        end = time.monotonic() + 60
+        while os.waitid(os.P_PID, terminal.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            assert time.monotonic() < end, "it does not end"
+            time.sleep(0.05)
         # to end takes less than to begin; a loop over a terminal that is gone takes all there is
         assert worked(terminal.process.pid) - begun < begun
         assert terminal.process.wait() == 129
