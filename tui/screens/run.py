@@ -74,8 +74,7 @@ class RunScreen(Stage[ResultT]):
         self.query_one(Progress).show(view.statements_finished, view.statements_total, tone=tone)
         self._paint_sql()
         self.query_one(LockPanel).show(view)
-        notices = self.query_one(Notices)
-        notices.show(view.notices, view.notice_count, rows=max(1, notices.size.height))
+        self.query_one(Notices).show(view.notices, view.notice_count)
         self.query_one("#promise", Paper).write(promise_words(view))
 
     def _paint_sql(self) -> None:

@@ -27,6 +27,8 @@ _STATES: Final = {"idle in transaction": "idle in tx", "idle in transaction (abo
 class LockPanel(Vertical):
     """Blockers above, waiters below. Each line is painted by itself: ages change every second, most names do not."""
 
+    _view: RunView | None = None
+
     def compose(self) -> ComposeResult:
         """Hold as many lines as the panel can ever show."""
         for _ in range(_LINES):
@@ -34,12 +36,18 @@ class LockPanel(Vertical):
 
     def show(self, view: RunView) -> None:
         """Show one look of the watch, or whom the last attempt gave way to, in the lines that there are."""
+        self._view = view
         size = self.content_size
         rows = max(1, min(size.height, _LINES) - 1)
         lines = lock_lines(view, width=size.width, rows=rows)
         for paper, line in zip_longest(self.query(Paper), lines[:_LINES], fillvalue=NOTHING):
             if isinstance(paper, Paper) and isinstance(line, Content):
                 paper.write(line)
+
+    def on_resize(self) -> None:
+        """Fill the lines that there are now: the screen hears of its own new size before the panel has one."""
+        if self._view is not None:
+            self.show(self._view)
 
 
 def lock_lines(view: RunView, *, width: int, rows: int) -> list[Content]:

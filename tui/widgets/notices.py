@@ -13,9 +13,16 @@ from .paper import Paper
 class Notices(Paper):
     """The last notices that fit, and how many there were."""
 
-    def show(self, notices: tuple[NoticeView, ...], total: int, *, rows: int) -> None:
-        """Show the newest in `rows` lines."""
-        self.write(notice_words(notices, total, width=self.size.width, rows=rows))
+    _said: tuple[tuple[NoticeView, ...], int] = ((), 0)
+
+    def show(self, notices: tuple[NoticeView, ...], total: int) -> None:
+        """Show the newest, as many as there are lines."""
+        self._said = (notices, total)
+        self.write(notice_words(notices, total, width=self.size.width, rows=max(1, self.size.height)))
+
+    def on_resize(self) -> None:
+        """Fill the lines that there are now."""
+        self.show(*self._said)
 
 
 def notice_words(notices: tuple[NoticeView, ...], total: int, *, width: int, rows: int) -> Content:
