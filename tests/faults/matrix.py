@@ -185,8 +185,8 @@ EXPECTED: Final[dict[Fault, _Ends]] = {
     Fault.WRONG_PASSWORD: {
         **dict.fromkeys((Phase.CONFIRMATION, Phase.CONNECTING, Phase.PRE_CHECK, Phase.BETWEEN), REFUSED),
         **dict.fromkeys((*_STATEMENTS, Phase.WAITING), IN_DOUBT),
-        # or answered just before
-        Phase.COMMIT: IN_DOUBT | STOPPED,
+        # or answered just before: then the next one meets the guard's loss, or the password
+        Phase.COMMIT: IN_DOUBT | STOPPED | REFUSED,
         Phase.CONCURRENTLY: IN_DOUBT | PARTIAL,
         Phase.CLEAN_UP: APPLIED,
     },
