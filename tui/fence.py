@@ -9,6 +9,7 @@ import os
 import re
 import traceback
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,16 @@ from ..core.secret import Secret, mask
 from .charset import in_ascii
 from .format import ACTING
 
+
+def _one_of(codes: Iterable[int]) -> re.Pattern[str]:
+    """Return a pattern of these code points, as ranges: one by one they are looked through one by one."""
+    runs = groupby(enumerate(sorted(codes)), key=lambda each: each[1] - each[0])
+    ends = [(run[0][1], run[-1][1]) for run in (list(run) for _, run in runs)]
+    return re.compile("[" + "".join(f"\\U{first:08X}-\\U{last:08X}" for first, last in ends) + "]")
+
+
 # What the first fence makes visible: C0 and C1 controls and DEL, and what reverses or hides text.
-_ACTING: Final = re.compile("[" + "".join(map(re.escape, map(chr, ACTING))) + "]")
+_ACTING: Final = _one_of(ACTING)
 
 
 class ControlFence(LineFilter):
@@ -31,12 +40,17 @@ class ControlFence(LineFilter):
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments without anything that a terminal would obey."""
         del background
-        if not any(_ACTING.search(segment.text) for segment in segments if not segment.control):
+        if not any(_acts(segment.text) for segment in segments if not segment.control):
             return segments
         return [
             segment if segment.control else Segment(_ACTING.sub("\ufffd", segment.text), segment.style)
             for segment in segments
         ]
+
+
+def _acts(text: str) -> bool:
+    # nearly all of a screen is plain, which is seen without a pattern
+    return not (text.isascii() and text.isprintable()) and _ACTING.search(text) is not None
 
 
 class AsciiFence(LineFilter):

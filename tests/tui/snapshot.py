@@ -8,6 +8,7 @@ what it is in each. `SNAPSHOTS=write` writes the files anew: look at the differe
 from __future__ import annotations
 
 import os
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from string import ascii_letters
@@ -24,6 +25,7 @@ SIZES: Final = ((80, 24), (120, 40))
 Cells = list[list[tuple[str, str]]]
 
 
+@cache
 def _named(style: Style | None) -> str:
     """Return a style in words."""
     if style is None:

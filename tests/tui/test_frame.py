@@ -17,6 +17,7 @@ from changeover.core.events import LocksSeen, MigrationStarted, NoticeRaised, Pl
 from changeover.core.secret import Secret
 from changeover.core.view import RunView, reduce
 from changeover.tui.fence import ControlFence
+from changeover.tui.format import ACTING
 from changeover.tui.frame import Frame
 from changeover.tui.keys import key_name
 from changeover.tui.screens.confirm import ConfirmScreen
@@ -93,6 +94,13 @@ async def test_no_name_from_outside_can_act_on_the_terminal(shown: Shown, screen
         assert not [letter for letter in seen if ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 or letter == "\u202e"]
         assert "[/foo]" in seen
         assert "␛" in seen
+
+
+def test_the_second_fence_knows_each_sign_that_acts_and_no_other() -> None:
+    acting = set(ACTING)
+    for code in sorted({near for one in acting for near in (one - 1, one, one + 1)} & set(range(0x110000))):
+        caught = ControlFence().apply([Segment(f"a{chr(code)}─")], Color(0, 0, 0))[0].text != f"a{chr(code)}─"
+        assert caught == (code in acting), hex(code)
 
 
 async def test_what_slips_past_the_first_fence_is_caught_by_the_second(tmp_path: Path) -> None:
