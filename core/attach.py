@@ -7,7 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -190,8 +190,50 @@ def opened_by(run: Run) -> Stamped | None:
     return next((it for it, _ in read_file(path) if isinstance(it.event, SessionOpened)), None)
 
 
-async def start_run(log: SessionLog, request: RunRequest) -> Run:
-    """Start the runner of an approved run, and hand it target and approval through a pipe.
+class ReadyRunner:
+    """A runner that loads what it needs beside us, and waits for its assignment; without one it does nothing.
+
+    Raises OSError where the process cannot be started.
+    """
+
+    def __init__(self, log: SessionLog) -> None:
+        self.name = log.next_run()
+        self._diagnostics = log.folder / f"{self.name}.log"
+        self.process: Final = _spawn(self._diagnostics)
+        self.is_assigned = False
+
+    async def take(self, assignment: Assignment) -> None:
+        """Hand it its work: from here on it lives by itself."""
+        self.is_assigned = True
+        await asyncio.to_thread(_hand_over, self.process, encode(assignment))
+
+    def dismiss(self) -> None:
+        """End one that nothing was handed to, and leave nothing of it."""
+        self.process.kill()
+        with self.process:
+            self._diagnostics.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def runner_at_hand(log: SessionLog) -> Iterator[ReadyRunner | None]:
+    """Have a runner load while a plan is made; it is gone at the end, where `start_run` was not called with it.
+
+    None where no process can be started now: `start_run` tries again, and says why.
+    """
+    try:
+        ready = ReadyRunner(log)
+    except OSError:
+        yield None
+        return
+    try:
+        yield ready
+    finally:
+        if not ready.is_assigned:
+            ready.dismiss()
+
+
+async def start_run(log: SessionLog, request: RunRequest, ready: ReadyRunner | None = None) -> Run:
+    """Start the runner of an approved run, or take one that is at hand; give it target and approval through a pipe.
 
     Raises `UsageError` where the log cannot be written or the process cannot be started.
     """
@@ -201,20 +243,19 @@ async def start_run(log: SessionLog, request: RunRequest) -> Run:
             f"The session log cannot be written in {log.folder}, so nothing was started.",
             advice="Make room there, or set CHANGEOVER_HOME to a folder on another disk.",
         )
-    name = log.next_run()
-    assignment = Assignment(
-        request=request, folder=log.folder, session=log.id, name=name, operator=_me(), starter=os.getpid()
-    )
     try:
-        process = _spawn(log.folder / f"{name}.log")
+        ready = ready or ReadyRunner(log)
     except OSError as error:
         raise UsageError(
             f"The process that runs the migrations cannot be started: {error.strerror}.",
             advice="Nothing was run. Make room for one more process (memory, ulimit -u), and try again.",
         ) from None
-    line = encode(assignment)
-    await asyncio.to_thread(_hand_over, process, line)
-    return Run(log.folder, name, process)
+    await ready.take(
+        Assignment(
+            request=request, folder=log.folder, session=log.id, name=ready.name, operator=_me(), starter=os.getpid()
+        )
+    )
+    return Run(log.folder, ready.name, ready.process)
 
 
 def _spawn(diagnostics: Path) -> subprocess.Popen[bytes]:

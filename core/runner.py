@@ -49,8 +49,6 @@ from .work import Stop
 
 log = logging.getLogger(__name__)
 
-# An assignment is a line of a few kilobytes; seconds until it must be there.
-_ASSIGNED_WITHIN: Final = 30
 # How long a run that was broken off looks for its outcome; seconds.
 _SETTLED_WITHIN: Final = 60.0
 _FORMAT: Final = "%(asctime)s %(name)s %(levelname)s %(message)s"
@@ -330,13 +328,15 @@ def main() -> int:
     # A terminal that goes away is no business of ours; neither is its Ctrl-C.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.alarm(_ASSIGNED_WITHIN)
+    line = sys.stdin.buffer.readline()
+    if not line:
+        # whoever started us is gone, and has approved nothing
+        return ExitCode.USAGE
     try:
-        assignment = decode(sys.stdin.buffer.readline(), Assignment)
+        assignment = decode(line, Assignment)
     except MalformedLine as error:
         log.error("no assignment: %s", error)  # noqa: TRY400 - the traceback could show the request
         return ExitCode.USAGE
-    signal.alarm(0)
     sys.stdin.close()
     _mask_diagnostics(assignment)
     try:

@@ -27,6 +27,10 @@ class Consent(Struct, frozen=True, kw_only=True):
     # as in an `Approval`
     on_hangup: str = "finish"
 
+    def is_given(self, target: Target) -> bool:
+        """Whether nobody has to be asked, whatever the plan."""
+        return self.digest is not None or self.database is not None or (self.yes and not target.protected)
+
 
 def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool, verb: str = "apply") -> Approval:
     """Return the approval of the survey's plan; `verb` is what the plan does, as the question says it.
@@ -80,11 +84,11 @@ def _asked(survey: Survey, target: Target, verb: str) -> tuple[str, str]:
     if target.protected:
         typed = prompt.ask(f"The target is protected. Type the name of the database to {verb}, or nothing to leave")
         if typed != server.database:
-            raise Declined("Declined: the name of the database was not typed. Nothing was changed.")
+            raise Declined("Declined: the name of the database was not typed. Nothing was changed.", advice="")
         return "typed database name", typed
     typed = prompt.ask(f"{verb.capitalize()}? [y/N]")
     if not prompt.is_yes(typed):
-        raise Declined("Declined. Nothing was changed.")
+        raise Declined("Declined. Nothing was changed.", advice="")
     return "answered yes", typed
 
 

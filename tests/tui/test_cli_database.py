@@ -61,6 +61,9 @@ def test_from_pending_to_a_receipt_to_nothing_to_do(database: Target, tmp_path: 
 
     again = changeover("apply", "--json", target=database, cwd=tmp_path)
     assert (again.code, checked(again, "apply")["outcome"]) == (0, "nothing_to_do")
+    unneeded = checked(changeover("apply", "--json", "--yes", target=database, cwd=tmp_path), "apply")
+    assert unneeded["outcome"] == "nothing_to_do"
+    assert [it.name for it in session_folder(home, unneeded).iterdir()] == ["console.jsonl"]
     assert changeover("status", "--exit-code", target=database, cwd=tmp_path).code == 0
     assert "Nothing to do" in changeover("apply", target=database, cwd=tmp_path).out
 

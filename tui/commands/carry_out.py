@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Final
 
 from msgspec import Struct
 
 from ...core.actions import Action, Verb
-from ...core.attach import start_run
+from ...core.attach import ReadyRunner, runner_at_hand, start_run
 from ...core.briefs import approved
 from ...core.document_types import text_of
 from ...core.documents import apply_document, plan_document
@@ -24,7 +25,6 @@ from ...core.errors import (
     fault_of,
 )
 from ...core.events import Result
-from ...core.plan import Approval
 from ...core.recovery import refuse_in_doubt, view_of_settled
 from ...core.requests import RunRequest
 from ...core.survey import Survey
@@ -70,7 +70,10 @@ def refuse_read_only(sitting: Sitting) -> None:
     """Raise `UsageError` where nothing may be changed."""
     if sitting.settings.read_only:
         source = sitting.settings.sources.get("read_only", "the settings")
-        raise UsageError(f"Nothing can be changed: read-only is set by {source}.")
+        raise UsageError(
+            f"Nothing can be changed: read-only is set by {source}.",
+            advice="To look is allowed: `changeover plan`. To change something, take read-only away there.",
+        )
 
 
 def carry_out(sitting: Sitting, action: Action, leave: Leave) -> int:
@@ -81,19 +84,22 @@ def carry_out(sitting: Sitting, action: Action, leave: Leave) -> int:
     refuse_read_only(sitting)
     for text in target_lines(sitting.target):
         sitting.printer.say(text)
-    try:
-        survey = look_at(sitting, action=action, wait=leave.wait)
-    except LockHeld as error:
-        held = Ended(outcome=Result.REFUSED, exit_code=error.exit_code, view=sitting.view, error=fault_of(error))
-        return print_end(sitting, action, held)
-    if leave.dry_run:
-        show([text_of(plan_document(survey, sitting.target))] if sitting.options.json else plan_lines(survey))
-        return int(ExitCode.DONE if survey.plan.ready else ExitCode.REFUSED)
-    return print_end(sitting, action, run_plan(sitting, survey, action, leave))
+    # where nobody is asked, the run's process loads while the plan is made
+    at_once = not leave.dry_run and leave.consent.is_given(sitting.target)
+    with runner_at_hand(sitting.log) if at_once else nullcontext() as ready:
+        try:
+            survey = look_at(sitting, action=action, wait=leave.wait)
+        except LockHeld as error:
+            held = Ended(outcome=Result.REFUSED, exit_code=error.exit_code, view=sitting.view, error=fault_of(error))
+            return print_end(sitting, action, held)
+        if leave.dry_run:
+            show([text_of(plan_document(survey, sitting.target))] if sitting.options.json else plan_lines(survey))
+            return int(ExitCode.DONE if survey.plan.ready else ExitCode.REFUSED)
+        return print_end(sitting, action, run_plan(sitting, survey, action, leave, ready))
 
 
-def run_plan(sitting: Sitting, survey: Survey, action: Action, leave: Leave) -> Ended:
-    """Come to an approval of what was looked at, have it run, and return how that ended."""
+def run_plan(sitting: Sitting, survey: Survey, action: Action, leave: Leave, ready: ReadyRunner | None = None) -> Ended:
+    """Come to an approval of what was looked at, have it run, by the runner that is at hand; return how that ended."""
     try:
         refuse_in_doubt(sitting.recovery)
     except NeedsAttention as error:
@@ -112,8 +118,11 @@ def run_plan(sitting: Sitting, survey: Survey, action: Action, leave: Leave) -> 
         return Ended(outcome=Result.REFUSED, exit_code=error.exit_code, view=sitting.view, error=fault_of(error))
     sitting.emit(approved(approval))
     followed = _Followed(view=RunView(session=sitting.log.id, target=sitting.view.target))
+    request = RunRequest(
+        target=sitting.target, settings=sitting.settings, approval=approval, action=action, wait=leave.wait
+    )
     try:
-        asyncio.run(_follow(sitting, followed, approval, action, leave.wait))
+        asyncio.run(_follow(sitting, followed, request, ready))
     except NeedsAttention as error:
         # the runner died: what it said is in the view, and only the database knows the rest
         settled = _settled_at_once(sitting, followed.view)
@@ -132,16 +141,15 @@ class _Followed(Struct):
     view: RunView
 
 
-async def _follow(sitting: Sitting, followed: _Followed, approval: Approval, action: Action, wait: float) -> None:
+async def _follow(sitting: Sitting, followed: _Followed, request: RunRequest, ready: ReadyRunner | None) -> None:
     """Start the runner and follow its events to the end; SIGINT and SIGTERM mean: stop now."""
     if not await sitting.log.seal():
         raise UsageError(
             "The session log cannot be written, so nothing was started.",
             advice="Make room on its disk, or set CHANGEOVER_HOME to a folder on another one.",
         )
-    request = RunRequest(target=sitting.target, settings=sitting.settings, approval=approval, action=action, wait=wait)
     with Stopping(sitting.printer) as stopping:
-        run = await start_run(sitting.log, request)
+        run = await start_run(sitting.log, request, ready)
         stopping.reaches(run)
         async for stamped in run.events():
             followed.view = reduce(followed.view, stamped)
@@ -164,7 +172,11 @@ def _settled_at_once(sitting: Sitting, view: RunView) -> RunView | None:
 def _refused(sitting: Sitting, survey: Survey) -> Ended:
     """Say why the plan cannot run: every reason in lines, the first one in the document."""
     reasons = survey.plan.refusals
-    error = reasons[0] if reasons else fault_of(NotReady("The plan cannot run."))
+    error = (
+        reasons[0]
+        if reasons
+        else fault_of(NotReady("The plan cannot run.", advice="`changeover plan` shows each statement's state."))
+    )
     for reason in reasons[1:]:
         for text in fault_lines(reason):
             sitting.printer.say(text)
