@@ -27,7 +27,7 @@ The path of the data, one line per module::
       setup_questions    what is asked, each answer explained (found_folders: migrations near here)
       secret, masking    a value that never shows itself; no password in what a log or a viewer gets
     the server
-      connect            opens connections with retry; importer of asyncpg
+      connect            opens connections with retry; importer of asyncpg (tls: what a target wants of that)
       diagnose           what went wrong on the way, and whether time can mend it (admission: why we were not let in)
       sql/               the engine's queries, one per file
       quoting            text of ours inside SQL of ours

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import random
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -23,9 +22,14 @@ from .events import AttemptFailed, AttemptStarted, Connected, ConnectionsClosed,
 from .settings import Retry
 from .sql import query
 from .target import Target
+from .tls import asked_of
 
 log = logging.getLogger(__name__)
 
+_LOST: Final = (
+    "The server's log says why, if it ended it; else look at the way there. What was under way is settled by "
+    "`changeover status`, once the server answers."
+)
 # How long a polite goodbye may take before the link is cut; seconds.
 _GOODBYE: Final = 3.0
 # As long as the connection's own patience, see `Connection`.
@@ -150,15 +154,15 @@ class Connection:
             words = cause if isinstance(cause, asyncpg.PostgresError) else error
             report = report_of(words) if isinstance(words, asyncpg.PostgresError) else None
             said = report.message if report else "the server closed it without a word"
-            return ConnectionLost(f"The connection was lost: {said}.", report=report)
+            return ConnectionLost(f"The connection was lost: {said}.", advice=_LOST, report=report)
         if isinstance(error, asyncpg.PostgresError):
             report = report_of(error)
-            return ServerError(report.message, report=report)
+            return ServerError(report.message, advice="", report=report)
         if isinstance(error, TimeoutError):
             # What comes on this link now may be the answer to an earlier question.
             self.terminate()
-            return ConnectionLost("The server did not answer in time.")
-        return ConnectionLost(f"The connection failed: {error}.")
+            return ConnectionLost("The server did not answer in time.", advice=_LOST)
+        return ConnectionLost(f"The connection failed: {error}.", advice=_LOST)
 
 
 async def _pieces(rows: bytes) -> AsyncIterator[bytes]:
@@ -264,7 +268,12 @@ class Connector:
                     raise
                 return connection
         except ServerError as error:
-            failed = ConnectError(f"The first query failed: {error.summary}", report=error.report)
+            failed = ConnectError(
+                f"The server let us in, and its first query failed: {error.summary}",
+                advice="Ask with psql for `SELECT version()`: what goes wrong there, too, is the server's "
+                "or a pooler's.",
+                report=error.report,
+            )
             return Diagnosis(error=failed, retry=isinstance(error, ConnectionLost))
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             return diagnose(error, self.target, deadline)
@@ -292,7 +301,7 @@ async def _open(target: Target, application: str) -> asyncpg.Connection:
         database=target.database,
         # A callable, also where there is none: asyncpg would look into the environment and .pgpass by itself.
         password=lambda: password.reveal() if password else "",
-        ssl=_tls(target),
+        ssl=asked_of(target),
         # prepared statements by name do not survive a pooler in transaction mode
         statement_cache_size=0,
         # our own deadline stands around it
@@ -302,39 +311,6 @@ async def _open(target: Target, application: str) -> asyncpg.Connection:
     )
     _keep_alive(raw)
     return raw
-
-
-def _tls(target: Target) -> ssl.SSLContext | str | bool:
-    """Return what asyncpg calls `ssl`, as libpq reads sslmode.
-
-    See https://www.postgresql.org/docs/18/libpq-ssl.html#LIBPQ-SSL-SSLMODE-STATEMENTS.
-    """
-    if target.host.startswith("/") or target.sslmode == "disable":
-        return False
-    if target.sslmode in {"allow", "prefer"}:
-        return target.sslmode
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = target.sslmode == "verify-full"
-    if target.sslrootcert == "system":
-        context.load_default_certs()
-    elif target.sslrootcert:
-        context.load_verify_locations(cafile=target.sslrootcert)
-    elif target.sslmode == "require":
-        context.verify_mode = ssl.CERT_NONE
-    if target.sslcert:
-        context.load_cert_chain(target.sslcert, target.sslkey)
-    return context
-
-
-def tls_of(target: Target) -> ssl.SSLContext:
-    """Return the TLS context of a link to the target that is encrypted; what asks for no verification gets none."""
-    context = _tls(target)
-    if isinstance(context, ssl.SSLContext):
-        return context
-    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
-    return unverified
 
 
 def _keep_alive(raw: asyncpg.Connection) -> None:

@@ -1,7 +1,8 @@
 """Expected failures, as a tree.
 
-Each says what happened (`summary`) and what to do next (`advice`); the server's own words and the place in a
-file are data, not prose. A bug is not in this tree: it stays a traceback.
+Each says what happened (`summary`) and what to do next (`advice`; empty only where the server's own words or the
+operator's answer are all there is to say). The server's words and the place in a file are data, not prose. A bug is
+not in this tree: it stays a traceback.
 
     ChangeoverError
     ├── UsageError             wrong usage or configuration
@@ -84,7 +85,7 @@ class ChangeoverError(Exception):
         self,
         summary: str,
         *,
-        advice: str = "",
+        advice: str,
         place: Place | None = None,
         report: ServerReport | None = None,
     ) -> None:

@@ -84,7 +84,11 @@ async def _reach(target: Target, context: ssl.SSLContext) -> tuple[asyncio.Strea
         writer.close()
         raise
     writer.close()
-    raise ConnectError("The server does not do TLS.")
+    raise ConnectError(
+        "The server does not do TLS.",
+        advice="It did when it was looked at: ask for TLS on the server, or name it by an address "
+        "without a proxy between.",
+    )
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

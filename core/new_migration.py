@@ -70,7 +70,11 @@ def write(folder: Path, files: Sequence[NewFile]) -> tuple[Path, ...]:
             path.unlink(missing_ok=True)
         if isinstance(error, FolderError):
             raise
-        raise FolderError(f"{error.filename or folder} cannot be written: {error.strerror}.") from error
+        raise FolderError(
+            f"{error.filename or folder} cannot be written: {error.strerror}.",
+            advice="Nothing of it is left there. Look at the owner and the rights of the folder, and at the "
+            "room on its disk.",
+        ) from error
     return (*written, *(folder / file.name for file in lists))
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from . import schema_state, shadow_needs
 from .connect import Connection
-from .errors import ConnectionLost, SandboxError, ServerError
+from .errors import ConnectionLost, ServerError
 from .events import Emit, RehearsalStep, Rehearsed
 from .lent_shadow import lent
 from .measure import Meter
@@ -31,7 +31,7 @@ from .rehearse_together import Together
 from .rehearse_work import BEFOREHAND, RehearsalWork
 from .schema_difference import Change, difference
 from .schema_dump import dump
-from .shadow import HARMLESS, Shadow, make_database, shadow
+from .shadow import HARMLESS, Shadow, make_database, shadow, shadow_ended
 from .shadow_needs import ShadowNeeds
 from .shadow_schema import load
 from .survey import Survey
@@ -154,7 +154,7 @@ async def _with_history(made: Shadow, plan: Plan, databases: Sequence[str]) -> N
         try:
             await connection.execute(history.creation)
         except ConnectionLost as error:
-            raise SandboxError(f"The shadow ended while the history was made: {error.summary}") from error
+            raise shadow_ended("while the history was made", error) from error
         except ServerError as error:
             made.remarks.append(f"The history {history.table} could not be made on the shadow: {error.summary}")
             return
@@ -220,7 +220,7 @@ async def _meter(work: RehearsalWork, database: str) -> AsyncIterator[Meter]:
         await meter.prepare()
         yield meter
     except ConnectionLost as error:
-        raise SandboxError(f"The shadow ended during the rehearsal: {error.summary}") from error
+        raise shadow_ended("during the rehearsal", error) from error
     finally:
         await meter.connection.close()
         await observer.close()

@@ -187,4 +187,4 @@ class Together(Struct, kw_only=True):
 
 def _check(well: bool, otherwise: str) -> None:
     if not well:
-        raise ServerError(otherwise)
+        raise ServerError(otherwise, advice="")

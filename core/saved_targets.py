@@ -25,7 +25,10 @@ def save(target: NamedTarget, *, default: bool, environ: Mapping[str, str] | Non
     cannot be written. The file is whole at every moment.
     """
     if "password" in conninfo.parse(target.url, said_by="The url"):
-        raise SettingsError("A target is never saved with its password.")
+        raise SettingsError(
+            "A target is never saved with its password.",
+            advice="Put it into ~/.pgpass (0600), and save the URL without it.",
+        )
     file = user_file(environ)
     before = settings_file.read(file, shown=str(file)) if file.is_file() else settings_file.Values()
     chosen = target.name if default else before.values.get("target")

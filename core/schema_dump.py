@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from .connect import tls_of
 from .directories import write_private
 from .errors import ConnectError, SandboxError
 from .events import ServerFacts
@@ -22,6 +21,7 @@ from .forwarder import forwarding
 from .postgres_binaries import Binaries, on_this_machine
 from .target import Target
 from .tasks import to_completion
+from .tls import tls_of
 
 # How long pg_dump waits for the locks of somebody else, and how long it may take: while it runs, it holds ACCESS SHARE.
 _LOCK_WAIT: Final = "2s"
@@ -83,7 +83,11 @@ async def _written(command: list[str], environment: dict[str, str]) -> str:
         async with asyncio.timeout(_WITHIN):
             text, words = await process.communicate()
     except TimeoutError:
-        raise ConnectError(f"pg_dump took longer than {_WITHIN:.0f} s; it was ended.") from None
+        raise ConnectError(
+            f"pg_dump took longer than {_WITHIN:.0f} s; it was ended.",
+            advice="Somebody may hold a lock on a table that it waits for: the console's activity screen "
+            "names who. Then rehearse anew.",
+        ) from None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

@@ -67,9 +67,26 @@ def _lines(file: Path) -> list[tuple[int, str]]:
         return []
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise TargetError(f"The service file {file} cannot be read: {reason}.") from None
+        raise TargetError(
+            f"The service file {file} cannot be read: {reason}.",
+            advice="Look at its owner and rights, or name another as PGSERVICEFILE.",
+        ) from None
     numbered = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
     return [(number, line) for number, line in numbered if line and not line.startswith("#")]
+
+
+def _wrong(line: str) -> tuple[str, str] | None:
+    """Return what is wrong with a line of a section, and what to do."""
+    key, equals, _ = line.partition("=")
+    if line.startswith("ldap"):
+        return "asks an LDAP server, which is not supported", "Write what it answers here, as host=, port= and dbname=."
+    if not equals:
+        return "is not key=value", "Write one key=value on each line, as host=db1, or put # before a remark."
+    if key != key.strip():
+        return "has a space before its =; libpq takes that as part of the key", "Take the space away."
+    if key == "service":
+        return "names another service, which libpq does not follow either", "Copy the lines of that service here."
+    return None
 
 
 def _section(name: str, file: Path, lines: list[tuple[int, str]]) -> Service:
@@ -85,15 +102,11 @@ def _section(name: str, file: Path, lines: list[tuple[int, str]]) -> Service:
         if not inside:
             continue
         where = f"{file}, line {number},"
-        if line.startswith("ldap"):
-            raise TargetError(f"{where} asks an LDAP server, which is not supported.")
-        key, equals, value = line.partition("=")
-        if not equals:
-            raise TargetError(f"{where} is not key=value.")
-        if key != key.strip():
-            raise TargetError(f"{where} has a space before its =; libpq takes that as part of the key.")
-        if key == "service":
-            raise TargetError(f"{where} names another service, which libpq does not follow either.")
+        wrong = _wrong(line)
+        if wrong:
+            what, remedy = wrong
+            raise TargetError(f"{where} {what}.", advice=remedy)
+        key, _, value = line.partition("=")
         if key in HARMLESS:
             warnings.append(f"{where} sets {key}, which changeover does not use.")
             continue

@@ -213,7 +213,9 @@ def _from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[
         try:
             values[key] = kind.from_text(text)
         except ValueError as error:
-            raise SettingsError(f"{variable} must be {error}.") from None
+            raise SettingsError(
+                f"{variable} must be {error}.", advice=f"Set it to that, or leave the default: unset {variable}."
+            ) from None
         sources[key] = variable
     return values, sources
 
@@ -239,7 +241,9 @@ def _from_flags(flags: Flags) -> tuple[dict[str, Any], dict[str, str]]:
         try:
             values[key] = settings_file.KINDS[key].check(value)
         except ValueError as error:
-            raise SettingsError(f"{flag} must be {error}.") from None
+            raise SettingsError(
+                f"{flag} must be {error}.", advice=f"Say {flag} with that, or leave it out for the default."
+            ) from None
         sources[key] = flag
     return values, sources
 

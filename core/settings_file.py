@@ -251,7 +251,11 @@ class _Reader(Struct, frozen=True, kw_only=True):
     def table(self, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         table = document.get(name, {})
         if not isinstance(table, dict):
-            raise SettingsError(f"{name} must be a table: [{name}].", place=self.place(name))
+            raise SettingsError(
+                f"{name} must be a table.",
+                advice=f"Write [{name}] on a line of its own, and its values below.",
+                place=self.place(name),
+            )
         return table
 
     def checked(
@@ -268,8 +272,11 @@ class _Reader(Struct, frozen=True, kw_only=True):
         try:
             return kinds[key].check(value)
         except ValueError as error:
+            shown = ".".join(map(_shown_key, path))
             raise SettingsError(
-                f"{'.'.join(map(_shown_key, path))} must be {error}.", place=self.place(*path)
+                f"{shown} must be {error}.",
+                advice="Correct it there, or take the line away for the default.",
+                place=self.place(*path),
             ) from None
 
     def reason(self, hazard: str, value: object) -> str:
@@ -277,13 +284,17 @@ class _Reader(Struct, frozen=True, kw_only=True):
             return _text(value)
         except ValueError as error:
             raise SettingsError(
-                f"allow.{_shown_key(hazard)} must be the reason: {error}.", place=self.place("allow", hazard)
+                f"allow.{_shown_key(hazard)} must be the reason: {error}.",
+                advice=f'Say why it is fine here: {_shown_key(hazard)} = "the table is empty".',
+                place=self.place("allow", hazard),
             ) from None
 
     def placeholder(self, name: str, value: object) -> str:
         if not isinstance(value, str):
             raise SettingsError(
-                f"placeholders.{_shown_key(name)} must be a text.", place=self.place("placeholders", name)
+                f"placeholders.{_shown_key(name)} must be a text.",
+                advice="Put its value in quotes.",
+                place=self.place("placeholders", name),
             )
         return value
 
@@ -291,7 +302,9 @@ class _Reader(Struct, frozen=True, kw_only=True):
         place = self.place("targets", name)
         if not isinstance(table, dict) or not re.fullmatch(r"[\w.-]+", name):
             raise SettingsError(
-                "A target is a table with a name of letters, digits, - and _: [targets.staging].", place=place
+                "A target is a table with a name of letters, digits, -, . and _.",
+                advice="Write [targets.staging] on a line of its own, and url = below.",
+                place=place,
             )
         values = {key: self.checked(_TARGET_KINDS, ("targets", name, key), value) for key, value in table.items()}
         if "url" not in values:

@@ -88,7 +88,9 @@ def answer(answers: Answers, asked: Question, text: str) -> Answers:
             return replace(answers, migrations=_folder(text))
         case Ask.NAME:
             if not re.fullmatch(r"[\w.-]+", text):
-                raise SettingsError("A target's name is letters, digits, -, . and _.")
+                raise SettingsError(
+                    "A target's name is letters, digits, -, . and _.", advice="For example staging, or shop-live."
+                )
             return replace(answers, name=text)
         case Ask.ENVIRONMENT:
             return replace(answers, environment=_plain(text, "answer"))
@@ -100,13 +102,13 @@ def answer(answers: Answers, asked: Question, text: str) -> Answers:
 
 def _yes_or_no(text: str) -> bool:
     if text.lower() not in _YES | _NO:
-        raise SettingsError("Answer yes or no.")
+        raise SettingsError("That is neither yes nor no.", advice="Answer yes or no.")
     return text.lower() in _YES
 
 
 def _one_of(text: str, words: tuple[str, ...]) -> str:
     if text not in words:
-        raise SettingsError(f"Answer with one of: {', '.join(words)}.")
+        raise SettingsError("That is none of the answers.", advice=f"Answer with one of: {', '.join(words)}.")
     return text
 
 

@@ -24,7 +24,7 @@ from msgspec import Struct, field
 from . import postmaster
 from .connect import Connection, Connector
 from .directories import data_root
-from .errors import ServerError
+from .errors import ConnectionLost, SandboxError, ServerError
 from .postgres_binaries import Binaries, embedded, on_this_machine
 from .quoting import identifier, literal
 from .sandbox import Sandbox
@@ -340,3 +340,12 @@ async def settings(made: Shadow, needs: ShadowNeeds) -> None:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
+
+
+def shadow_ended(when: str, error: ConnectionLost) -> SandboxError:
+    """Return the error of a shadow that is gone in the middle of the work on it."""
+    return SandboxError(
+        f"The shadow ended {when}: {error.summary}",
+        advice="Nothing of it touched the target. Look at the room on this machine's disk and at its memory, and "
+        "rehearse anew.",
+    )

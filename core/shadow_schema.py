@@ -17,7 +17,7 @@ from postgast import pg_query_pb2 as pb
 from . import tree
 from .connect import Connection
 from .errors import ConnectionLost, SandboxError, ServerError
-from .shadow import Shadow
+from .shadow import Shadow, shadow_ended
 
 _GROUP: Final = 60
 # How many of those that failed are named.
@@ -97,7 +97,7 @@ async def load(shadow: Shadow, schema: str, *, as_superuser: bool) -> Loaded:
         if ours is not None:
             await _run(ours, given, failed)
     except ConnectionLost as error:
-        raise SandboxError(f"The shadow ended while the schema was loaded: {error.summary}") from error
+        raise shadow_ended("while the schema was loaded", error) from error
     finally:
         await owner.close()
         if ours is not None:
@@ -163,7 +163,10 @@ def _pieces(schema: str) -> list[_Piece]:
     except DecodeError:
         return [_piece(part) for part in postgast.split(schema)]
     except postgast.PgQueryError as error:
-        raise SandboxError(f"pg_dump wrote what PostgreSQL's parser does not read: {error.message}") from error
+        raise SandboxError(
+            f"pg_dump wrote what PostgreSQL's parser does not read: {error.message}",
+            advice="Rehearse on a database of yours with this schema: --shadow URL. The run does not need a rehearsal.",
+        ) from error
 
 
 def _piece(part: str) -> _Piece:

@@ -379,7 +379,10 @@ def _check_files(tls: _Tls, sources: Mapping[str, str]) -> None:
         if file is None or (name == "sslrootcert" and file == "system"):
             continue
         if not Path(file).is_file():
-            raise TargetError(f"{sources[name]} names {name} {_shown(file)}, and there is no such file.")
+            raise TargetError(
+                f"{sources[name]} names {name} {_shown(file)}, and there is no such file.",
+                advice="Put it there, name the right one, or take it out.",
+            )
     if tls.sslkey is not None:
         info = Path(tls.sslkey).stat()
         # libpq's rule: root may own it and share it with a group, nobody else may

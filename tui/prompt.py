@@ -61,4 +61,4 @@ def secret(question: str) -> str:
     try:
         return getpass.getpass(f"{question}: ", stream=sys.stderr)
     except EOFError:
-        raise Declined("Stopped. Nothing was changed.") from None
+        raise Declined("Stopped. Nothing was changed.", advice="") from None

@@ -94,7 +94,7 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(guarded())
     except asyncio.CancelledError:
-        raise Declined("Stopped. Nothing was changed.") from None
+        raise Declined("Stopped. Nothing was changed.", advice="") from None
     finally:
         # the loop has given it back to the system's own, which ends us without a word
         signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -39,7 +39,9 @@ def read(path: Path, options: Options) -> Folder:
     try:
         plan = sqitch_plan.read(content_of(path, layout.plan).decode(), file=layout.plan)
     except UnicodeDecodeError as error:
-        raise FolderError(f"{layout.plan} is not UTF-8.") from error
+        raise FolderError(
+            f"{layout.plan} is not UTF-8.", advice="Save it as UTF-8: sqitch reads its plan as that, too."
+        ) from error
     if not plan.changes:
         raise no_migration(path, formats.SQITCH.pattern)
     files = _Files(

@@ -74,7 +74,10 @@ def _config(listing: Listing) -> ConfigParser:
         if file is not None:
             parser.read_string(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, ConfigError) as error:
-        raise FolderError(f"{_CONFIG} cannot be read: {error}.") from error
+        raise FolderError(
+            f"{_CONFIG} cannot be read: {error}.",
+            advice="It is an INI file in UTF-8; values for the migrations stand in [data], as key = value.",
+        ) from error
     return parser
 
 

@@ -217,7 +217,12 @@ async def _read(connection: Reads, folder: Folder, place: Place) -> tuple[Histor
     try:
         rows = tuple(dict(row) for row in await connection.fetch(dialect.query(place)))
     except ServerError as error:
-        raise HistoryError(f"The history {place.shown} cannot be read: {error.summary}", report=error.report) from None
+        raise HistoryError(
+            f"The history {place.shown} cannot be read: {error.summary}",
+            advice="Give our role SELECT on it; if its columns are not those of the tool, it is somebody else's "
+            "table: name the right one as history_table.",
+            report=error.report,
+        ) from None
     reading = dialect.read(rows, folder)
     folder = meant_for(folder, reading.begun_with, [it.version for it in reading.applied])
     found = replace(
