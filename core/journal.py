@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from .codec import MalformedLine, event_of, without_passwords
 from .events import Event
@@ -98,13 +98,12 @@ class Journal:
     async def _reached(self, *, sync: bool) -> bool:
         mark = _Mark(sync=sync)
         self._queue.put(mark)
-        # A timer is cheaper than a thread that waits, and marks are few.
-        deadline = time.monotonic() + _SEAL_DEADLINE
-        while not mark.reached:
-            if time.monotonic() > deadline:
-                self.failure = self.failure or OSError(errno.EIO, "the disk does not answer")
-                return False
-            await asyncio.sleep(0.002)
+        try:
+            async with asyncio.timeout(_SEAL_DEADLINE):
+                await mark.reached.wait()
+        except TimeoutError:
+            self.failure = self.failure or OSError(errno.EIO, "the disk does not answer")
+            return False
         return self.failure is None
 
     def close(self) -> None:
@@ -128,7 +127,7 @@ class Journal:
                 os.close(self._file)
                 return
             if isinstance(item, _Mark):
-                item.reached = True
+                item.reach()
 
     def _put(self, stamped: Stamped, line: bytes) -> None:
         """Write the line behind all that is still unwritten; whole lines only, also on a disk that is full."""
@@ -149,7 +148,14 @@ class _Mark(Struct, kw_only=True):
     """A place in the queue of a journal, reached when all before it is written."""
 
     sync: bool
-    reached: bool = False
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def reach(self) -> None:
+        """Wake who waits, from the thread that writes."""
+        with contextlib.suppress(RuntimeError):
+            # who waited may be gone, and its loop closed
+            self._loop.call_soon_threadsafe(self.reached.set)
 
 
 def _write_all(file: int, line: bytes) -> None:
