@@ -46,9 +46,10 @@ _NAMES: Final = frozenset(
 
 def masked(text: str) -> str:
     """Return a text with the passwords that SQL or a connection string spells out in it masked."""
-    text = _LITERAL.sub(rf"\1'{MASK}'", text)
-    text = _PAIR.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
-    return _URL.sub(rf"\1{MASK}", text)
+    if "password" in text.lower():
+        text = _LITERAL.sub(rf"\1'{MASK}'", text)
+        text = _PAIR.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
+    return _URL.sub(rf"\1{MASK}", text) if "://" in text else text
 
 
 def seems_to_tell(line: str, secrets: Iterable[Secret]) -> bool:
