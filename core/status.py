@@ -34,6 +34,8 @@ class State(StrEnum):
 
 
 PENDING_STATES = frozenset({State.PENDING, State.FAILED})
+# What a person has to look at before anything else.
+ODD_STATES = frozenset({State.CHANGED, State.PARTIAL, State.IN_DOUBT, State.MISSING_FILE, State.UNKNOWN})
 
 
 class MigrationStatus(Struct, frozen=True, kw_only=True):

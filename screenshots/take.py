@@ -14,142 +14,31 @@ import os
 import re
 import shutil
 import socket
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Final
 
-# The same folder on every machine: some screens show where a file is.
-HOME: Final = Path("/tmp/changeover-screenshots")  # noqa: S108 - ours alone, see `_home`
-PICTURES: Final = Path(__file__).parent
-# Settings of this machine that would show in a picture, or lead the console elsewhere.
-_KEPT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+from stand import HOME, OURS, PICTURES, USUAL, WIDE, NotSeenError, Stand, console, private_home, settings_of, tell
 
+from changeover.core.connect import Connector
+from changeover.core.demo import Demo, running
+from changeover.core.demo_traffic import REPORT
+from changeover.core.directories import data_root
+from changeover.core.settings import Flags, Settings, load
+from changeover.core.target import Target, choose, resolve
+from changeover.tui.opening import Mode
 
-def _neutral() -> None:
-    """Leave an environment as anybody's; Textual reads it when it is imported."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    os.environ.clear()
-    # LOGNAME: who approves is shown, and it need not be whoever takes the pictures.
-    os.environ.update(kept, HOME=str(HOME), CHANGEOVER_HOME=str(HOME), LOGNAME="operator")
-    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
-    # shown beside whoever approves, and not everybody's to know
-    socket.gethostname = lambda: "bastion"
-
-
-# What no picture may show.
-OURS: Final = (str(Path.home()), str(PICTURES.parent), f"@{socket.gethostname()}")
-_neutral()
-
-from textual.pilot import Pilot  # noqa: E402 - after the environment is neutral
-
-from changeover.core.connect import Connector  # noqa: E402
-from changeover.core.demo import Demo, running  # noqa: E402
-from changeover.core.demo_traffic import REPORT  # noqa: E402
-from changeover.core.directories import data_root, make_private  # noqa: E402
-from changeover.core.errors import TargetError, fault_of  # noqa: E402
-from changeover.core.session_log import SessionLog  # noqa: E402
-from changeover.core.settings import Flags, Settings, load  # noqa: E402
-from changeover.core.target import Target, choose, resolve  # noqa: E402
-from changeover.tui.opening import Mode, Opening  # noqa: E402
-from changeover.tui.terminal import prepare  # noqa: E402
-
-prepare()
-
-from changeover.tui.app import Console  # noqa: E402
-
-USUAL: Final = (80, 24)
-WIDE: Final = (120, 40)
 # The report begins again after so many seconds.
 _CYCLE: Final = 11.0
 # How long before the report each run is begun, until one of them was seen to wait: what a runner takes to come to its
 # second migration depends on the machine. Seconds; 0 is right after the report has begun.
 _LEADS: Final = (0.0, 2.5, 4.0, 1.0, 6.0)
-
-
-class NotSeenError(Exception):
-    """A screen did not come to say what was waited for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stand:
-    """The console at work, and what to do with it."""
-
-    pilot: Pilot[int]
-    album: dict[str, str]
-
-    @property
-    def text(self) -> str:
-        """What the screen shows, line by line."""
-        strips = self.pilot.app.screen._compositor.render_strips()
-        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
-
-    async def press(self, *keys: str) -> None:
-        """Press keys."""
-        await self.pilot.press(*keys)
-
-    @property
-    def chosen_row(self) -> str:
-        """The row of the table that is chosen."""
-        return next((line for line in self.text.splitlines() if line.startswith(">")), "")
-
-    async def shows(self, *wanted: str, within: float = 60.0) -> None:
-        """Wait until the screen says all of `wanted`."""
-        await self.until(lambda: all(each in self.text for each in wanted), ", ".join(wanted), within=within)
-
-    async def until(self, holds: Callable[[], bool], what: str, *, within: float = 60.0) -> None:
-        """Wait until something holds."""
-        deadline = time.monotonic() + within
-        while not holds():
-            if time.monotonic() > deadline:
-                raise NotSeenError(f"Waited in vain for {what}:\n{self.text}")
-            await self.pilot.pause(0.05)
-
-    def take(self, name: str) -> None:
-        """Take the picture."""
-        self.album[name] = self.pilot.app.export_screenshot()
-        _tell(f"  {name}.svg")
-
-
-@asynccontextmanager
-async def console(
-    album: dict[str, str],
-    mode: Mode,
-    target: Target | None,
-    *,
-    settings: Settings,
-    size: tuple[int, int] = USUAL,
-    demo: Demo | None = None,
-) -> AsyncIterator[Stand]:
-    """Open the console as the command line does."""
-    command = "changeover" if mode in {Mode.CONSOLE, Mode.SETUP} else f"changeover {mode.value}"
-    log = SessionLog.open(command=command, target=str(target or "no target yet"), label=mode.value)
-    error = None
-    if mode is Mode.SETUP:
-        try:
-            choose(None, environ=os.environ, named={})
-        except TargetError as why:
-            error = fault_of(why)
-    opening = Opening(
-        settings=settings,
-        target=target,
-        error=error,
-        mode=mode,
-        log=log,
-        demo=demo,
-        environ=dict(os.environ),
-        start=HOME,
-    )
-    app = Console(opening)
-    try:
-        async with app.run_test(size=size) as pilot:
-            yield Stand(pilot=pilot, album=album)
-    finally:
-        log.close(app.return_value or 0)
+# Beside the demo's own: one that nobody should run as it is, and one that stops half-way.
+_MORE: Final = {
+    "0009_index_donations_by_time.sql": "CREATE INDEX donations_created_at ON donations (created_at);\n",
+    "0010_half.sql": "-- changeover: transaction=off\nCREATE TABLE half (id int);\nSELECT 1 / 0;\n",
+}
 
 
 async def set_up(album: dict[str, str], demo: Demo, settings: Settings) -> None:
@@ -160,7 +49,9 @@ async def set_up(album: dict[str, str], demo: Demo, settings: Settings) -> None:
     async with console(album, Mode.SETUP, None, settings=settings) as stand:
         await stand.shows("SET-UP", "service donations", "another one")
         stand.take("setup")
-        await stand.press("q")
+        await stand.press("enter")
+        await stand.until(lambda: "another one" not in stand.text, "a question")
+        stand.take("setup-question")
 
 
 async def connect(album: dict[str, str]) -> None:
@@ -189,6 +80,11 @@ async def run(album: dict[str, str], name: str, size: tuple[int, int], settings:
                 await asyncio.sleep(_CYCLE - lead if lead else 0.0)
                 await stand.press("y")
                 seen = await _sees_the_wait(stand, name)
+                if seen and usual:
+                    await stand.press("x")
+                    await stand.shows("Stop this run?")
+                    stand.take("stop")
+                    await stand.press("escape")
                 await stand.shows("RECEIPT", within=120)
                 if seen and usual:
                     await _after_the_run(stand)
@@ -196,7 +92,7 @@ async def run(album: dict[str, str], name: str, size: tuple[int, int], settings:
                 await _inspect(album, demo, settings)
             if seen:
                 return
-        _tell("  the run did not have to wait; once more")
+        tell("  the run did not have to wait; once more")
     raise NotSeenError(f"No migration of {len(_LEADS)} runs waited for the report with the application behind it.")
 
 
@@ -206,7 +102,15 @@ async def _to_the_confirmation(stand: Stand, *, pictures: bool) -> None:
     await stand.press("question_mark")
     await stand.shows("Keys: overview", "Words")
     await _take(stand, "help", pictures)
-    await stand.press("escape", "p")
+    await stand.press("escape", "ctrl+p")
+    await stand.shows("what would run, object by object")
+    await _take(stand, "commands", pictures)
+    await stand.press("escape", "v")
+    await stand.shows("MIGRATION", "0001_complete_users.sql")
+    await _take(stand, "migration", pictures)
+    await stand.press("escape")
+    await stand.shows("OVERVIEW")
+    await stand.press("p")
     await stand.shows("PRE-CHECK", "ready")
     # from what endangers the plan to a row: a column that is converted
     await stand.press("down")
@@ -215,6 +119,11 @@ async def _to_the_confirmation(stand: Stand, *, pictures: bool) -> None:
         await stand.press("down")
         await stand.until(lambda: stand.chosen_row != before, "another chosen row")  # noqa: B023 - awaited right here
     await _take(stand, "precheck", pictures)
+    await stand.press("enter")
+    await stand.shows("expected", "found", "locks")
+    await _take(stand, "precheck-row", pictures)
+    await stand.press("escape")
+    await stand.shows("PRE-CHECK", "ready")
     await stand.press("c")
     await stand.shows("CONFIRM", "Yes, run it")
     # it listens once it could be read, and then has the focus somewhere
@@ -275,6 +184,12 @@ async def _after_the_run(stand: Stand) -> None:
     while "SESSIONS" not in stand.text:
         await stand.press("escape")
         await stand.pilot.pause()
+    await stand.press("R")
+    await stand.shows("REPLAY", "running", "0002")
+    await stand.press("E")
+    await stand.shows("paused")
+    stand.take("replay")
+    await stand.press("q")
     await stand.shows("SESSIONS")
     await stand.press("q")
     await stand.shows("OVERVIEW")
@@ -287,6 +202,9 @@ async def _inspect(album: dict[str, str], demo: Demo, settings: Settings) -> Non
         await stand.press("2")
         await stand.shows("SCHEMA", "public.donations")
         stand.take("schema")
+        await stand.press("3")
+        await stand.shows("HISTORY", "operator@bastion")
+        stand.take("history")
         await stand.press("4")
         await stand.shows("ACTIVITY", REPORT, "SELECT")
         stand.take("activity")
@@ -294,10 +212,35 @@ async def _inspect(album: dict[str, str], demo: Demo, settings: Settings) -> Non
         await stand.shows("OVERVIEW")
 
 
-def settings_of(migrations: Path | None) -> Settings:
-    """Return settings that only the environment of this file has a say in."""
-    settings = load(start=Path("/"), environ=os.environ, flags=Flags())
-    return replace(settings, migrations=migrations, sources={**settings.sources, "migrations": "demo"})
+async def trouble(album: dict[str, str], settings: Settings) -> None:
+    """On the demo as the run has left it: a severe hazard that wants a reason, and what stopped half-way."""
+    assert settings.migrations is not None
+    for name, sql in _MORE.items():
+        (settings.migrations / name).write_text(sql)
+    async with (
+        running(data_root()) as demo,
+        console(album, Mode.DEMO, demo.target, settings=settings, demo=demo) as stand,
+    ):
+        await stand.shows("OVERVIEW", "2 pending")
+        await stand.press("p")
+        await stand.shows("PRE-CHECK", "hazard")
+        await stand.press("c")
+        await stand.shows("Severe hazard")
+        await stand.until(lambda: stand.pilot.app.focused is not None, "a question that listens")
+        await stand.press(*"the table is small")
+        stand.take("allow")
+        await stand.press("enter")
+        await stand.shows("CONFIRM", "Yes, run it")
+        await stand.until(lambda: stand.pilot.app.focused is not None, "a confirmation that listens")
+        await stand.press("y")
+        await stand.shows("RECEIPT", within=120)
+        stand.take("receipt-partial")
+        await stand.press("enter")
+        await stand.shows("OVERVIEW", "partial")
+        await stand.press("e")
+        await stand.shows("REPAIR", "not-applied")
+        stand.take("repair")
+        await stand.press("q")
 
 
 @contextmanager
@@ -311,45 +254,29 @@ def _refusing() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-@contextmanager
-def _home() -> Iterator[Path]:
-    """Make the folder that everything happens in, and take it away again."""
-    shutil.rmtree(HOME, ignore_errors=True)
-    if HOME.exists():
-        raise SystemExit(f"{HOME} belongs to somebody else.")
-    make_private(HOME)
-    try:
-        yield HOME
-    finally:
-        shutil.rmtree(HOME, ignore_errors=True)
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
 async def main() -> None:
     """Take all pictures, then write them."""
     album: dict[str, str] = {}
-    with _home() as home:
+    with private_home() as home:
         # a copy, because the installed folder is somewhere else on every machine
         folder = home / "migrations"
         with as_file(files("changeover.migrations")) as installed:
             shutil.copytree(installed, folder, ignore=shutil.ignore_patterns("__*"))
         settings = settings_of(folder)
-        _tell("Taking pictures of the running demo ...")
+        tell("Taking pictures of the running demo ...")
         async with running(data_root(), reset=True) as demo:
             await set_up(album, demo, settings)
             await connect(album)
         await run(album, "run-wide", WIDE, settings)
         await run(album, "run", USUAL, settings)
+        await trouble(album, settings)
     for name, picture in album.items():
         for ours in OURS:
             if len(ours) > 1 and ours in picture:
                 raise SystemExit(f"{name}.svg would show {ours}, which is of this machine.")
     for name, picture in album.items():
         (PICTURES / f"{name}.svg").write_text(picture)
-    _tell(f"{len(album)} pictures in {PICTURES.name}/")
+    tell(f"{len(album)} pictures in {PICTURES.name}/")
 
 
 if __name__ == "__main__":

@@ -56,12 +56,18 @@ _MANY_LINES: Final = {**_SIGNS, 0x0A: "\n", 0x09: "    "}
 _SURROGATES: Final = {code: _sign(code) for code in range(0xD800, 0xE000)}
 
 
+_SOCKET: Final = re.compile(r"@/.*(:\d+/)")
 _IDENTITY: Final = re.compile(r"\b[0-9a-f]{40}\b")
 
 
 def numbered(version: str) -> str:
     """Return a version as people read it: an identity of 40 hexadecimal digits by its first ten."""
     return version[:10] if len(version) == 40 and set(version) <= set("0123456789abcdef") else version
+
+
+def at_local(target: str) -> str:
+    """Return `user@host:port/database` with the folder of a socket as `[local]`: it would fill a row."""
+    return _SOCKET.sub(r"@[local]\1", target)
 
 
 def numbered_in(sentence: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.content import Content
@@ -12,7 +12,7 @@ from textual.widget import Widget
 from ...core.errors import Fault
 from ...core.events import ServerFacts
 from ...core.session_log import SessionSummary
-from ...core.status import PENDING_STATES, MigrationStatus, State
+from ...core.status import ODD_STATES, PENDING_STATES, MigrationStatus, State
 from ...core.survey import Survey
 from ..format import count, numbered
 from ..keys import bindings
@@ -20,11 +20,14 @@ from ..messages import Wanted
 from ..widgets.banner import Standing
 from ..widgets.facts import guarantee_words, server_words, sources_words
 from ..widgets.field import FilterField
-from ..widgets.migrations import Migrations, matching
+from ..widgets.migrations import Migrations, first_to_look_at, matching
 from ..widgets.paper import Paper
 from ..widgets.sessions_table import SessionsTable
 from ..words import NOTHING, fault_words, joined, stacked, words
 from .stage import Stage
+
+# Rows after the one that matters which are to be seen with it.
+_AFTER: Final = 3
 
 
 class OverviewScreen(Stage[None]):
@@ -41,6 +44,8 @@ class OverviewScreen(Stage[None]):
         # of the survey's migrations those that a typed filter keeps
         self._left: tuple[MigrationStatus, ...] = ()
         self._typed = ""
+        # the program chooses as long as nobody has
+        self._chosen_by_hand = False
 
     def body(self) -> Iterable[Widget]:
         """Facts, migrations, sessions; or the fault that keeps us from seeing them."""
@@ -77,6 +82,8 @@ class OverviewScreen(Stage[None]):
         table = self.query_one(Migrations)
         table.display = True
         self._show_left(survey)
+        if not self._chosen_by_hand:
+            table.choose(first_to_look_at(self._left), below=_AFTER)
         self.refresh_bindings()
 
     def fail(self, fault: Fault, server: ServerFacts | None) -> None:
@@ -153,8 +160,9 @@ class OverviewScreen(Stage[None]):
         else:
             self.say("No filter is set; q ends the console.", "head")
 
-    def on_table_moved(self) -> None:
+    def on_table_moved(self, event: Migrations.Moved) -> None:
         """Say what needs saying beside the state of the chosen migration."""
+        self._chosen_by_hand = self._chosen_by_hand or event.by_hand
         chosen = self.chosen()
         self.say(f"{numbered(chosen.version)}: {chosen.note}" if chosen is not None and chosen.note else "", "head")
 
@@ -217,8 +225,7 @@ def pending_words(statuses: Sequence[MigrationStatus], survey: Survey) -> Conten
     """Return the heading of the migrations: how many pending, deferred, and otherwise remarkable."""
     pending = sum(status.state in PENDING_STATES for status in statuses)
     deferred = sum(status.state is State.DEFERRED for status in statuses)
-    odd = {State.CHANGED, State.PARTIAL, State.IN_DOUBT, State.MISSING_FILE, State.UNKNOWN}
-    strange = sum(status.state in odd for status in statuses)
+    strange = sum(status.state in ODD_STATES for status in statuses)
     offered = sum(planned.entry == "deferred" for planned in survey.plan.migrations)
     parts = [words(" Migrations   ", "head", bold=True)]
     parts.append(words(f"{pending} pending" if pending else "nothing pending", "live" if pending else "ok", bold=True))
@@ -227,5 +234,5 @@ def pending_words(statuses: Sequence[MigrationStatus], survey: Survey) -> Conten
     if offered:
         parts.append(words(f", {count(offered, 'deferred step')} can run now", "live"))
     if strange:
-        parts.append(words(f", {strange} that need a look", "bad"))
+        parts.append(words(f", {strange} to be looked at", "bad"))
     return joined(*parts)

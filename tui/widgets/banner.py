@@ -8,7 +8,7 @@ from textual.content import Content
 
 from ...core.events import ServerFacts
 from ...core.target import Target
-from ..format import visible
+from ..format import at_local, visible
 from ..theme import environment_of
 from ..words import fit, joined, words
 from .paper import Paper
@@ -57,7 +57,8 @@ class Banner(Paper):
         if standing.target is None:
             said = {standing.replay: "REPLAY", standing.log: "LOG OF", standing.attached: "ATTACHED"}
             word = Content.styled(f" {said.get(True, 'NO TARGET YET')} ", "$env-calm-fg on $env-calm-bg bold")
-            self.write(joined(word, " ", words(standing.said, bold=True)))
+            room = self.size.width - word.cell_length - 1
+            self.write(joined(word, " ", words(fit(visible(at_local(standing.said)), room).rstrip(), bold=True)))
             return
         environment = environment_of(standing.target)
         tone = environment.tone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...core.status import MigrationStatus
+from ...core.status import ODD_STATES, PENDING_STATES, MigrationStatus
 from ..format import duration, numbered
 from ..words import STATE, Cell, cell
 from .table import Column, Table, TableRow
@@ -31,6 +31,15 @@ class Migrations(Table):
     def follow(self, statuses: Sequence[MigrationStatus]) -> None:
         """Show these states."""
         self.show([status_row(status) for status in statuses])
+
+
+def first_to_look_at(statuses: Sequence[MigrationStatus]) -> int:
+    """Return which row matters most: what is odd, else what is pending first, else the newest."""
+    for states in (ODD_STATES, PENDING_STATES):
+        for index, status in enumerate(statuses):
+            if status.state in states:
+                return index
+    return len(statuses) - 1
 
 
 def matching(statuses: Sequence[MigrationStatus], typed: str) -> tuple[MigrationStatus, ...]:

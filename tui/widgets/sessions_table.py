@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from ...core.events import Result
 from ...core.session_log import SessionSummary
+from ..format import at_local
 from ..words import RESULT, Cell, cell
 from .table import Column, Table, TableRow
-
-# In `user@/folder:port/database` the folder would leave no room for the database.
-_SOCKET: Final = re.compile(r"@/.*(:\d+/)")
-
 
 # How a sitting without a run ended, by its exit code; those of signals are 128 and the signal's number.
 ENDED: Final[dict[int, tuple[str, str]]] = {
@@ -59,7 +55,7 @@ def session_row(session: SessionSummary) -> TableRow:
     word, tone = outcome_words(session)
     return (
         Cell(f"{datetime.fromtimestamp(session.opened_at, UTC):%Y-%m-%d %H:%M}", "head"),
-        cell(_SOCKET.sub(r"@[local]\1", session.target)),
+        cell(at_local(session.target)),
         cell(command_of(session)),
         Cell(word, tone),
         cell(session.by, "dim"),

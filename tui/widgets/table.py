@@ -90,6 +90,8 @@ class Table(ScrollView, can_focus=True):
         self.columns = tuple(columns)
         # lines above the first row
         self._above = 1 if header else 0
+        # rows after the chosen one that are kept in view with it
+        self._below = 0
         self._empty = empty
         self._count = 0
         self._row_at: Callable[[int], TableRow] = lambda _index: ()
@@ -151,7 +153,8 @@ class Table(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Columns follow the width."""
         self._resize_content()
-        self._keep_in_view()
+        # how far it scrolls is known only once the new size is laid out
+        self.call_after_refresh(self._keep_in_view)
 
     def _resize_content(self) -> None:
         self.virtual_size = Size(self.room, max(1, self._count) + self._above)
@@ -256,16 +259,18 @@ class Table(ScrollView, can_focus=True):
         top = self.scroll_offset.y
         if self.cursor < top:
             self.scroll_to(y=self.cursor, animate=False, immediate=True)
-        elif self.cursor >= top + room:
-            self.scroll_to(y=self.cursor - room + 1, animate=False, immediate=True)
+        elif (last := min(self.cursor + self._below, self._count - 1)) >= top + room:
+            self.scroll_to(y=min(last - room + 1, self.cursor), animate=False, immediate=True)
 
-    def choose(self, index: int) -> None:
-        """Choose a row from the program."""
+    def choose(self, index: int, *, below: int = 0) -> None:
+        """Choose a row from the program; `below` rows after it are in view, too, where there is room."""
+        self._below = below
         self._choose(index, by_hand=False)
 
     def _choose(self, index: int, *, by_hand: bool) -> None:
         index = max(0, min(index, self._count - 1))
         changed = index != self.cursor
+        self._below = 0 if by_hand else self._below
         self.cursor = index
         if changed or by_hand:
             self.post_message(self.Moved(self, index, by_hand=by_hand))

@@ -1,0 +1,72 @@
+"""Which migration the overview begins at: the one that matters, and in view, until somebody has chosen another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+
+from changeover.core.status import MigrationStatus, State
+from changeover.core.survey import Survey
+from changeover.tui.screens.overview import OverviewScreen
+from changeover.tui.widgets.banner import Standing
+from tests.tui.scenes import STANDING
+from tests.tui.showing import Shown, text
+from tests.tui.test_snapshots import STATUSES, SURVEY
+
+
+def survey(states: Sequence[State]) -> Survey:
+    statuses: list[MigrationStatus] = [
+        replace(STATUSES[1], version=f"{number:04}", state=state) for number, state in enumerate(states, start=1)
+    ]
+    # who only reads gets one row more, which takes one from the table
+    return replace(SURVEY, statuses=tuple(statuses), power="CREATE on this database")
+
+
+def chosen_line(pilot: Pilot[int]) -> str:
+    return next((line for line in text(pilot).splitlines() if line.startswith(">")), "")
+
+
+APPLIED = [State.APPLIED] * 20
+
+
+@pytest.mark.parametrize(
+    ("states", "version", "last_in_view"),
+    [
+        ([*APPLIED, State.PENDING, State.PENDING, State.PENDING], "0021", "0023"),
+        ([State.APPLIED, State.PENDING, *APPLIED, State.PARTIAL, State.PENDING], "0023", "0024"),
+        (APPLIED, "0020", "0020"),
+        ([], "", ""),
+    ],
+    ids=["pending", "partial before pending", "nothing to do: the newest", "none at all"],
+)
+async def test_it_begins_at_what_matters(
+    shown: Shown, states: Sequence[State], version: str, last_in_view: str
+) -> None:
+    screen = OverviewScreen(STANDING, reading=True)
+    async with shown(screen) as pilot:
+        screen.show(survey(states))
+        await pilot.pause(0.3)
+        assert version in chosen_line(pilot)
+        assert last_in_view in text(pilot)
+
+
+async def test_a_choice_by_hand_outlives_another_look(shown: Shown) -> None:
+    screen = OverviewScreen(STANDING, reading=True)
+    async with shown(screen) as pilot:
+        screen.show(survey([State.APPLIED, State.APPLIED, State.PENDING]))
+        await pilot.pause(0.3)
+        await pilot.press("up")
+        screen.show(survey([State.APPLIED, State.APPLIED, State.PENDING]))
+        await pilot.pause(0.3)
+        assert "0002" in chosen_line(pilot)
+
+
+async def test_a_long_address_of_a_replay_is_cut_with_a_sign(shown: Shown) -> None:
+    said = f"deployer@db1.{'very.' * 20}example:5432/donations"
+    async with shown(OverviewScreen(Standing(replay=True, said=said))) as pilot:
+        assert text(pilot).splitlines()[0].endswith("…")
+    async with shown(OverviewScreen(Standing(replay=True, said="deployer@/run/postgresql:5432/donations"))) as pilot:
+        assert "REPLAY  deployer@[local]:5432/donations" in text(pilot)
