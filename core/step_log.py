@@ -55,7 +55,7 @@ def _untold(history: History, folder: Folder) -> Iterable[Migration]:
 
 def _runs(root: Path, server: ServerFacts) -> Iterator[UnfinishedRun]:
     """Yield what this user's runs on this very database tell, the newest first; none that goes on."""
-    for path in reversed(list(run_files(root))):
+    for path in sorted(run_files(root), key=_when, reverse=True):
         try:
             if is_written(path):
                 continue
@@ -72,6 +72,15 @@ def _runs(root: Path, server: ServerFacts) -> Iterator[UnfinishedRun]:
         # a database that was dropped and made anew has nothing of what was done
         if there.database_oid == server.database_oid and there.system_identifier == server.system_identifier:
             yield run
+
+
+def _when(path: Path) -> tuple[str, int]:
+    """Return what runs are ordered by: the second in their session's name, and within it when each was last written."""
+    try:
+        written = path.stat().st_mtime_ns
+    except OSError:
+        written = 0
+    return path.parent.name.partition("-")[0], written
 
 
 def _says_nothing(run: UnfinishedRun, brief: MigrationBrief) -> bool:

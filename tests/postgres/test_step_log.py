@@ -57,13 +57,16 @@ async def test_apply_goes_on_with_the_first_step_that_is_not_done(database: Targ
 
 async def test_an_edited_step_that_is_done_is_refused_and_repair_begins_anew(database: Target, tmp_path: Path) -> None:
     shop = half(database, tmp_path / "m", "dbmate")
-    await shop.apply()
+    stopped = await shop.apply()
     psql(database, "DROP INDEX shop_one")
     half(database, tmp_path / "m", "dbmate", STEPS.replace("(1), (2)", "(1)"))
     assert not (await shop.look()).plan.ready
     settlement = Settlement(version="1", choice=Choice.NOT_APPLIED)
     settled = await shop.apply(action=Action(verb=Verb.REPAIR, settlements=(settlement,)))
     assert (settled.end.result, settled.end.exit_code) == (Result.REPAIRED, 0)
+    # both in the same second: what ends their names is drawn by lot
+    for folder, end in ((stopped.folder, "ffff"), (settled.folder, "0000")):
+        folder.rename(folder.parent / f"20261129T120000Z-session-{end}")
     psql(database, "DROP TABLE shop")
     plan = (await shop.look()).plan
     assert [it.done_before for it in plan.migrations[0].statements] == [False] * 4
