@@ -70,3 +70,19 @@ async def test_a_long_address_of_a_replay_is_cut_with_a_sign(shown: Shown) -> No
         assert text(pilot).splitlines()[0].endswith("…")
     async with shown(OverviewScreen(Standing(replay=True, said="deployer@/run/postgresql:5432/donations"))) as pilot:
         assert "REPLAY  deployer@[local]:5432/donations" in text(pilot)
+
+
+async def test_an_answer_is_read_to_its_end_and_takes_its_rows_back(shown: Shown) -> None:
+    screen = OverviewScreen(STANDING, reading=True)
+    long = "Ending blockers is not allowed here: end_blockers = true in the target's settings would allow it."
+    async with shown(screen) as pilot:
+        screen.show(survey([State.APPLIED, State.PENDING]))
+        await pilot.pause(0.2)
+        screen.say(long)
+        await pilot.pause(0.2)
+        first, second, _keys = text(pilot).splitlines()[-3:]
+        assert f"{first} {second.strip()}" == f" {long}"
+        screen.say("Short.")
+        await pilot.pause(0.2)
+        above, answer, _keys = text(pilot).splitlines()[-3:]
+        assert (answer.strip(), "Ending" in above) == ("Short.", False)

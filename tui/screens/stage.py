@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.content import Content
 from textual.events import Key, Mount
 from textual.screen import Screen
 from textual.widget import Widget
@@ -17,11 +16,14 @@ from ..keys import KEYS
 from ..widgets.banner import Banner, Standing
 from ..widgets.hints import Hints
 from ..widgets.paper import Paper
-from ..widgets.room import Room
+from ..widgets.room import LEAST_WIDTH, Room
 from ..widgets.trail import PATH, READING_PATH, Trail
 from ..words import NOTHING, words
 
 ResultT = TypeVar("ResultT")
+
+# Cells of an answer that takes one row in the smallest window that anything is drawn in.
+_ONE_ROW: Final = LEAST_WIDTH - 2
 
 
 class Stage(Screen[ResultT], Generic[ResultT]):
@@ -99,10 +101,11 @@ class Stage(Screen[ResultT], Generic[ResultT]):
 
     def say(self, text: str, tone: str = "warn") -> None:
         """Answer a key in words; an empty text takes the answer back."""
-        content: Content = words(f" {text}", tone) if text else NOTHING
         answer = self.query_one("#answer", Paper)
         answer.set_class(self.FOLDS and not text, "-empty")
-        answer.write(content)
+        content = words(text, tone) if text else NOTHING
+        longest = max(content.cell_length, answer.written.cell_length)
+        answer.write(content, layout=longest > _ONE_ROW)
 
     def stand(self, standing: Standing) -> None:
         """Show another standing in the first row."""
