@@ -1,12 +1,13 @@
 """Who may be ended, and who never: the rules for ending a backend that blocks a migration.
 
-Cancelling comes first, which ends a statement; terminating comes second, which ends the connection. See
+Cancelling comes first, which ends a statement; terminating comes second, which ends the connection. Who is idle in a
+transaction runs no statement, and the server takes no notice of a cancel then: terminating is all there is. See
 https://www.postgresql.org/docs/18/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -48,9 +49,19 @@ class EndPolicy(Struct, kw_only=True):
             return "another backend has its pid now"
         if not blocker.endable:
             return blocker.why_not or "it may not be ended"
-        if wish.how == TERMINATE and (wish.pid, wish.started) not in self.cancelled:
-            return "cancel comes first"
+        if wish.how == TERMINATE and (wish.pid, wish.started) not in self.cancelled and not is_idle(blocker):
+            return "cancel comes first, while it runs a statement"
         return ""
+
+
+def is_idle(blocker: Backend) -> bool:
+    """Return whether a blocker holds its locks in a transaction in which no statement runs."""
+    return (blocker.state or "").startswith("idle in transaction")
+
+
+def how_to_end(blocker: Backend, cancelled: Collection[int]) -> str:
+    """Return what would end a blocker: cancel, or terminate where that was sent to its pid or would do nothing."""
+    return TERMINATE if blocker.pid in cancelled or is_idle(blocker) else CANCEL
 
 
 def why_not(row: Mapping[str, Any]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from changeover.core.blockers import EndPolicy, EndWish, why_not
+from changeover.core.blockers import EndPolicy, EndWish, how_to_end, why_not
 from changeover.core.events import Backend, Stalled
 from changeover.core.progress import read
 from changeover.core.stalls import Stalls
@@ -181,11 +182,32 @@ BLOCKER = Backend(
 def test_cancel_comes_before_terminate() -> None:
     policy = EndPolicy(allowed=True)
     started = BLOCKER.started or ""
-    assert policy.refusal(EndWish(pid=7, started=started, how="terminate", by="ada"), BLOCKER) == "cancel comes first"
+    terminate = EndWish(pid=7, started=started, how="terminate", by="ada")
+    assert policy.refusal(terminate, BLOCKER) == "cancel comes first, while it runs a statement"
     assert not policy.refusal(EndWish(pid=7, started=started, how="cancel", by="ada"), BLOCKER)
     policy.cancelled.add((7, started))
-    assert not policy.refusal(EndWish(pid=7, started=started, how="terminate", by="ada"), BLOCKER)
+    assert not policy.refusal(terminate, BLOCKER)
     assert policy.refusal(EndWish(pid=7, started=started, how="kill", by="ada"), BLOCKER)
+
+
+@pytest.mark.parametrize(
+    ("state", "cancelled", "how"),
+    [
+        ("active", (), "cancel"),
+        ("active", (7,), "terminate"),
+        ("idle in transaction", (), "terminate"),
+        ("idle in transaction (aborted)", (), "terminate"),
+        (None, (), "cancel"),
+    ],
+)
+def test_who_runs_nothing_that_a_cancel_would_end_is_terminated_at_once(
+    state: str | None, cancelled: tuple[int, ...], how: str
+) -> None:
+    blocker = replace(BLOCKER, state=state)
+    assert how_to_end(blocker, cancelled) == how
+    wish = EndWish(pid=7, started=blocker.started or "", how=how, by="ada")
+    policy = EndPolicy(allowed=True, cancelled={(pid, wish.started) for pid in cancelled})
+    assert not policy.refusal(wish, blocker)
 
 
 def test_another_backend_with_the_same_pid_is_left_alone() -> None:

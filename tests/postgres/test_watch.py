@@ -417,27 +417,40 @@ class Following:
         return self.of(RunFinished)[0]
 
 
-async def test_a_blocker_is_cancelled_first_and_terminated_second_and_all_is_recorded(
+async def test_a_blocker_that_runs_a_statement_is_cancelled_first_and_all_is_recorded(
     allowed: Project, roles: Roles
 ) -> None:
-    async with holding(roles.app, "SELECT * FROM orders"):
+    async with holding(roles.app, "SELECT * FROM orders") as other:
+        works = asyncio.create_task(other.execute("SELECT pg_sleep(600)"))
         run = Following(await allowed.start())
         blocker = await run.blocker()
-        assert (blocker.endable, blocker.why_not) == (True, "")
+        assert (blocker.endable, blocker.why_not, blocker.state) == (True, "", "active")
         first = await run.end(blocker, "terminate")
-        assert (first.sent, first.reason) == (False, "cancel comes first")
+        assert (first.sent, first.reason) == (False, "cancel comes first, while it runs a statement")
         assert (await run.end(blocker, "cancel")).sent
-        assert (await run.end(blocker, "terminate")).sent
+        with pytest.raises(asyncpg.QueryCanceledError):
+            await works
         await asyncio.wait_for(run.ended, 20)
+        await other.execute("ROLLBACK")
     assert run.end_of_run.result is Result.APPLIED
     asked = run.of(BlockerEndAsked)
     assert [(it.how, it.pid, bool(it.by)) for it in asked] == [
         ("terminate", blocker.pid, True),
         ("cancel", blocker.pid, True),
-        ("terminate", blocker.pid, True),
     ]
     assert asked[-1].blocker is not None
-    assert "SELECT * FROM orders" in (asked[-1].blocker.query or "")
+    assert "pg_sleep" in (asked[-1].blocker.query or "")
+
+
+async def test_a_blocker_that_is_idle_in_its_transaction_is_terminated_at_once(allowed: Project, roles: Roles) -> None:
+    async with holding(roles.app, "SELECT * FROM orders") as other:
+        run = Following(await allowed.start())
+        blocker = await run.blocker()
+        assert blocker.state == "idle in transaction"
+        assert (await run.end(blocker, "terminate")).sent
+        await asyncio.wait_for(run.ended, 20)
+        assert other.is_closed()
+    assert run.end_of_run.result is Result.APPLIED
 
 
 async def test_nobody_is_ended_unless_the_target_allows_it(allowed: Project, roles: Roles) -> None:

@@ -183,8 +183,8 @@ def crowded(server: Server, project: Path, database: Target) -> Iterator[tuple[T
 
 
 @contextmanager
-def blocking(app: Target, binaries: Path) -> Iterator[subprocess.Popen[str]]:
-    """An application that holds the table in a transaction and does nothing."""
+def blocking(app: Target, binaries: Path, then: str = "") -> Iterator[subprocess.Popen[str]]:
+    """An application that holds the table in a transaction and does nothing, or something that takes its time."""
     where = ["-h", app.host, "-p", str(app.port), "-U", app.user, "-d", app.database]
     process = subprocess.Popen(
         [str(binaries / "psql"), "-X", *where],
@@ -195,7 +195,7 @@ def blocking(app: Target, binaries: Path) -> Iterator[subprocess.Popen[str]]:
         env={"PGAPPNAME": "shop-web", "PATH": os.defpath},
     )
     assert process.stdin is not None
-    process.stdin.write("BEGIN; SELECT * FROM orders;\n")
+    process.stdin.write(f"BEGIN; SELECT * FROM orders;\n{then}\n")
     process.stdin.flush()
     try:
         yield process
@@ -204,24 +204,28 @@ def blocking(app: Target, binaries: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def test_a_blocker_is_ended_by_its_typed_pid_cancel_first(
-    project: Path, server: Server, crowded: tuple[Target, Target]
+@pytest.mark.parametrize(
+    ("then", "offered"),
+    [("", "runs nothing: its pid TERMINATES"), ("SELECT pg_sleep(600);", "its pid cancels the statement")],
+    ids=["idle", "at work"],
+)
+def test_a_blocker_is_ended_by_its_typed_pid(
+    project: Path, server: Server, crowded: tuple[Target, Target], then: str, offered: str
 ) -> None:
     _, app = crowded
     with (
-        blocking(app, server.sandbox.binaries.folder),
+        blocking(app, server.sandbox.binaries.folder, then),
         running(project, None, "--yes", "--lock-timeout", "120") as applying,
         screen(project, "attach") as terminal,
     ):
         terminal.shows("waits for ACCESS EXCLUSIVE on public.orders", "held by", "shop-web", "End blocker")
         pid = psql(app, "SELECT pid FROM pg_stat_activity WHERE application_name = 'shop-web'")
-        for what, after in (("cancels the statement", "The cancel of pid"), ("TERMINATES", "Applied: 1 migration")):
-            terminal.type("K")
-            terminal.shows("End who blocks this run?", what)
-            enter(terminal, "1")
-            terminal.shows("That is not the pid of one of them.")
-            enter(terminal, pid)
-            terminal.shows(after)
+        terminal.type("K")
+        terminal.shows("End who blocks this run?", offered)
+        enter(terminal, "1")
+        terminal.shows("That is not the pid of one of them.")
+        enter(terminal, pid)
+        terminal.shows("Applied: 1 migration")
         assert applying.wait(30) == 0
         terminal.type("q")
         assert terminal.ended() == 0

@@ -265,7 +265,15 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
             Answer(key="x", answer="now", label="Stop now", effect="cancels the statement; the migration rolls back"),
         ),
     ),
-    "end-blocker": lambda: EndBlocker((BLOCKER, replace(BLOCKER, pid=4127)), cancelled=frozenset({4127})),
+    "end-blocker": lambda: EndBlocker(
+        (
+            replace(BLOCKER, endable=True),
+            replace(BLOCKER, pid=4127, endable=True),
+            replace(BLOCKER, pid=4131, endable=True, state="idle in transaction"),
+            replace(BLOCKER, pid=4135, why_not="a superuser's connection is never ended"),
+        ),
+        cancelled=frozenset({4127}),
+    ),
     "migration": lambda: SqlScreen(STANDING, planned().migration),
     "help": lambda: WorkScreen(STANDING),
     "commands": lambda: InspectScreen(READING),

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Input
 
+from ...core.blockers import CANCEL, how_to_end
 from ...core.events import Backend
 from ..format import age
 from ..keys import bindings
@@ -22,7 +23,11 @@ from ..widgets.room import Room
 from ..words import cell, fit, joined, squeezed, stacked, words
 from .question import DEAD_TIME
 
-_SHOWN: Final = 4
+_SHOWN: Final = 3
+_ASKED: Final = stacked(
+    words("End who blocks this run?", "bad", bold=True),
+    words("Type the pid and press enter; esc leaves them alone."),
+)
 
 
 class EndBlocker(ModalScreen[tuple[Backend, str] | None]):
@@ -41,9 +46,11 @@ class EndBlocker(ModalScreen[tuple[Backend, str] | None]):
         """Put a box in the middle: who is in the way, and a line for the pid."""
         yield Room()
         with Vertical(id="question"):
-            yield Paper(blockers_words(self._blockers, self._cancelled), id="asked")
+            # the line to type into comes first: a low window cuts the list and never it
+            yield Paper(_ASKED, id="asked")
             yield Field(name="pid")
             yield Paper(id="answers")
+            yield Paper(blockers_words(self._blockers, self._cancelled))
 
     def on_mount(self) -> None:
         """Take keys only once it could be read."""
@@ -84,30 +91,29 @@ class EndBlocker(ModalScreen[tuple[Backend, str] | None]):
         self.dismiss(None)
 
 
-def how_to_end(blocker: Backend, cancelled: frozenset[int]) -> str:
-    """Return what comes next for a blocker: cancel first, terminate once that was sent."""
-    return "terminate" if blocker.pid in cancelled else "cancel"
-
-
 def blockers_words(blockers: tuple[Backend, ...], cancelled: frozenset[int]) -> Content:
     """Return who is in the way, what each is doing, and what typing its pid would do."""
-    lines: list[Content | None] = [words("End who blocks this run?", "bad", bold=True), Content("")]
+    lines: list[Content | None] = []
     for blocker in blockers[:_SHOWN]:
-        who = f"{blocker.application or blocker.kind or '?'} as {blocker.user or '?'}"
+        who = f"{_short(blocker.application or blocker.kind, 26)} as {_short(blocker.user, 14)}"
         doing = f"{blocker.state or 'not shown to us'} {age(blocker.xact_age)}"
         lines.append(joined(words(f"{blocker.pid:>7} ", bold=True), words(f"{who}, {doing}")))
         if blocker.query:
-            lines.append(joined(" " * 8, words(fit(cell(squeezed(blocker.query)[:200]).text, 60).rstrip(), "dim")))
+            lines.append(joined(" " * 8, words(_short(squeezed(blocker.query)[:200], 60), "dim")))
         lines.append(joined(" " * 8, _offer(blocker, cancelled)))
     if len(blockers) > _SHOWN:
         lines.append(words(f"        and {len(blockers) - _SHOWN} more", "dim"))
-    lines += [Content(""), words("Type the pid and press enter; esc leaves them alone.")]
     return stacked(*lines)
+
+
+def _short(text: str | None, width: int) -> str:
+    return fit(cell(text or "?").text, width).rstrip()
 
 
 def _offer(blocker: Backend, cancelled: frozenset[int]) -> Content:
     if not blocker.endable:
         return words(f"is not ended: {blocker.why_not}", "dim")
-    if how_to_end(blocker, cancelled) == "terminate":
-        return words("was cancelled: its pid now TERMINATES its connection; its work rolls back", "bad")
-    return words("its pid cancels the statement it runs; its connection stays", "warn")
+    if how_to_end(blocker, cancelled) == CANCEL:
+        return words("its pid cancels the statement it runs; its connection stays", "warn")
+    why = "cancelled" if blocker.pid in cancelled else "runs nothing"
+    return words(f"{why}: its pid TERMINATES the connection; it rolls back", "bad")
