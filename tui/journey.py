@@ -146,7 +146,6 @@ class Journey:
             return
         if survey is None:
             return
-        # with our own, which is not shown
         sessions = await asyncio.to_thread(list_sessions, newest=4)
         # from here on without a wait: who sees the overview can go on from it
         self._survey = survey
@@ -154,7 +153,9 @@ class Journey:
         overview.stand(self.standing)
         overview.show(survey)
         overview.say(*recovery_words(self._recovery))
-        overview.show_sessions([it for it in sessions if it.id != self._opening.log.id][:3])
+        # our own says nothing before something was run in it
+        told = [it for it in sessions if it.id != self._opening.log.id or it.result is not None]
+        overview.show_sessions(told[:3])
 
     async def _survey_now(self, action: Action) -> Survey | None:
         """Look and plan an action, over a new connection where the old one is gone; None where the operator leaves."""

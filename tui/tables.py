@@ -193,6 +193,13 @@ def _receipt_row(one: MigrationView) -> tuple[str, ...]:
     return (numbered(one.brief.version), one.brief.name, outcome, took, str(one.attempt), done, deferred)
 
 
+def _state_of(one: SessionSummary) -> str:
+    if one.run_goes_on:
+        return "running"
+    result = (one.result or "").replace("_", " ")
+    return ", ".join(word for word in (result, "open" if one.running else "") if word)
+
+
 def sessions_lines(sessions: Sequence[SessionSummary]) -> list[str]:
     """Return the list of sessions, newest first."""
     if not sessions:
@@ -203,7 +210,7 @@ def sessions_lines(sessions: Sequence[SessionSummary]) -> list[str]:
             f"{datetime.fromtimestamp(one.opened_at, UTC):%Y-%m-%d %H:%M}Z",
             one.command,
             one.target,
-            "running" if one.running else (one.result or "").replace("_", " "),
+            _state_of(one),
             "" if one.exit_code is None else str(one.exit_code),
             one.by,
         )

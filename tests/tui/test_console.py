@@ -272,7 +272,7 @@ async def test_a_past_session_is_listed_and_played_again(database: Target, folde
         await pilot.press("y")
         await seen(pilot, "RECEIPT")
         await pilot.press("L")
-        await seen(pilot, "SESSIONS", "► open")
+        await seen(pilot, "SESSIONS", "✓ applied", "still open")
         await pilot.press("enter")
         await seen(pilot, "LOG", "lines")
         await pilot.press("R")

@@ -25,6 +25,9 @@ def test_a_console_that_is_open_is_told_from_a_run_that_goes_on() -> None:
     )
     assert outcome_words(summary)[0] == "► open"
     assert outcome_words(replace(summary, run_goes_on=True))[0] == "► going on"
+    # what has come of it is worth more than that somebody still sits there
+    assert outcome_words(replace(summary, result="rolled_back"))[0] == "× rolled back"
+    assert outcome_words(replace(summary, result="applied", run_goes_on=True))[0] == "► going on"
 
 
 def _row(command: str, target: str) -> tuple[str, str]:

@@ -50,10 +50,10 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
             self.say("No session has these words." if self._all else "No session yet.", "head")
             return
         chosen = self._left[self.query_one(SessionsTable).cursor]
-        going = "; enter attaches" if chosen.run_goes_on else ""
+        going = ", goes on: enter attaches" if chosen.run_goes_on else ", still open" if chosen.running else ""
         total = count(len(self._all), "session")
         shown = total if len(self._left) == len(self._all) else f"{len(self._left)} of {total}"
-        self.say(f"{chosen.id}, by {chosen.by}; {shown}{going}", "head")
+        self.say(f"{chosen.id}, by {chosen.by}{going}; {shown}", "head")
 
     def why_not(self, action: str) -> str:
         """Without a session there is nothing to open."""

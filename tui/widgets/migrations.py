@@ -19,7 +19,7 @@ class Migrations(Table):
                 Column(title="version", width=16, fits=True, cut="middle"),
                 Column(title="name"),
                 Column(title="state", width=12, fits=True),
-                Column(title="applied", width=16, fits=True),
+                Column(title="applied (UTC)", width=16, fits=True),
                 Column(title="took", width=11, fits=True, right=True),
                 Column(title="by", width=20, fits=True, from_width=100),
                 Column(title="note", share=1, from_width=150),

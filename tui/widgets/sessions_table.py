@@ -72,13 +72,17 @@ def outcome_words(session: SessionSummary) -> tuple[str, str]:
     """Return how a session ended, with its tone."""
     if session.run_goes_on:
         return ("► going on", "live")
+    if session.result is not None:
+        return _result_words(session.result)
     if session.running:
         return ("► open", "live")
-    if session.result is not None:
-        try:
-            return RESULT[Result(session.result)]
-        except ValueError:
-            return (cell(session.result).text, "text")
     if session.exit_code in (0, None):
         return ("✓ looked only", "dim")
     return ENDED.get(session.exit_code, (f"× exit {session.exit_code}", "bad"))
+
+
+def _result_words(result: str) -> tuple[str, str]:
+    try:
+        return RESULT[Result(result)]
+    except ValueError:
+        return (cell(result).text, "text")
