@@ -31,6 +31,10 @@ _PAIR: Final = re.compile(
     r"""(\b(?:ssl)?password\s*=\s*)(?:''[^']*''|'(?:[^'\\]|\\.)*')|(\b(?:ssl)?password=)[^\s'"&]+""", re.IGNORECASE
 )
 _URL: Final = re.compile(r"(\bpostgres(?:ql)?://[^\s/@:]*:)[^\s@]+(?=@)", re.IGNORECASE)
+# The same while somebody types it: up to where its password begins, and a value that has no end yet.
+_BEGUN_URL: Final = re.compile(r"\s*\w+://[^\s/?#@:\[]*:")
+_BEGUN_PAIR: Final = re.compile(r"(\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&]*)", re.IGNORECASE)
+DOT: Final = "\N{BULLET}"
 
 # What these fields hold is compared later, and is a name of ours or of the database, never a sentence: a password that
 # happens to be equal to it ("postgres") tells nobody which of the words is the password.
@@ -50,6 +54,18 @@ def masked(text: str) -> str:
         text = _LITERAL.sub(rf"\1'{MASK}'", text)
         text = _PAIR.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
     return _URL.sub(rf"\1{MASK}", text) if "://" in text else text
+
+
+def veiled(text: str) -> str:
+    """Return a connection string as it may be seen while it is typed: equally long, with dots for its password.
+
+    As long as no @ says where a password ends, all that comes after the user's colon may be part of one.
+    """
+    if begun := _BEGUN_URL.match(text):
+        end = text.rfind("@")
+        end = len(text) if end < begun.end() else end
+        text = text[: begun.end()] + DOT * (end - begun.end()) + text[end:]
+    return _BEGUN_PAIR.sub(lambda found: found[1] + DOT * len(found[2]), text)
 
 
 def seems_to_tell(line: str, secrets: Iterable[Secret]) -> bool:

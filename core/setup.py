@@ -21,7 +21,7 @@ from .found_folders import FoundFolder
 from .secret import Secret
 from .settings import Settings
 from .setup_offers import Offer, pairs_text, without
-from .setup_questions import OF_THE_TARGET, Answers, Ask, Question, question
+from .setup_questions import ABOUT_THE_TARGET, OF_THE_TARGET, Answers, Ask, Question, question
 from .target import Choice, NamedTarget, Target, is_local_host, resolve
 
 _YES: Final = frozenset({"y", "yes", "true"})
@@ -144,8 +144,34 @@ def target_of(answers: Answers, *, environ: Mapping[str, str], home: Path | None
         "password": answers.password.reveal() if answers.password else None,
         "sslmode": answers.sslmode,
     }
+    if answers.edits is not None:
+        said = {**_certificates(answers.edits), **said}
     return resolve(
         Choice(said_by="the set-up", text=pairs_text(said)), environ=without(environ, "PGSERVICE"), home=home
+    )
+
+
+def to_edit(target: Target) -> Answers:
+    """Return the answers from which the questions about `target` begin: its values are the defaults of each."""
+    return Answers(edits=target, asked=frozenset(Ask) - ABOUT_THE_TARGET)
+
+
+def edited(answers: Answers, *, environ: Mapping[str, str], home: Path | None = None) -> Target:
+    """Return the edited target. Raises TargetError.
+
+    What was said of its environment holds for the database that it was said of, and goes with another one: nobody has
+    said what that is. What may only be looked at stays so.
+    """
+    before, now = answers.edits, target_of(answers, environ=environ, home=home)
+    assert before is not None
+    if (now.host, now.port, now.database) != (before.host, before.port, before.database):
+        return replace(now, protected=before.protected, read_only=before.read_only)
+    return replace(
+        now,
+        name=before.name,
+        environment=before.environment,
+        protected=before.protected,
+        read_only=before.read_only,
     )
 
 
@@ -180,9 +206,15 @@ def url_of(target: Target) -> str:
         start = f"postgresql://{user}@{host}:{target.port}/{database}"
     if target.sslmode != ("prefer" if is_local_host(target.host) else "verify-full"):
         keys["sslmode"] = target.sslmode
-    for key in ("sslrootcert", "sslcert", "sslkey"):
-        value: str | None = getattr(target, key)
-        if value is not None and not target.sources.get(key, "default").startswith("default"):
-            keys[key] = value
+    keys.update(_certificates(target))
     query = "&".join(f"{key}={quote(value, safe='/')}" for key, value in keys.items())
     return f"{start}?{query}" if query else start
+
+
+def _certificates(target: Target) -> dict[str, str]:
+    """Return the files of certificates that somebody has named."""
+    return {
+        key: value
+        for key in ("sslrootcert", "sslcert", "sslkey")
+        if (value := getattr(target, key)) is not None and not target.sources.get(key, "default").startswith("default")
+    }

@@ -16,7 +16,7 @@ from msgspec import Struct
 from .found_folders import FoundFolder
 from .secret import Secret
 from .settings import Settings
-from .target import Choice, our_name
+from .target import Choice, Target, our_name
 
 # https://www.postgresql.org/docs/18/libpq-ssl.html#LIBPQ-SSL-PROTECTION
 _TLS: Final = (
@@ -58,6 +58,8 @@ ABOUT_THE_TARGET: Final = frozenset({Ask.URL, *OF_THE_TARGET})
 class Answers(Struct, frozen=True, kw_only=True):
     """What has been answered so far; None is not asked yet, an empty text is left to the default."""
 
+    # the target that is edited: its values are the defaults
+    edits: Target | None = None
     # an offer that was taken, or a URL that was typed
     choice: Choice | None = None
     host: str | None = None
@@ -92,7 +94,7 @@ def question(ask: Ask, answers: Answers, settings: Settings, folders: tuple[Foun
     """Return what to ask; `folders` are those that look like migrations, likeliest first."""
     match ask:
         case Ask.URL | Ask.HOST | Ask.PORT | Ask.DATABASE | Ask.USER | Ask.SSLMODE | Ask.PASSWORD:
-            return _of_the_target(ask)
+            return _of_the_target(ask, answers.edits)
         case Ask.MIGRATIONS:
             default = str(settings.migrations or (folders[0].path if folders else ""))
             found = "; ".join(f"{it.path} ({it.format}, {it.files})" for it in folders[:3])
@@ -114,24 +116,32 @@ def question(ask: Ask, answers: Answers, settings: Settings, folders: tuple[Foun
             return _choice(ask, "May this target only be looked at", options, "no", about)
 
 
-def _of_the_target(ask: Ask) -> Question:
+def _of_the_target(ask: Ask, edits: Target | None) -> Question:
+    def default(now: object, otherwise: str) -> str:
+        return otherwise if now is None else str(now)
+
     match ask:
         case Ask.URL:
             about = "postgresql://user@host:5432/database; every other question is asked by itself"
             return Question(ask=ask, text="Connection URL, or nothing to answer one by one", secret=True, about=about)
         case Ask.HOST:
-            return Question(ask=ask, text="Host name, address or socket folder", default="localhost")
+            text = "Host name, address or socket folder"
+            return Question(ask=ask, text=text, default=default(edits and edits.host, "localhost"))
         case Ask.PORT:
-            return Question(ask=ask, text="Port", default="5432", about="6432 is often a pgbouncer before it")
+            port = default(edits and edits.port, "5432")
+            return Question(ask=ask, text="Port", default=port, about="6432 is often a pgbouncer before it")
         case Ask.USER:
-            return Question(ask=ask, text="User", default=our_name() or "postgres", about="the role to connect as")
+            user = default(edits and edits.user, our_name() or "postgres")
+            return Question(ask=ask, text="User", default=user, about="the role to connect as")
         case Ask.SSLMODE:
-            return _choice(ask, "How is the connection protected (TLS)", _TLS, "verify-full", "")
+            # prefer and allow are no answers here: they fall back to clear text without a word
+            now = edits.sslmode if edits is not None and edits.sslmode in dict(_TLS) else "verify-full"
+            return _choice(ask, "How is the connection protected (TLS)", _TLS, now, "")
         case Ask.PASSWORD:
             text = "Password, or nothing to use ~/.pgpass or PGPASSWORD"
             return Question(ask=ask, text=text, secret=True)
         case _:
-            return Question(ask=ask, text="Database", default="postgres")
+            return Question(ask=ask, text="Database", default=default(edits and edits.database, "postgres"))
 
 
 def _choice(ask: Ask, text: str, options: tuple[tuple[str, str], ...], default: str, about: str) -> Question:

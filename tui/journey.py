@@ -126,9 +126,8 @@ class Journey:
 
     async def _arrive(self, target: Target) -> bool:
         """Connect to `target`, or to another one that is named instead; False where the operator leaves."""
-        answer = await self._link.reach(target)
-        if answer == "edit":
-            return await SetUp(self._link).go(None)
+        while (answer := await self._link.reach(target)) == "edit":
+            target = await SetUp(self._link).edit(target) or target
         return answer == "connected"
 
     # -- overview ----------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
             help="begin the next attempt at once; after a failure, all over again",
         ),
         Key(keys="g", action="give_up", label="Give up", help="make no further attempt"),
-        Key(keys="e", action="edit", label="Edit target", help="back to the answers, or name another database"),
+        Key(keys="e", action="edit", label="Edit target", help="another host, port, database, user, TLS or password"),
         Key(keys="q,escape", action="leave", label="Quit", help="end the console"),
     ),
     "overview": (

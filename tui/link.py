@@ -74,6 +74,8 @@ class Link:
         )
         screen = ConnectScreen(self.standing, cut=cut, target=target)
         answer = asyncio.ensure_future(self.console.push_screen_wait(screen))
+        # a server on this machine refuses sooner than a screen is there
+        await screen.is_up.wait()
         attempt = asyncio.ensure_future(self.connector("look"))
         gave_up = asyncio.ensure_future(screen.gave_up.wait())
         await asyncio.wait({answer, attempt, gave_up}, return_when=asyncio.FIRST_COMPLETED)

@@ -11,6 +11,7 @@ from ..core import found_folders, saved_targets, setup
 from ..core.errors import ExitCode, Fault, UsageError, fault_of
 from ..core.setup_offers import Offer, offers
 from ..core.setup_questions import ABOUT_THE_TARGET, Answers, Question
+from ..core.target import Target
 from .link import Link
 from .screens.setup import LEAVE, OTHER, ChoiceScreen, OffersScreen, QuestionScreen, WriteScreen
 
@@ -47,6 +48,21 @@ class SetUp:
             arrived = await self._ask_through(start)
             if arrived is not None:
                 return arrived
+
+    async def edit(self, target: Target) -> Target | None:
+        """Ask for each part of `target` anew, what it is now as the default; None for a step back from the first."""
+        past: list[Answers] = []
+        answers = setup.to_edit(target)
+        while (question := self._next(answers)) is not None:
+            changed = await self._ask(question, answers)
+            if changed is not None:
+                past.append(answers)
+                answers = changed
+            elif past:
+                answers = past.pop()
+            else:
+                return None
+        return setup.edited(answers, environ=self._opening.environ)
 
     async def _ask_through(self, start: Answers) -> bool | None:
         """Ask what is still open, trying the database as soon as it is named.

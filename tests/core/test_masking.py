@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from changeover.core.codec import event_of, without_passwords
 from changeover.core.errors import Fault
 from changeover.core.events import AttemptFailed, NoticeRaised, Result, RunFinished
-from changeover.core.masking import masked
+from changeover.core.masking import DOT, masked, veiled
 from changeover.core.secret import MASK, Secret
 from changeover.core.view import Stamped
 
@@ -95,3 +95,32 @@ def test_a_password_inside_a_fault_is_masked_in_every_field() -> None:
 def test_an_event_without_a_secret_is_the_same_one() -> None:
     stamped = Stamped(seq=1, at=1.0, event=said("nothing to hide"))
     assert without_passwords(stamped, (Secret("hunter2"),))[0] is stamped
+
+
+@pytest.mark.parametrize(
+    ("typed", "seen"),
+    [
+        ("postgresql://ada@db/shop", "postgresql://ada@db/shop"),
+        ("postgresql://ada:*****@db:5432/shop", None),
+        ("postgres://ada:**************@db/shop", "pass:wo/rd?#[]"),
+        # nobody knows yet whether this is a password or a port
+        ("postgresql://ada:***", "123"),
+        ("postgresql://[::1]:5432/shop", "postgresql://[::1]:5432/shop"),
+        ("postgresql://db/shop?user=ada&password=******&sslmode=require", None),
+        ("host=db password=****** user=ada", None),
+        ("host=db password = ***********", "'two words'"),
+        ("host=db password=******", "'open w"),
+        ("", ""),
+    ],
+)
+def test_a_password_is_not_seen_while_it_is_typed(typed: str, seen: str | None) -> None:
+    """Letter by letter, so that no moment shows what the next one hides."""
+    begins, length = typed.find("*"), typed.count("*")
+    password = ("x" * length if seen is None else seen)[:length].ljust(length, "y")
+    whole = typed.replace("*" * length, password, 1) if length else typed
+    for end in range(len(whole) + 1):
+        shown = veiled(whole[:end])
+        assert len(shown) == end
+        if length and end > begins:
+            assert set(shown[begins : begins + length]) == {DOT}
+    assert veiled(whole) == typed.replace("*", DOT)

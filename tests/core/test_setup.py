@@ -8,7 +8,7 @@ import pytest
 
 from changeover.core.errors import SettingsError, TargetError
 from changeover.core.settings import Settings
-from changeover.core.setup import answer, named_of, next_question, take, target_of, url_of
+from changeover.core.setup import answer, edited, named_of, next_question, take, target_of, to_edit, url_of
 from changeover.core.setup_offers import offers
 from changeover.core.setup_questions import Answers, Ask
 from changeover.core.target import NamedTarget, choose, resolve
@@ -115,3 +115,41 @@ def test_a_url_made_from_a_target_names_the_same_target(url: str, tmp_path: Path
     again = resolve(choose(url_of(target), environ={}, named={}), environ={}, home=tmp_path)
     assert str(again) == str(target)
     assert again.sslmode == target.sslmode
+
+
+@pytest.mark.parametrize(
+    ("changed", "environment"),
+    [
+        ({Ask.USER: "root"}, "development"),
+        ({Ask.SSLMODE: "require"}, "development"),
+        ({Ask.HOST: "live.example.org"}, ""),
+        ({Ask.PORT: "6432"}, ""),
+        ({Ask.DATABASE: "orders"}, ""),
+        ({Ask.URL: "postgresql://ada@live.example.org/shop"}, ""),
+    ],
+)
+def test_what_was_said_of_a_database_does_not_go_with_another_one(
+    changed: dict[Ask, str], environment: str, tmp_path: Path
+) -> None:
+    (ca := tmp_path / "ca.pem").touch()
+    named = NamedTarget(
+        name="test",
+        url=f"postgresql://ada@db.example.org:5433/shop?sslmode=verify-ca&sslrootcert={ca}",
+        source="changeover.toml",
+        environment="development",
+        protected=True,
+        read_only=True,
+    )
+    before = resolve(choose("test", environ={}, named={"test": named}), environ={}, home=tmp_path)
+    answers, settings = to_edit(before), Settings()
+    while (question := next_question(answers, settings=settings)) is not None:
+        assert question.ask in {Ask.URL, Ask.PASSWORD} or question.default == str(getattr(before, question.ask.value))
+        answers = answer(answers, question, changed.get(question.ask, ""))
+    after = edited(answers, environ={}, home=tmp_path)
+    assert (after.environment, after.name) == (environment, "test" if environment else None)
+    assert (after.protected, after.read_only) == (True, True)
+    if Ask.URL not in changed:
+        parts = (("host", Ask.HOST), ("database", Ask.DATABASE), ("user", Ask.USER), ("sslmode", Ask.SSLMODE))
+        for part, ask in parts:
+            assert getattr(after, part) == changed.get(ask, getattr(before, part))
+        assert after.sslrootcert == str(ca)

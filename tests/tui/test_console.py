@@ -337,6 +337,36 @@ async def test_the_set_up_asks_tries_saves_and_ends_on_the_overview(
     assert "secret word" not in logged
 
 
+async def test_a_target_that_does_not_answer_is_edited_part_by_part_and_the_way_back_is_the_attempt(
+    database: Target, folder: Path, tmp_path: Path
+) -> None:
+    wrong = described(replace(database, database="no such database"))
+    environ = {"HOME": str(tmp_path)}
+    async with opened(wrong, folder, environ=environ) as pilot:
+        await seen(pilot, "CONNECT", "DEVELOPMENT", "does not exist", "e edits the target")
+        for _ in range(3):
+            await pilot.press("t")
+            await pilot.pause(0.1)
+            await seen(pilot, "CONNECT", "does not exist", "e edits the target")
+        await pilot.press("e")
+        await seen(pilot, "Connection URL")
+        await pilot.press("escape")
+        await seen(pilot, "CONNECT", "does not exist", "e Edit target")
+        await pilot.press("e")
+        await seen(pilot, "Connection URL")
+        for question, now in (("Connection URL", ""), ("Host name", database.host), ("Port", str(database.port))):
+            await seen(pilot, question, now)
+            await type_in(pilot, "")
+        await seen(pilot, "Database", "empty is no such database")
+        await type_in(pilot, database.database)
+        await seen(pilot, "User", f"empty is {database.user}")
+        await type_in(pilot, "")
+        await seen(pilot, "Password")
+        await type_in(pilot, "")
+        # what was said of the other database does not hold for this one
+        await seen(pilot, "OVERVIEW", "UNKNOWN ENVIRONMENT", database.database, "2 pending")
+
+
 async def test_leaving_closes_every_connection(database: Target, folder: Path) -> None:
     async with opened(described(database), folder) as pilot:
         await seen(pilot, "2 pending")

@@ -206,7 +206,7 @@ def _asked(ask: Ask, **said: Any) -> Question:
 def _question(ask: Ask, **said: Any) -> QuestionScreen:
     question = _asked(ask, **said)
     screen_of = ChoiceScreen if question.words else QuestionScreen
-    settled = (("host", "db1.example"), ("port", "5432"))
+    settled = () if ask is Ask.URL else (("host", "db1.example"), ("port", "5432"))
     return screen_of(Standing(), question, settled=settled, take=lambda _text: Answers())
 
 
@@ -226,6 +226,7 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
         ),
         Fault(id="target", summary="DATABASE_URL is not set.", advice="Choose one here."),
     ),
+    "set-up-url": lambda: _question(Ask.URL),
     "set-up-question": lambda: _question(Ask.PORT),
     "set-up-tls": lambda: _question(Ask.SSLMODE, host="db1.example"),
     "set-up-environment": lambda: _question(Ask.ENVIRONMENT),

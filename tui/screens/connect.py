@@ -42,6 +42,8 @@ class ConnectScreen(Stage[str]):
         self._failed = False
         # set when the operator gives up; the attempts are then ended from outside
         self.gave_up = asyncio.Event()
+        # set once there is something to show an attempt on
+        self.is_up = asyncio.Event()
 
     def body(self) -> Iterable[Widget]:
         """Where to and from which source, the attempts, what is being waited for, and the fault in the end."""
@@ -57,6 +59,7 @@ class ConnectScreen(Stage[str]):
     def on_mount(self) -> None:
         """Count down once a second."""
         self.set_interval(1.0, self._tick)
+        self.is_up.set()
 
     def follow(self, view: RunView) -> None:
         """Show the attempts so far."""
@@ -74,7 +77,7 @@ class ConnectScreen(Stage[str]):
         self.query_one("#countdown", Paper).write(NOTHING)
         self.query_one("#reason", Paper).write(NOTHING, layout=True)
         self.query_one("#fault", Paper).write(fault_words(fault), layout=True)
-        self.say("t tries again from the start, e goes back to the answers, q ends the console", "head")
+        self.say("t tries again from the start, e edits the target, q ends the console", "head")
         self.refresh_bindings()
 
     def why_not(self, action: str) -> str:

@@ -16,11 +16,12 @@ from textual.widgets import Input
 
 from ...core.errors import ChangeoverError, Fault, fault_of
 from ...core.setup_offers import Offer
-from ...core.setup_questions import Answers, Question
+from ...core.setup_questions import Answers, Ask, Question
 from ...core.target import TO_SET_UP, Target
+from ..format import at_local
 from ..keys import bindings
 from ..widgets.banner import Standing
-from ..widgets.field import Field
+from ..widgets.field import Field, UrlField
 from ..widgets.paper import Paper
 from ..widgets.table import Column, Table, TableRow
 from ..words import Cell, cell, fault_words, joined, stacked, words
@@ -52,7 +53,7 @@ class OffersScreen(Stage[Offer | str]):
         )
         yield Paper(fault_words(here(self._fault)) if self._fault else Content(""), id="fault")
         yield Table(
-            [Column(title="found in", cut="middle"), Column(title="database", share=3, cut="middle")],
+            [Column(title="found in", width=38, fits=True, cut="middle"), Column(title="database", cut="middle")],
             id="offers",
         )
 
@@ -98,7 +99,7 @@ def here(fault: Fault) -> Fault:
 def offer_row(offer: Offer) -> TableRow:
     """Return the row of one offer."""
     if offer.target is not None:
-        return (cell(offer.label, "head"), cell(str(offer.target)))
+        return (cell(offer.label, "head"), cell(at_local(str(offer.target))))
     summary = offer.fault.summary if offer.fault else "cannot be used"
     return (cell(offer.label, "dim"), cell(f"× {summary}", "bad"))
 
@@ -125,7 +126,8 @@ class QuestionScreen(Stage[Answers | None]):
     def body(self) -> Iterable[Widget]:
         """Return what is settled so far, then the question."""
         lines = [joined(words(f" {name:<13}", "dim"), words(value)) for name, value in self._settled]
-        yield Paper(stacked(*lines), classes="facts")
+        if lines:
+            yield Paper(stacked(*lines), classes="facts")
         yield Paper(words(f" {self._question.text}", "head", bold=True), id="ask")
         yield from self.answering()
         yield Paper(question_words(self._question), id="about")
@@ -133,7 +135,8 @@ class QuestionScreen(Stage[Answers | None]):
 
     def answering(self) -> Iterable[Widget]:
         """Return the line to type into."""
-        yield Field(name="field", secret=self._question.secret)
+        is_url = self._question.ask is Ask.URL
+        yield UrlField(name="field") if is_url else Field(name="field", secret=self._question.secret)
 
     def on_mount(self) -> None:
         """Begin at the answer."""
@@ -192,7 +195,8 @@ def question_words(question: Question) -> Content:
     if question.default and not question.words:
         lines.append(joined(words(" empty is ", "dim"), words(question.default)))
     if question.secret:
-        lines.append(words(" What you type is not shown, and a password is never stored.", "dim"))
+        hidden = "A password in it is not shown" if question.ask is Ask.URL else "What you type is not shown"
+        lines.append(words(f" {hidden}, and a password is never stored.", "dim"))
     return stacked(*lines)
 
 

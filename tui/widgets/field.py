@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.highlighter import Highlighter
+from rich.text import Text
 from textual.binding import BindingType
 from textual.widgets import Input
 
+from ...core.masking import veiled
 from ..keys import bindings
 
 
@@ -18,6 +21,22 @@ class Field(Input):
     def __init__(self, *, name: str, secret: bool = False, disabled: bool = False) -> None:
         super().__init__(id=name, password=secret, compact=True, disabled=disabled, select_on_focus=False)
         self.cursor_blink = False
+
+
+class _Veil(Highlighter):
+    def highlight(self, text: Text) -> None:
+        """Show a connection string without its password."""
+        text.plain = veiled(text.plain)
+
+
+class UrlField(Field):
+    """A line for a connection URL: what is typed can be read, but for a password in it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(name=name)
+        self.highlighter = _Veil()
 
 
 class NameField(Field):
