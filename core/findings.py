@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +11,7 @@ from . import proofs
 from .catalog_objects import Column, Index
 from .names import is_qualified, written
 from .object_kinds import PLAIN, UNTRACKED
-from .precheck import Verdict
+from .precheck import STOPPING, Verdict
 from .relation_state import RELATION_REFS, State
 from .touches import Act, Ref, Touch
 from .world import World
@@ -45,10 +44,7 @@ def find(touch: Touch, world: World, *, convert: Converter, made_by: Callable[[o
         return None
     looker = _Looker(touch=touch, world=world, convert=convert, made_by=made_by)
     found = looker.make() if touch.act is Act.MAKE else looker.use()
-    return looker.doubted(found) if found is not None and found.verdict in _STOPPING else found
-
-
-_STOPPING: Final = frozenset({Verdict.CONFLICT, Verdict.MISSING})
+    return looker.doubted(found) if found is not None and found.verdict in STOPPING else found
 
 
 class _Looker(Struct, frozen=True, kw_only=True):

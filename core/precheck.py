@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -29,6 +30,10 @@ class Verdict(StrEnum):
     OPTIONAL = "optional"
     DEFERRED = "deferred"
     UNKNOWABLE = "unknowable"
+
+
+# Those with which a plan cannot run.
+STOPPING: Final = frozenset({Verdict.CONFLICT, Verdict.MISSING})
 
 
 class Decision(StrEnum):

@@ -11,7 +11,7 @@ from .catalog import Catalog
 from .column_checks import with_sides
 from .errors import Place
 from .plan import Plan, PlannedMigration, PlannedStatement
-from .precheck import Decision, Row, Verdict
+from .precheck import STOPPING, Decision, Row, Verdict
 from .refusals import of_rows, of_surroundings
 from .right_checks import right_rows
 from .server_checks import server_rows
@@ -32,7 +32,7 @@ def surrounded(plan: Plan, catalog: Catalog, around: Surroundings) -> Plan:
         *setting_rows(plan, around, first.row),
         *right_rows(plan.rights, around, catalog.server),
     ]
-    stops = [row for row in rows if row.verdict in {Verdict.MISSING, Verdict.CONFLICT}]
+    stops = [row for row in rows if row.verdict in STOPPING]
     bites = [row for row in rows if row.verdict in {Verdict.DIFFERENT, Verdict.UNKNOWABLE}]
     fine = [row for row in rows if row not in stops and row not in bites]
     return replace(

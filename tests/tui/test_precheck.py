@@ -14,7 +14,7 @@ from changeover.tui.exposure_words import headline, relation_lines
 from changeover.tui.screens.details import DetailsScreen
 from changeover.tui.screens.precheck import PlanScreen, PrecheckScreen
 from changeover.tui.words import VERDICT
-from tests.tui.scenes import HAZARD, HOSTILE, MISSING, STANDING, plan
+from tests.tui.scenes import HAZARD, HOSTILE, MISSING, STANDING, plan, row
 from tests.tui.showing import Shown, answers, text
 
 
@@ -53,6 +53,18 @@ async def test_a_refused_plan_leads_nowhere_and_says_why(shown: Shown) -> None:
         await pilot.pause()
         assert answers(screen) == []
         assert "cannot run" in text(pilot)
+
+
+async def test_a_refused_plan_begins_at_the_row_that_is_in_its_way(shown: Shown) -> None:
+    fine = tuple(row(f"public.t{number}", Verdict.READY) for number in range(40))
+    rows = (*fine, row("public.gone", Verdict.MISSING), row("public.taken", Verdict.CONFLICT), *fine)
+    async with shown(PlanScreen(STANDING, replace(plan(MISSING), rows=rows))) as pilot:
+        await pilot.pause(0.3)
+        seen = text(pilot)
+        assert next(line for line in seen.splitlines() if line.startswith(">")).split()[1] == "gone"
+        assert "taken" in seen
+        # what stops it is what is read first all the same
+        assert MISSING.advice in seen
 
 
 async def test_an_empty_plan_leads_nowhere_and_says_why(shown: Shown) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from textual.binding import BindingType
 from textual.content import Content
@@ -29,7 +29,7 @@ from ..rehearsal_words import difference_lines, remark_lines, standing_words, st
 from ..widgets.banner import Standing
 from ..widgets.field import Field
 from ..widgets.paper import Paper
-from ..widgets.precheck_table import PrecheckTable
+from ..widgets.precheck_table import PrecheckTable, first_in_the_way
 from ..widgets.sql_view import SqlView, sql_words
 from ..widgets.trail import READING_PATH
 from ..words import VERDICT, fault_words, joined, stacked, words
@@ -40,6 +40,8 @@ from .stage import Stage
 Rehearse: TypeAlias = Callable[[Callable[[RehearsalStep], object]], Awaitable[Plan]]
 # Tells a sample of the exposure every two seconds, and at last why there is none any more, until it is cancelled.
 Follow: TypeAlias = Callable[[Callable[[Exposure | Fault], object]], Coroutine[Any, Any, None]]
+# Rows after the one that it begins at which are to be seen with it.
+_AFTER: Final = 2
 
 
 class PrecheckScreen(Stage[bool]):
@@ -81,6 +83,7 @@ class PrecheckScreen(Stage[bool]):
         """Show the table, and first what stops or endangers the plan."""
         table = self.query_one(PrecheckTable)
         table.follow(self._plan.rows)
+        table.choose(first_in_the_way(self._plan.rows), below=_AFTER)
         table.focus()
         self._show_details()
         self._greet()

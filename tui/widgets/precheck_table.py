@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from ...core.precheck import Row
+from ...core.precheck import STOPPING, Row
 from ..format import numbered
 from ..words import VERDICT, Cell, cell
 from .table import Column, Table, TableRow
@@ -50,6 +50,11 @@ class PrecheckTable(Table):
         self.columns = _columns(self.room)
         super().on_resize()
         self.follow(self._rows)
+
+
+def first_in_the_way(rows: Sequence[Row]) -> int:
+    """Return which row to begin at: the first that keeps the plan from running, else the first."""
+    return next((index for index, row in enumerate(rows) if row.verdict in STOPPING), 0)
 
 
 def _columns(width: int) -> tuple[Column, ...]:
