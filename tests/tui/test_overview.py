@@ -11,8 +11,10 @@ from textual.pilot import Pilot
 from changeover.core.status import MigrationStatus, State
 from changeover.core.survey import Survey
 from changeover.tui.screens.overview import OverviewScreen
+from changeover.tui.screens.precheck import PlanScreen
 from changeover.tui.widgets.banner import Standing
-from tests.tui.scenes import STANDING
+from changeover.tui.widgets.precheck_table import PrecheckTable
+from tests.tui.scenes import STANDING, plan
 from tests.tui.showing import Shown, text
 from tests.tui.test_snapshots import STATUSES, SURVEY
 
@@ -86,3 +88,22 @@ async def test_an_answer_is_read_to_its_end_and_takes_its_rows_back(shown: Shown
         await pilot.pause(0.2)
         above, answer, _keys = text(pilot).splitlines()[-3:]
         assert (answer.strip(), "Ending" in above) == ("Short.", False)
+
+
+async def test_a_window_that_was_too_small_leaves_the_choice_where_it_was_on_every_screen(shown: Shown) -> None:
+    below, above = OverviewScreen(STANDING, reading=True), PlanScreen(STANDING, plan())
+    async with shown(below) as pilot:
+        below.show(survey([State.APPLIED, State.PENDING]))
+        await pilot.app.push_screen(above)
+        await pilot.pause(0.2)
+        for size in ((50, 12), (1, 1), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause(0.1)
+        await pilot.press("j")
+        await pilot.pause(0.1)
+        assert above.query_one(PrecheckTable).cursor == 1
+        above.dismiss(False)
+        await pilot.pause(0.1)
+        await pilot.press("k")
+        await pilot.pause(0.1)
+        assert "0001" in chosen_line(pilot)
