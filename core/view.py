@@ -298,8 +298,15 @@ def _running(
 ) -> RunView:
     match event:
         case RunStarted():
-            return replace(
-                view,
+            # a sitting may have several runs, and each begins with nothing of the one before
+            return RunView(
+                session=view.session,
+                opened_at=view.opened_at,
+                target=view.target,
+                server=view.server,
+                attempts=view.attempts,
+                recovered=view.recovered,
+                last_at=view.last_at,
                 run=event.run,
                 digest=event.digest,
                 by=event.by,

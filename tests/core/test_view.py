@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from changeover.core.errors import Fault
 from changeover.core.events import (
     AttemptFailed,
@@ -106,6 +108,22 @@ def test_the_steps_of_a_deferred_entry_keep_their_numbers() -> None:
     seen = view([*planned(brief("5", [3, 7])), started("5"), *done("5", 7)])
     assert seen.migrations[0].progress(7).state is StatementState.DONE
     assert seen.migrations[0].progress(3).state is StatementState.WAITING
+
+
+def test_the_second_run_of_a_sitting_begins_with_nothing_of_the_first() -> None:
+    first = [
+        *planned(brief("1", [1]), brief("2", [1]), brief("3", [1])),
+        *(it for version in "123" for it in (started(version), *done(version, 1))),
+        StopAsked(when="now", by="me"),
+        RunFinished(run="r", result=Result.STOPPED, exit_code=7, applied=2, elapsed=1.0, fault=FAULT),
+    ]
+    second = view([*first, *planned(brief("3", [2])), started("3"), *done("3", 2)])
+    alone = view([*planned(brief("3", [2])), started("3"), *done("3", 2)])
+    moments = {"started_at": 0.0, "last_at": 0.0}
+    assert replace(second, **moments, migrations=()) == replace(alone, **moments, migrations=())
+    assert second.migrations[0].progress(2).state is StatementState.DONE
+    # as long as the second has not begun, its first events find the place of the first
+    assert view([*first, RunStarted(run="r", digest="d", by="me", how="y", pid=1, on_hangup="finish")]).current is None
 
 
 def test_stopping_stays_on_the_screen_until_the_end() -> None:
