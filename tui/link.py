@@ -86,7 +86,7 @@ class Link:
         gave_up.cancel()
         fault = self._outcome(attempt)
         if fault is None and not answer.done():
-            screen.dismiss("connected")
+            screen.finish("connected")
         elif fault is not None:
             self.console.exit_code = int(ExitCode.NO_CONNECTION)
             screen.fail(fault)

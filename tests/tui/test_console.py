@@ -393,6 +393,29 @@ async def running_slowly(database: Target, folder: Path) -> AsyncIterator[Pilot[
         yield pilot
 
 
+@pytest.mark.parametrize(
+    ("key", "over", "back"),
+    [("q", "A run is going on.", ""), ("x", "Stop this run?", ""), ("question_mark", "Keys: run", "escape")],
+)
+async def test_a_run_that_ends_under_a_question_or_the_help_leads_to_its_receipt(
+    database: Target, folder: Path, key: str, over: str, back: str
+) -> None:
+    async with running_slowly(database, folder) as pilot:
+        await pilot.press(key)
+        await seen(pilot, over)
+        if back:
+            # what is read is not taken away
+            await seen(pilot, over, within=6)
+            while await ask(database, "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE '%migration%'"):
+                await pilot.pause(0.2)
+            await pilot.pause(0.5)
+            await seen(pilot, over)
+            await pilot.press(back)
+        await seen(pilot, "RECEIPT", "✓ Applied")
+        await pilot.press("enter")
+        await seen(pilot, "OVERVIEW", "nothing pending")
+
+
 async def test_a_run_is_stopped_only_after_a_question_and_said_to_be_when_it_is(database: Target, folder: Path) -> None:
     async with running_slowly(database, folder) as pilot:
         await pilot.press("x")

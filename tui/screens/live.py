@@ -34,6 +34,8 @@ class LiveRunScreen(RunScreen[str]):
         self._run = run
         # what decides which keys do something: waiting for the next attempt, blocked, ending blockers allowed
         self._keys = (False, False, False)
+        # what is asked about the run at the moment
+        self._question: Question | EndBlocker | None = None
 
     def on_mount(self) -> None:
         """Follow the run."""
@@ -73,7 +75,10 @@ class LiveRunScreen(RunScreen[str]):
             back = Choice(key="b", answer="back", label="Back")
             await self.app.push_screen_wait(Question("", (back,), fault=fault_of(error)))
         self.paint(time.time())
-        self.dismiss("finished")
+        if self._question is not None and self._question.is_active:
+            # there is nothing left to stop, to leave, or that somebody blocks
+            self._question.action_stay()
+        self.finish("finished")
 
     def why_not(self, action: str) -> str:
         """Dim what does nothing now."""
@@ -123,7 +128,8 @@ class LiveRunScreen(RunScreen[str]):
             reasons = "; ".join(f"pid {it.pid}: {it.why_not}" for it in blockers)
             self.say(f"Nobody here can be ended. {reasons}", "warn")
             return
-        picked = await self.app.push_screen_wait(EndBlocker(blockers, cancelled=self.view.cancelled))
+        self._question = box = EndBlocker(blockers, cancelled=self.view.cancelled)
+        picked = await self.app.push_screen_wait(box)
         if picked is not None:
             blocker, how = picked
             await self._run.end_blocker(blocker, how)
@@ -131,13 +137,17 @@ class LiveRunScreen(RunScreen[str]):
     def _begin(self, question: Coroutine[Any, Any, None]) -> None:
         self.run_worker(question, exit_on_error=False, exclusive=True, group="question")
 
+    async def _answer_to(self, question: Question) -> str:
+        self._question = question
+        return await self.app.push_screen_wait(question)
+
     async def _ask_how_to_stop(self) -> None:
-        answer = await self.app.push_screen_wait(stop_question())
+        answer = await self._answer_to(stop_question())
         if answer != "stay":
             await self._stop(answer)
 
     async def _ask_whether_to_leave(self) -> None:
-        answer = await self.app.push_screen_wait(leave_question(self.view.on_hangup))
+        answer = await self._answer_to(leave_question(self.view.on_hangup))
         if answer == "leave":
             self.dismiss("leave")
         elif answer != "stay":

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Generic, TypeVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.events import Key, Mount
+from textual.events import Key, Mount, ScreenResume
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -47,6 +47,8 @@ class Stage(Screen[ResultT], Generic[ResultT]):
         self._path = READING_PATH if reading else PATH
         # keys are asked for before there are widgets that know why they do nothing
         self._is_there = False
+        # what it ends in, as long as something is above it
+        self._ends_in: list[ResultT | None] = []
 
     def compose(self) -> ComposeResult:
         """Banner, trail, body, answer, keys."""
@@ -80,6 +82,21 @@ class Stage(Screen[ResultT], Generic[ResultT]):
     def _arrived(self) -> None:
         self._is_there = True
         self.call_after_refresh(self.refresh_bindings)
+
+    def finish(self, result: ResultT | None) -> None:
+        """End in `result` once nothing is above this screen: what is read there is not taken away.
+
+        Textual's own `dismiss` ends whatever is on top.
+        """
+        if self.is_active:
+            self.dismiss(result)
+        else:
+            self._ends_in = [result]
+
+    @on(ScreenResume)
+    def _uncovered(self) -> None:
+        if self._ends_in:
+            self.dismiss(self._ends_in.pop())
 
     @on(Key)
     def _explained(self, event: Key) -> None:
