@@ -49,18 +49,23 @@ class _Viewer(Struct, eq=False):
 
 
 class Audience:
-    """Serves the events of one journal on a socket, and takes commands from it."""
+    """Serves the events of one journal on a socket, and takes commands from it.
+
+    `watched` is told when the last viewer goes, and when one comes; `left_alone` is called once nobody came back.
+    """
 
     def __init__(
         self,
         journal: Journal,
         *,
         obey: Callable[[Command], None],
+        watched: Callable[[bool], None],
         left_alone: Callable[[], None],
         starter: int | None = None,
     ) -> None:
         self._journal = journal
         self._obey = obey
+        self._watched = watched
         self._left_alone = left_alone
         self._viewers: set[_Viewer] = set()
         self._server: asyncio.Server | None = None
@@ -127,6 +132,7 @@ class Audience:
         try:
             first = decode(await asyncio.wait_for(reader.readline(), 10), Command)
             self._viewers.add(viewer)
+            self._watched(True)
             # who was there and left is not waited for as who is still to come
             self._patient_until = 0.0
             if self._waiting:
@@ -142,6 +148,7 @@ class Audience:
             self._viewers.discard(viewer)
             writer.close()
             if not self._viewers:
+                self._watched(False)
                 self._expect_viewer()
 
     async def _serve(self, viewer: _Viewer, after: int) -> None:

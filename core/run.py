@@ -9,6 +9,7 @@ in hand is rolled back, the server confirms it, and `run` returns. A COMMIT that
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -120,6 +121,8 @@ async def run(
 
 async def _all(work: Work, plan: Plan) -> Outcome:
     for applied, planned in enumerate(plan.migrations):
+        with contextlib.suppress(asyncio.CancelledError):
+            await work.stop.may_begin.wait()
         if was_cancelled() or work.stop.after_migration or work.stop.after_statement:
             return _outcome(Result.STOPPED, applied, None)
         if reason := await _unfit(work):

@@ -62,7 +62,11 @@ class Runner:
         secrets = [secret for secret in (assignment.request.target.password,) if secret is not None]
         self._journal = Journal(assignment.folder / f"{assignment.name}.jsonl", secrets=tuple(secrets))
         self._audience = Audience(
-            self._journal, obey=self._obey, left_alone=self._left_alone, starter=assignment.starter
+            self._journal,
+            obey=self._obey,
+            watched=self._watched,
+            left_alone=self._left_alone,
+            starter=assignment.starter,
         )
         self._stop = Stop()
         self._work: asyncio.Task[Outcome] | None = None
@@ -288,6 +292,13 @@ class Runner:
         if self._work is not None and not self._work.done():
             self._work.cancel()
 
+    def _watched(self, watched: bool) -> None:
+        """Begin no further migration while it is open whether anybody comes back, where that would end the run."""
+        if watched or self._assignment.request.approval.on_hangup != "finish":
+            self._stop.may_begin.set()
+        else:
+            self._stop.may_begin.clear()
+
     def _left_alone(self) -> None:
         """Keep to what was chosen at the confirmation, now that the last viewer is gone."""
         match self._assignment.request.approval.on_hangup:
@@ -296,6 +307,7 @@ class Runner:
             case "finish":
                 self._stop.after_migration = True
                 self._emit(StopAsked(when="after-migration", by="the last viewer is gone"))
+                self._stop.may_begin.set()
             case _:
                 log.info("the last viewer is gone; the run goes on")
 

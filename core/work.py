@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
@@ -32,6 +33,9 @@ class Stop:
     def __init__(self) -> None:
         self.after_statement = False
         self.after_migration = False
+        # clear while the last viewer is gone, and may come back
+        self.may_begin = asyncio.Event()
+        self.may_begin.set()
         # ends the pause before the next attempt
         self.pause = WaitCutter()
         # no further attempt is wanted

@@ -183,14 +183,27 @@ async def test_a_viewer_that_is_killed_changes_nothing(shop: Project) -> None:
     assert len(done.of(MigrationApplied)) == 1
 
 
+async def test_nothing_further_begins_while_nobody_watches_and_a_viewer_that_comes_back_was_never_gone(
+    shop: Project,
+) -> None:
+    shop.write(_0001_x="CREATE TABLE t (); SELECT pg_sleep(1)", _0002_y="CREATE TABLE later ()")
+    run = await shop.start(on_hangup="finish")
+    await until(run, lambda event: isinstance(event, StatementStarted) and event.number == 2)
+    # of the 5 s in which somebody may come back, long enough for the second migration
+    await asyncio.sleep(2.5)
+    assert psql(shop.target, "SELECT to_regclass('t'), to_regclass('later')") == "t|"
+    done = await follow(type(run)(run.folder, run.name))
+    assert (done.end.result, done.end.applied) == (Result.APPLIED, 2)
+
+
 def test_a_terminal_that_goes_away_leaves_the_run_to_its_policy(database: Target, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     folder.mkdir()
-    (folder / "0001_x.sql").write_text("CREATE TABLE t (); SELECT pg_sleep(9)")
+    (folder / "0001_x.sql").write_text("CREATE TABLE t (); SELECT pg_sleep(2)")
     (folder / "0002_y.sql").write_text("CREATE TABLE later ()")
     words = [str(COMMAND), "apply", "--plain", "--yes", "--migrations", str(folder)]
     terminal = Terminal(words, environ=environment(database), cwd=tmp_path)
-    busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(9)%'"
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(2)%'"
     deadline = time.monotonic() + 60
     while psql(database, f"{busy} AND pid <> pg_backend_pid()") == "0":
         assert time.monotonic() < deadline
