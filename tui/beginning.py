@@ -61,9 +61,6 @@ def closing_log(log: SessionLog, secrets: Callable[[], list[Secret | None]]) -> 
     except (KeyboardInterrupt, asyncio.CancelledError):
         log.close(int(ExitCode.STOPPED), "stopped by the operator")
         raise
-    except BrokenPipeError:
-        log.close(int(ExitCode.DONE), "the reader of the output has gone")
-        raise
     except Exception as error:  # noqa: BLE001 - whatever the bug is, its traceback is kept and shows no values
         file = write_traceback(error, log.folder, secrets())
         log.close(int(ExitCode.BUG), f"a bug; see {file.name}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.errors import ChangeoverError, ExitCode, fault_of
+from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
 from .options import everywhere, of_plans, of_runs, options_of
 from .streams import prepare_streams
 
@@ -42,25 +42,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from .failures import report_interrupt
 
         return report_interrupt(json=json)
-    except BrokenPipeError:
-        # the reader of our output has gone: there is nobody to tell
-        _forget_stdout()
-        return int(ExitCode.DONE)
     except Exception as error:  # noqa: BLE001 - the last place before Python's own traceback, which would show locals' values
         from .failures import report_bug
 
         return report_bug(error, json=json)
-    return result if isinstance(result, int) else int(ExitCode.DONE)
+    return _written(result if isinstance(result, int) else int(ExitCode.DONE))
+
+
+def _written(code: int) -> int:
+    """Return the exit code of a command, which is another one where what it had to say could not be written."""
+    sys.stdout.flush()
+    lost = getattr(sys.stdout, "lost", "")
+    if not lost or code != ExitCode.DONE:
+        return code
+    from .failures import report
+
+    advice = "What was done is in the session log: `changeover logs` lists them."
+    fault = Fault(id="output", summary=f"Not all of the output could be written: {lost}.", advice=advice)
+    # a document would go where the output could not
+    return report(fault, ExitCode.USAGE, json=False)
 
 
 def _wants_json(words: Sequence[str]) -> bool:
     return "--json" in (words[: words.index("--")] if "--" in words else words)
-
-
-def _forget_stdout() -> None:
-    """Point stdout at nothing, so that Python's own flush at exit does not fail."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
 
 
 def _version(context: click.Context, _: click.Parameter, value: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from changeover.core.setup import url_of
 from changeover.core.target import Target
 from tests.servers import Server
-from tests.tui.commandline import at_terminal, changeover
+from tests.tui.commandline import COMMAND, at_terminal, changeover, environment, start
 
 
 @pytest.fixture
@@ -97,3 +98,35 @@ def test_the_password_reaches_the_runner_and_no_file(wanted: Target, server: Ser
     files = [file for file in home.rglob("*") if file.is_file()]
     assert files
     assert all(b"S3cret" not in file.read_bytes() for file in files)
+
+
+@pytest.mark.parametrize("words", [("hazards", "--json"), ("hazards",), ("--help",)], ids=" ".join)
+def test_a_reader_that_has_enough_is_no_failure(words: tuple[str, ...], tmp_path: Path) -> None:
+    process = start(*words, cwd=tmp_path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert (process.stderr.read(), process.wait(60)) == ("", 0)
+    process.stderr.close()
+
+
+def test_a_run_whose_reader_has_gone_goes_on_to_its_own_end(database: Target, folder: Path) -> None:
+    process = start("apply", "--yes", target=database, cwd=folder)
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+    assert process.wait(60) == 0
+    assert not is_pending(database, folder)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("words", [("hazards", "--json"), ("--help",)], ids=" ".join)
+def test_output_that_cannot_be_written_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [COMMAND, *words], cwd=tmp_path, env=environment(None), stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("changeover: Not all of the output could be written: No space left on device.")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
