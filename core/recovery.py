@@ -40,9 +40,9 @@ from .journal import Journal, read_file
 from .keys import Keys, attempt_to_take, keys_of
 from .orphans import OrphanBackend
 from .quoting import identifier
-from .session_log import who
+from .session_log import SETTLED_FILE, who
 from .sql import query
-from .unfinished import SETTLED_FILE, UnfinishedRun, is_here, is_settled, unfinished_runs
+from .unfinished import UnfinishedRun, is_here, is_settled, unfinished_runs
 from .view import RunView, reduce
 
 log = logging.getLogger(__name__)

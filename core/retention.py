@@ -81,22 +81,26 @@ def prune_now_and_then(retention: Retention, *, root: Path | None = None) -> Non
 
 
 def superfluous(sessions: Sequence[KeptSession], retention: Retention, *, now: float) -> tuple[Removal, ...]:
-    """Return which of the sessions, newest first, are not kept, oldest first. Pure."""
+    """Return which of the sessions, newest first, are not kept, oldest first. Pure.
+
+    What makes room are those that only looked, before any that ran something: `status` every minute pushes out no
+    record of a run.
+    """
     last = _last_of_each_database(sessions)
-    removals: list[Removal] = []
+    removals: dict[str, Removal] = {}
     size = 0
-    for number, session in enumerate(sessions, start=1):
+    for number, session in enumerate(sorted(sessions, key=lambda session: not session.ran), start=1):
         size += session.size
         if session.id in last:
             continue
         days = (now - session.opened_at) / 86400
         if days > retention.days:
-            removals.append(Removal(session=session, why=f"{days:.0f} days old"))
+            removals[session.id] = Removal(session=session, why=f"{days:.0f} days old")
         elif number > retention.sessions:
-            removals.append(Removal(session=session, why=f"more than {retention.sessions} sessions"))
+            removals[session.id] = Removal(session=session, why=f"more than {retention.sessions} sessions")
         elif size > retention.megabytes * 1_000_000:
-            removals.append(Removal(session=session, why=f"more than {retention.megabytes:g} MB"))
-    return tuple(reversed(removals))
+            removals[session.id] = Removal(session=session, why=f"more than {retention.megabytes:g} MB")
+    return tuple(removals[session.id] for session in reversed(sessions) if session.id in removals)
 
 
 def _last_of_each_database(sessions: Sequence[KeptSession]) -> frozenset[str]:

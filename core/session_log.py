@@ -27,14 +27,16 @@ from msgspec import Struct
 
 from .directories import log_root, make_private
 from .errors import UsageError
-from .events import Event, RunFinished, SessionClosed, SessionOpened, Who
+from .events import Connected, Event, RunFinished, SessionClosed, SessionOpened, Who
 from .journal import Journal, is_written, last_event, read_file
 from .secret import Secret
+from .target import address_of
 from .view import Stamped
 
 log = logging.getLogger(__name__)
 
 CONSOLE_FILE: Final = "console.jsonl"
+SETTLED_FILE: Final = "settled.jsonl"
 # Characters of a session's label: the server cuts the name of a connection, which ends with the session, to 63 bytes.
 _LABEL: Final = 20
 SESSION_ID: Final = re.compile(r"\d{8}T\d{6}Z-[a-z0-9_-]{1,32}-[0-9a-f]{4}")
@@ -182,8 +184,10 @@ def _summary(folder: Path) -> SessionSummary | None:
     try:
         files = files_of(folder)
         first = [stamped for path in files for stamped, _ in islice(read_file(path), 1)]
-        ends = [end for path in files if (end := last_event(path, RunFinished.__name__)) is not None]
+        ends = {end.at: end for path in files if (end := last_event(path, RunFinished.__name__)) is not None}
+        settled = last_event(path, RunFinished.__name__) if (path := folder / SETTLED_FILE) in files else None
         closed = [end for path in files if (end := last_event(path, SessionClosed.__name__)) is not None]
+        reached = last_event(folder / CONSOLE_FILE, Connected.__name__)
         written = [path for path in files if is_written(path)]
     except OSError:
         return None
@@ -192,16 +196,27 @@ def _summary(folder: Path) -> SessionSummary | None:
         return None
     at, event = opened
     person = event.who.sudo_user or event.who.os_user
-    ended = max(ends, key=lambda end: end.at, default=None) or max(closed, key=lambda end: end.at, default=None)
-    last = ended.event if ended is not None else None
+    last = ends[max(ends)].event if ends else None
+    # how the sitting ended says more than how its last run did, as a case may still be open after a repair; but not
+    # more than what was found out later
+    over = settled or max(closed, key=lambda end: end.at, default=None)
+    end = last if over is None else over.event
     return SessionSummary(
         id=folder.name,
         opened_at=at,
         command=event.command,
-        target=event.target,
+        target=_reached(reached) or event.target,
         by=f"{person}@{event.who.host}",
         result=last.result.value if isinstance(last, RunFinished) else None,
-        exit_code=last.exit_code if isinstance(last, (RunFinished, SessionClosed)) else None,
+        exit_code=end.exit_code if isinstance(end, (RunFinished, SessionClosed)) else None,
         running=bool(written),
         run_goes_on=any(path.name.startswith("run-") for path in written),
     )
+
+
+def _reached(connected: Stamped | None) -> str:
+    """Return the target that a sitting came to: a set-up begins without one, and one that fails may be edited."""
+    if connected is None or not isinstance(connected.event, Connected):
+        return ""
+    facts = connected.event.server
+    return f"{facts.user}@{address_of(facts.host, facts.port)}/{facts.database}"

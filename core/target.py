@@ -105,10 +105,15 @@ class Target(Struct, frozen=True, kw_only=True):
     @property
     def address(self) -> str:
         """Where the client goes, as `host:port`; an IPv6 address is in brackets."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return address_of(self.host, self.port)
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}/{self.database}"
+
+
+def address_of(host: str, port: int) -> str:
+    """Return `host:port`, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("/") else f"{host}:{port}"
 
 
 class NamedTarget(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from msgspec import Struct, field
 
@@ -35,12 +34,10 @@ from .events import (
     StatementStarted,
 )
 from .journal import is_written, last_event, read_file
-from .session_log import SESSION_ID
+from .session_log import SESSION_ID, SETTLED_FILE
 from .target import is_local_host
 
 log = logging.getLogger(__name__)
-
-SETTLED_FILE: Final = "settled.jsonl"
 
 
 class UnfinishedRun(Struct, kw_only=True):

@@ -39,6 +39,13 @@ def test_what_is_too_many_goes() -> None:
     assert removed([kept(n) for n in range(1, 6)], Retention(sessions=3)) == ["s5", "s4"]
 
 
+def test_who_only_looks_pushes_out_no_record_of_a_run() -> None:
+    looked = [kept(n) for n in range(1, 6)]
+    ran = [kept(n, ran=True) for n in range(6, 9)]
+    assert removed([*looked, *ran], Retention(sessions=3)) == ["s5", "s4", "s3", "s2", "s1"]
+    assert removed([*looked, *ran], Retention(sessions=2)) == ["s8", "s5", "s4", "s3", "s2", "s1"]
+
+
 def test_what_is_too_large_together_goes() -> None:
     sessions = [kept(n, size=400_000) for n in range(1, 6)]
     assert removed(sessions, Retention(megabytes=1)) == ["s5", "s4", "s3"]

@@ -9,14 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.codec import MalformedLine, event_line, event_of
 from changeover.core.errors import Fault, UsageError
-from changeover.core.events import Approved, AttemptFailed, NoticeRaised, Result, RunFinished, SessionOpened
+from changeover.core.events import Approved, AttemptFailed, Connected, NoticeRaised, Result, RunFinished, SessionOpened
 from changeover.core.journal import Journal, is_written, read_file
 from changeover.core.secret import Secret
 from changeover.core.session_log import SessionLog, files_of, list_sessions, read_session
 from changeover.core.view import Stamped
+from tests.core.test_view import SERVER
 
 
 def opened(root: Path) -> SessionLog:
@@ -124,6 +126,26 @@ async def test_the_end_that_came_last_counts(tmp_path: Path) -> None:
     log.close(8)
     (summary,) = list_sessions(tmp_path)
     assert (summary.result, summary.exit_code) == ("applied", 0)
+
+
+async def test_a_sitting_that_leaves_a_case_open_says_so_whatever_its_run_came_to(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    file = Journal(log.folder / "run-1.jsonl")
+    file.record(RunFinished(run="r", result=Result.REPAIRED, exit_code=0, applied=0, elapsed=1.0, fault=None))
+    file.close()
+    log.close(8)
+    (summary,) = list_sessions(tmp_path)
+    assert (summary.result, summary.exit_code) == ("repaired", 8)
+
+
+async def test_the_target_of_a_sitting_is_the_database_that_it_came_to(tmp_path: Path) -> None:
+    log = SessionLog.open(command="changeover", target="no target yet", root=tmp_path)
+    assert [it.target for it in list_sessions(tmp_path)] == ["no target yet"]
+    for number, host in enumerate(("db.example.org", "::1"), start=1):
+        server = replace(SERVER, user="ada", host=host, port=5433, database="shop")
+        log.record(Connected(purpose="look", attempts=number, elapsed=0.1, server=server))
+    log.close(0)
+    assert [it.target for it in list_sessions(tmp_path)] == ["ada@[::1]:5433/shop"]
 
 
 async def test_a_line_cut_off_by_a_kill_loses_only_itself(tmp_path: Path) -> None:

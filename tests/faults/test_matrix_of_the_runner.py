@@ -9,7 +9,7 @@ from changeover.core.errors import NeedsAttention
 from changeover.core.events import PlanConfirmed, Result, RunFinished, RunRecovered
 from changeover.core.journal import read_file
 from changeover.core.run import EXIT_CODES
-from changeover.core.unfinished import SETTLED_FILE
+from changeover.core.session_log import SETTLED_FILE
 from tests.faults.doomed import Doomed
 from tests.faults.kills import started
 from tests.faults.ledger import Ledger, reported, unfinished, violations

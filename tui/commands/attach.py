@@ -37,7 +37,8 @@ def attach(options: Options, session: str | None) -> int:
     from ..opening import Mode
     from .console import open_screen
 
-    return open_screen(Settings(), None, Mode.ATTACH, command="changeover attach", attach=run)
+    about = _begun(run).target
+    return open_screen(Settings(), None, Mode.ATTACH, command="changeover attach", attach=run, about=about)
 
 
 def chosen(session: str | None) -> Run:

@@ -61,10 +61,14 @@ def open_screen(
     error: Fault | None = None,
     replay: str | None = None,
     attach: Run | None = None,
+    about: str = "",
 ) -> int:
-    """Open the full screen in a session of its own and return the exit code of the process."""
+    """Open the full screen in a session of its own and return the exit code of the process.
+
+    `about` is the target of the session that is attached to or played again.
+    """
     label = (target.name if target else None) or mode.value
-    log = SessionLog.open(command=command, target=str(target or "no target yet"), label=label)
+    log = SessionLog.open(command=command, target=str(target or about or "no target yet"), label=label)
     prune_now_and_then(settings.retention)
     opening = Opening(
         settings=settings,
