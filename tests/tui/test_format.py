@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changeover.tui.format import age, bounded, count, countdown, duration, number, numbered, numbered_in, size, visible
+from changeover.tui.format import (
+    ACTING,
+    age,
+    bounded,
+    count,
+    countdown,
+    duration,
+    number,
+    numbered,
+    numbered_in,
+    size,
+    visible,
+)
 
 ANYTHING = st.text(alphabet=st.characters(codec=None), max_size=60)
 
@@ -27,6 +39,13 @@ SHORTHAND = set(range(0x1BCA0, 0x1BCA4))
 def test_no_character_that_can_act_ever_leaves(text: str) -> None:
     for letter in visible(text):
         assert not can_act(letter) or ord(letter) in DRAWN | SHORTHAND
+
+
+def test_what_can_act_is_never_left_out_in_silence() -> None:
+    for code in ACTING:
+        shown = visible(f"a{chr(code)}b")
+        assert len(shown) > len("ab"), hex(code)
+        assert shown.isprintable(), hex(code)
 
 
 @given(text=ANYTHING)
