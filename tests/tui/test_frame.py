@@ -99,8 +99,10 @@ async def test_no_name_from_outside_can_act_on_the_terminal(shown: Shown, screen
 def test_the_second_fence_knows_each_sign_that_acts_and_no_other() -> None:
     acting = set(ACTING)
     for code in sorted({near for one in acting for near in (one - 1, one, one + 1)} & set(range(0x110000))):
-        caught = ControlFence().apply([Segment(f"a{chr(code)}─")], Color(0, 0, 0))[0].text != f"a{chr(code)}─"
-        assert caught == (code in acting), hex(code)
+        # most of a screen is ASCII, and is looked at in another way
+        for text_of_it in (f"a{chr(code)}─", f"a{chr(code)}b"):
+            caught = ControlFence().apply([Segment(text_of_it)], Color(0, 0, 0))[0].text
+            assert caught == (text_of_it.replace(chr(code), "\ufffd") if code in acting else text_of_it), hex(code)
 
 
 async def test_what_slips_past_the_first_fence_is_caught_by_the_second(tmp_path: Path) -> None:
@@ -206,6 +208,23 @@ def test_a_target_that_nobody_has_described_counts_as_production() -> None:
     assert environment_of(replace(TARGET, environment="development", protected=False)).tone == "calm"
 
 
+@pytest.mark.parametrize(
+    ("name", "protected", "word", "tone"),
+    [
+        ("Prod", False, "PRODUCTION", "danger"),
+        ("live", False, "PRODUCTION", "danger"),
+        (" ", False, "UNKNOWN ENVIRONMENT", "danger"),
+        ("Staging", False, "STAGING", "care"),
+        ("eu-west", False, "EU-WEST", "calm"),
+        # whatever it is called, its name is to be typed
+        ("eu-west", True, "EU-WEST", "danger"),
+    ],
+)
+def test_what_a_target_is_called_decides_word_and_colours(name: str, protected: bool, word: str, tone: str) -> None:
+    seen = environment_of(replace(TARGET, environment=name, protected=protected))
+    assert (seen.word, seen.tone) == (word, tone)
+
+
 def test_a_long_host_is_shortened_and_the_database_never_is() -> None:
     standing = Standing(target=replace(TARGET, host="a.very.long.name.of.a.host.in.a.very.long.domain.example.org"))
     shown_address = address(standing, 50)
@@ -213,6 +232,15 @@ def test_a_long_host_is_shortened_and_the_database_never_is() -> None:
     assert shown_address.startswith("deployer@a.very.")
     assert "…" in shown_address
     assert shown_address.endswith(":5432/donations")
+
+
+def test_every_part_of_an_address_is_made_visible() -> None:
+    server = replace(SERVER, user="ada\x1b[2J", host="db1\u202e", database="gifts\x9b")
+    for standing in (
+        Standing(target=TARGET, server=server),
+        Standing(target=replace(TARGET, user=server.user, host=server.host, database=server.database)),
+    ):
+        assert address(standing, 60).rstrip() == "ada␛[2J@db1\\u202E:5432/gifts\\u009B"
 
 
 def test_a_socket_is_local_whatever_its_folder() -> None:
@@ -248,6 +276,16 @@ async def test_every_theme_has_all_the_colours_that_the_screens_name(
             await pilot.pause(DEAD_TIME + 0.2)
             assert pilot.app.theme == f"changeover-{theme}"
             assert "CONFIRM" in text(pilot)
+
+
+async def test_the_key_goes_through_every_theme_and_says_which(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGEOVER_THEME", "dark")
+    async with shown(PlanScreen(STANDING, plan())) as pilot:
+        for name in ("light", "contrast", "ansi", "dark"):
+            await pilot.press("ctrl+t")
+            await pilot.pause()
+            assert pilot.app.theme == f"changeover-{name}"
+            assert f"Theme {name}; CHANGEOVER_THEME keeps it." in text(pilot)
 
 
 def test_without_colour_not_one_colour_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
