@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+
 from changeover.core.connect import Connector
 from changeover.core.settings import Retry
 from changeover.core.target import Target
 from changeover.tui.opening import Mode
-from tests.tui.showing import readable
+from tests.servers import Server
+from tests.tui.showing import readable, text
 from tests.tui.test_console import ask, described, opened, seen, to_the_confirmation
 
 SCENE = """
@@ -116,6 +121,48 @@ async def test_the_history_names_the_operators_and_opens_a_row_in_full(database:
     assert await ask(database, "SELECT 1 FROM pg_class WHERE relname = 'people'") == []
 
 
+async def _run_it(pilot: Pilot[int], *entries: str) -> None:
+    """Go from the plan that is shown to its receipt, and back to the overview."""
+    await seen(pilot, "PRE-CHECK")
+    await pilot.press("c")
+    await seen(pilot, "CONFIRM", *entries)
+    await readable(pilot)
+    await pilot.press("y")
+    await seen(pilot, "RECEIPT")
+    await pilot.press("enter")
+    await seen(pilot, "OVERVIEW")
+
+
+async def test_a_baseline_ends_at_the_chosen_migration_and_undoing_goes_back_to_it(
+    database: Target, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        (folder / f"000{number}_step.sql").write_text(f"SELECT {number};\n")
+        (folder / f"000{number}_step.revert.sql").write_text(f"SELECT -{number};\n")
+    in_force = "SELECT version FROM changeover.migration ORDER BY 1"
+    async with opened(described(database), folder) as pilot:
+        await seen(pilot, "3 pending", "> 0001")
+        await pilot.press("down", "b")
+        await seen(pilot, "Mark 2 migrations up to 0002 as applied")
+        await readable(pilot)
+        await pilot.press("1")
+        await _run_it(pilot, "0001 step (baseline)", "0002 step (baseline)")
+        await seen(pilot, "1 pending")
+        assert [row["version"] for row in await ask(database, in_force)] == ["0001", "0002"]
+        await pilot.press("p")
+        await _run_it(pilot, "0003 step  1 to run")
+        await seen(pilot, "nothing pending")
+        await pilot.press("g", "u")
+        await seen(pilot, "Undo 0003 step", "Undo all 2 after 0001")
+        await readable(pilot)
+        await pilot.press("2")
+        await _run_it(pilot, "0003 step (revert)", "0002 step (revert)")
+        await seen(pilot, "2 pending")
+    assert [row["version"] for row in await ask(database, in_force)] == ["0001"]
+
+
 async def test_what_stopped_half_way_is_settled_through_plan_and_confirmation(database: Target, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     folder.mkdir()
@@ -145,6 +192,45 @@ async def test_what_stopped_half_way_is_settled_through_plan_and_confirmation(da
         await pilot.press("enter")
         await seen(pilot, "OVERVIEW")
     assert await ask(database, "SELECT 1 FROM pg_class WHERE relname = 'people_id'") == []
+
+
+async def test_the_first_row_says_whether_the_role_or_only_the_transaction_keeps_us_from_writing(
+    server: Server, database: Target, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_people.sql").write_text("CREATE TABLE people (id integer);\n")
+    reader = f"reader_of_{database.database}"
+    server.psql(f"CREATE ROLE {reader} LOGIN")
+    try:
+        async with opened(described(replace(database, user=reader)), folder, mode=Mode.INSPECT) as pilot:
+            await seen(pilot, "READ-ONLY ROLE", "1 pending", "the role cannot write: no right to change anything")
+            await ask_all(database, f"CREATE TABLE gifts (); GRANT INSERT ON gifts TO {reader}")
+            # each look finds out anew what the role may
+            await pilot.press("r")
+            shown = await seen(pilot, "READ-ONLY TRANSACTION", "role could write: INSERT on public.gifts")
+            assert "READ-ONLY ROLE" not in shown
+    finally:
+        server.psql(f"DROP OWNED BY {reader}", database=database.database)
+        server.psql(f"DROP ROLE {reader}")
+
+
+async def test_a_target_that_may_only_be_looked_at_has_no_key_that_writes(database: Target, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_people.sql").write_text("CREATE TABLE people (id integer);\n")
+    async with opened(replace(described(database), read_only=True), folder) as pilot:
+        await seen(pilot, "READ-ONLY TRANSACTION", "role could write: superuser", "1 pending")
+        await pilot.press("b")
+        await seen(pilot, "Baseline is not here: this console only reads")
+        await pilot.press("p")
+        await seen(pilot, "PRE-CHECK", "nothing can be run")
+        await pilot.press("c")
+        await pilot.pause(0.3)
+        assert "CONFIRM" not in text(pilot)
+        console: Any = pilot.app
+        with pytest.raises(Exception, match="read-only"):
+            await console.journey._link.connection.execute("CREATE TABLE nothing ()")
 
 
 async def ask_all(target: Target, sql: str) -> None:
