@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import tomllib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,9 +21,11 @@ from changeover.core.connect import Connector
 from changeover.core.errors import Fault
 from changeover.core.session_log import SessionLog, read_session
 from changeover.core.settings import Retry, Settings
-from changeover.core.target import Target
+from changeover.core.setup import url_of
+from changeover.core.target import NamedTarget, Target
 from changeover.tui.app import Console
 from changeover.tui.opening import Mode, Opening
+from tests.servers import Server
 from tests.tui.showing import readable, text
 
 FIRST = "CREATE TABLE people (id integer PRIMARY KEY, name text);\n"
@@ -30,7 +33,19 @@ SECOND = """ALTER TABLE people ADD COLUMN email text;
 -- changeover: when table sessions
 ALTER TABLE people ADD COLUMN session_id integer REFERENCES sessions (id);
 """
-KEYS = {"/": "slash", ".": "full_stop", "-": "minus", "_": "underscore", " ": "space", ":": "colon", "@": "at"}
+NAMES = (
+    "slash",
+    "full_stop",
+    "minus",
+    "underscore",
+    "space",
+    "colon",
+    "at",
+    "question_mark",
+    "equals_sign",
+    "ampersand",
+)
+KEYS = dict(zip("/.-_ :@?=&", NAMES, strict=True))
 
 
 @pytest.fixture
@@ -50,11 +65,12 @@ async def opened(
     *,
     mode: Mode = Mode.CONSOLE,
     retry: Retry | None = None,
+    targets: dict[str, NamedTarget] | None = None,
     **more: Any,
 ) -> AsyncIterator[Pilot[int]]:
     """Open the console as the command line does."""
     log = SessionLog.open(command="console", target=str(target or ""), label="test")
-    settings = Settings(migrations=migrations, retry=retry or Retry())
+    settings = Settings(migrations=migrations, retry=retry or Retry(), targets=targets or {})
     console = Console(Opening(settings=settings, target=target, mode=mode, log=log, **more))
     try:
         async with console.run_test(size=(80, 24)) as pilot:
@@ -145,9 +161,12 @@ async def test_escape_before_the_confirmation_changes_nothing(database: Target, 
     assert await ask(database, "SELECT 1 FROM pg_class WHERE relname IN ('people', 'migration')") == []
 
 
-async def test_a_database_that_nobody_has_described_wants_its_name_typed(database: Target, folder: Path) -> None:
-    async with opened(replace(database, environment=""), folder) as pilot:
-        await seen(pilot, "UNKNOWN ENVIRONMENT", "2 pending")
+@pytest.mark.parametrize(("environment", "protected"), [("", False), ("staging", True)])
+async def test_a_database_that_nobody_has_described_or_that_is_protected_wants_its_name_typed(
+    database: Target, folder: Path, environment: str, protected: bool
+) -> None:
+    async with opened(replace(database, environment=environment, protected=protected), folder) as pilot:
+        await seen(pilot, (environment or "unknown environment").upper(), "2 pending")
         await pilot.press("p")
         await seen(pilot, "PRE-CHECK")
         await pilot.press("c")
@@ -247,6 +266,40 @@ async def test_giving_up_ends_the_attempts(database: Target, folder: Path) -> No
         await seen(pilot, "attempt 2 of 4 in")
         await pilot.press("g")
         await seen(pilot, "t tries again from the start")
+
+
+async def test_who_gave_up_can_try_all_over_or_name_another_database(
+    database: Target, folder: Path, home: Path, tmp_path: Path
+) -> None:
+    environ = {"HOME": str(tmp_path), "CHANGEOVER_HOME": str(home), "DATABASE_URL": url_of(database)}
+    nowhere = replace(described(database), host="127.0.0.1", port=9)
+    retry = Retry(retries=3, first_wait=60)
+    async with opened(nowhere, folder, retry=retry, environ=environ, start=tmp_path) as pilot:
+        await seen(pilot, "attempt 2 of 4 in")
+        await pilot.press("g")
+        await seen(pilot, "t tries again from the start")
+        await pilot.press("t")
+        await seen(pilot, "attempt 2 of 4 in")
+        await pilot.press("e")
+        await seen(pilot, "Which database shall changeover work on?", "DATABASE_URL")
+        await pilot.press("enter")
+        await seen(pilot, "Migrations folder", database.database)
+        await type_in(pilot, str(folder))
+        await seen(pilot, "Name of this target")
+        await pilot.press("enter")
+        await seen(pilot, "What kind of database is it")
+        await pilot.press("enter")
+        await seen(pilot, "Ask for the database")
+        await pilot.press("enter")
+        await seen(pilot, "May this target only be looked at")
+        await pilot.press("enter")
+        await seen(pilot, "This goes into")
+        await pilot.press("u")
+        await seen(pilot, "OVERVIEW", "PRODUCTION", "2 pending")
+        await pilot.press("q")
+        await pilot.pause(0.3)
+        # what could not be reached before is forgotten
+        assert pilot.app.return_value == 0
 
 
 async def test_a_connection_that_was_lost_is_made_again_by_a_refresh(database: Target, folder: Path) -> None:
@@ -365,6 +418,86 @@ async def test_a_target_that_does_not_answer_is_edited_part_by_part_and_the_way_
         await type_in(pilot, "")
         # what was said of the other database does not hold for this one
         await seen(pilot, "OVERVIEW", "UNKNOWN ENVIRONMENT", database.database, "2 pending")
+
+
+async def _asked_all(pilot: Pilot[int], folder: Path, *, protected: str, read_only: str) -> str:
+    """Answer what the set-up asks of a database that it has reached, a development database; return what it shows."""
+    await seen(pilot, "Migrations folder")
+    await type_in(pilot, str(folder))
+    await seen(pilot, "Name of this target")
+    await type_in(pilot, "mine")
+    await seen(pilot, "What kind of database is it", "> production")
+    await pilot.press("G", "enter")
+    for question, answer in (("Ask for the database", protected), ("May this target only be looked at", read_only)):
+        await seen(pilot, question, "> no")
+        # `no` is the last answer of the one, and the first of the other
+        moves = {"Ask for the database": "up", "May this target only be looked at": "down"}
+        await pilot.press(*([moves[question]] if answer == "yes" else []), "enter")
+    return await seen(pilot, "This goes into")
+
+
+async def test_the_set_up_tries_what_is_named_anew_and_writes_nothing_where_that_is_wanted(
+    server: Server, database: Target, folder: Path, home: Path, tmp_path: Path
+) -> None:
+    environ = {"HOME": str(tmp_path), "CHANGEOVER_HOME": str(home)}
+    there = {"mine": NamedTarget(name="mine", url="postgresql://u@elsewhere/d", source="the test")}
+    with server.new_database() as other:
+        async with opened(None, None, mode=Mode.SETUP, environ=environ, start=tmp_path, targets=there) as pilot:
+            await seen(pilot, "Which database")
+            await pilot.press("o")
+            await seen(pilot, "Connection URL", "NO TARGET YET")
+            await type_in(pilot, url_of(other))
+            await seen(pilot, "Migrations folder", f"/{other.database}\n")
+            await pilot.press("escape")
+            # what was tried is no target any more
+            await seen(pilot, "Connection URL", "NO TARGET YET")
+            await type_in(pilot, url_of(database))
+            await seen(pilot, "Migrations folder", f"/{database.database}\n")
+            shown = await _asked_all(pilot, folder, protected="yes", read_only="no")
+            assert "It takes the place of the target mine that is there." in shown
+            await pilot.press("escape")
+            await seen(pilot, "May this target only be looked at")
+            await pilot.press("enter")
+            await seen(pilot, "This goes into")
+            await pilot.press("u")
+            await seen(pilot, "OVERVIEW", "DEVELOPMENT", "2 pending")
+            await pilot.press("p")
+            await seen(pilot, "PRE-CHECK")
+            await pilot.press("c")
+            # as it was answered, though one key is enough for other databases of this kind
+            await seen(pilot, f"Type the name of the database to run this: {database.database}")
+    assert not (home / "config" / "targets.toml").exists()
+
+
+async def test_the_set_up_of_a_target_to_be_looked_at_ends_in_an_inspection(
+    database: Target, folder: Path, home: Path, tmp_path: Path
+) -> None:
+    environ = {"HOME": str(tmp_path), "CHANGEOVER_HOME": str(home)}
+    async with opened(None, None, mode=Mode.SETUP, environ=environ, start=tmp_path) as pilot:
+        await seen(pilot, "Which database")
+        await pilot.press("o")
+        await seen(pilot, "Connection URL")
+        await type_in(pilot, url_of(database))
+        shown = await _asked_all(pilot, folder, protected="no", read_only="yes")
+        assert "takes the place" not in shown
+        await pilot.press("enter")
+        await seen(pilot, "OVERVIEW", "READ-ONLY TRANSACTION", "2 pending")
+        await pilot.press("u")
+        await seen(pilot, "Undo is not here: this console only reads")
+        console: Any = pilot.app
+        with pytest.raises(Exception, match="read-only"):
+            await console.journey._link.connection.execute("CREATE TABLE nothing ()")
+    assert tomllib.loads((home / "config" / "targets.toml").read_text()) == {
+        "target": "mine",
+        "targets": {
+            "mine": {
+                "url": url_of(database),
+                "read_only": True,
+                "environment": "development",
+                "migrations": str(folder),
+            }
+        },
+    }
 
 
 async def test_leaving_closes_every_connection(database: Target, folder: Path) -> None:
