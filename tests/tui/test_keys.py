@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from changeover.core.repair import Remedy
 from changeover.core.status import State
 from changeover.core.view import RunView
 from changeover.tui.keys import KEYS, table
@@ -23,7 +24,7 @@ from changeover.tui.screens.run import RunScreen
 from changeover.tui.widgets.banner import Standing
 from tests.tui.scenes import APPLIES, MISSING, SERVER, STANDING, plan, stamped
 from tests.tui.showing import Shown, answers, text
-from tests.tui.test_snapshots import CASE, SURVEY
+from tests.tui.test_snapshots import CASE, SCENES, SUMMARIES, SURVEY, dress
 
 TUI = Path(__file__).parents[2] / "tui"
 
@@ -37,6 +38,18 @@ def test_no_place_has_two_actions_on_one_key() -> None:
     for place, keys in KEYS.items():
         names = [name for key in keys for name in key.keys.split(",")]
         assert len(names) == len(set(names)), place
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_no_screen_has_two_actions_on_one_key(name: str) -> None:
+    """A screen has the keys of several places: its own, and those of the screens that it is one of."""
+    actions: dict[str, set[str]] = {}
+    for each in type(SCENES[name]()).__mro__:
+        if each.__module__.startswith("changeover."):
+            for binding in each.__dict__.get("BINDINGS", ()):
+                for key in binding.key.split(","):
+                    actions.setdefault(key, set()).add(binding.action)
+    assert {key: does for key, does in actions.items() if len(does) > 1} == {}
 
 
 def test_readme_has_the_table_of_keys_as_the_registry_makes_it() -> None:
@@ -104,6 +117,25 @@ async def test_the_palette_has_what_the_keys_do_with_the_reason_where_one_does_n
         assert "not now" in command_row(commands["Confirm"])[2].text
 
 
+async def test_the_palette_does_what_is_chosen_in_it_and_nothing_that_its_key_would_not_do(shown: Shown) -> None:
+    async with shown(PlanScreen(STANDING, plan(MISSING))) as pilot:
+        screen: Any = pilot.app.screen
+        # one of the console's own, further down in the list
+        down = [command.label for command in commands_of(screen)].index("Theme")
+        assert down > 0
+        await pilot.press("ctrl+p", *"confirm", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, Commands)
+        assert "not now: This plan cannot run" in text(pilot)
+        await pilot.press("escape")
+        assert pilot.app.screen is screen
+        await pilot.press("ctrl+p", *["down"] * down, "enter")
+        await pilot.pause(0.1)
+        assert pilot.app.screen is screen
+        assert pilot.app.theme == "changeover-light"
+        assert "Theme light" in text(pilot)
+
+
 def test_the_palette_is_narrowed_by_every_typed_word() -> None:
     commands = (
         Command(key="x", label="Stop", help="now; asks first", action="stop"),
@@ -126,6 +158,37 @@ async def test_y_sends_the_chosen_statement_to_the_clipboard_of_the_terminal(
     copied = next(each for each in sent if each.startswith("\x1b]52;c;"))
     assert "ALTER TABLE donations" in base64.b64decode(copied[7:].rstrip("\a")).decode()
     assert "Sent to the terminal's clipboard, if it allows that" in seen
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("overview", "0002 complete_donations\tpending"),
+        ("pre-check-row", "ADD COLUMN session_id uuid REFERENCES sessions (id)"),
+        ("migration", "ADD COLUMN session_id uuid REFERENCES sessions (id)"),
+        ("run-waits", "ADD COLUMN session_id uuid REFERENCES sessions (id)"),
+        ("receipt", "connections  all closed (3); every lock is released"),
+        ("repair", "it can go on where it ended"),
+        ("sessions", SUMMARIES[0].id),
+        ("log", "11:06:40.000        session"),
+        ("inspect-schema", "donors"),
+        ("inspect-table", "FOREIGN KEY (donor)"),
+        ("inspect-history", "ada@bastion"),
+    ],
+)
+async def test_what_is_chosen_can_be_copied_on_every_screen(
+    name: str, said: str, shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen: Any = SCENES[name]()
+    async with shown(screen) as pilot:
+        await dress(name, screen, pilot)
+        sent: list[str] = []
+        monkeypatch.setattr(pilot.app._driver, "write", sent.append)
+        await pilot.press("y")
+        await pilot.pause()
+    copied = [base64.b64decode(each[7:].rstrip("\a")).decode() for each in sent if each.startswith("\x1b]52;c;")]
+    assert len(copied) == 1
+    assert said in copied[0]
 
 
 async def test_where_nothing_is_chosen_there_is_nothing_to_copy(shown: Shown) -> None:
@@ -205,6 +268,26 @@ async def test_the_answers_of_a_repair_are_filtered_and_none_is_taken_where_none
         assert "goes on with" in text(pilot)
         await pilot.press("escape")
     assert answers(screen) == [None]
+
+
+async def test_an_answer_that_somebody_vouches_for_wants_a_reason_and_the_safe_one_does_not(shown: Shown) -> None:
+    # it begins at the safe answer, wherever that stands
+    case = replace(CASE, remedies=(Remedy.APPLIED, Remedy.RESUME, Remedy.NOT_APPLIED))
+    screen = RepairScreen(STANDING, (case,))
+    async with shown(screen) as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+    assert answers(screen) == [(case, Remedy.RESUME, case.why)]
+    screen = RepairScreen(STANDING, (case,))
+    async with shown(screen) as pilot:
+        await pilot.press("slash", *"nothing", "enter", "enter", "enter")
+        await pilot.pause()
+        assert "A reason in a few words is needed; esc goes back and nothing is done." in text(pilot)
+        await pilot.press("space", "enter")
+        assert answers(screen) == []
+        await pilot.press(*"looked", "enter")
+        await pilot.pause()
+    assert answers(screen) == [(case, Remedy.NOT_APPLIED, "looked")]
 
 
 async def test_what_a_replay_answers_to_a_key_is_not_overwritten_by_its_clock(shown: Shown) -> None:
