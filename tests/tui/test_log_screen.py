@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import tracemalloc
@@ -19,6 +20,7 @@ from changeover.tui.log_lines import LogLines
 from changeover.tui.screens.log import LogScreen
 from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.widgets.banner import Standing
+from changeover.tui.widgets.table import Table
 from tests.tui.scenes import APPLIES, BEGUN, FAILS, SESSION, lines_of, recorded, stamped
 from tests.tui.showing import Shown, answers, text
 
@@ -83,6 +85,56 @@ async def test_a_log_that_goes_on_is_followed_until_the_operator_moves(shown: Sh
         await pilot.press("full_stop")
         await pilot.pause()
         assert "finished" in text(pilot).lower() or "applied" in text(pilot).lower()
+
+
+async def test_what_is_written_while_a_log_is_read_comes_by_itself_and_the_end_follows_again(
+    shown: Shown, tmp_path: Path
+) -> None:
+    more = stamped(APPLIES)[len(BEGUN) :]
+    screen = _screen(stamped(BEGUN), tmp_path, goes_on=True)
+    async with shown(screen) as pilot:
+        table = screen.query_one(Table)
+
+        async def come(events: Sequence[Stamped]) -> None:
+            before = table.row_count
+            recorded(events, tmp_path)
+            async with asyncio.timeout(60):
+                while table.row_count == before:
+                    await pilot.pause(0.1)
+
+        await come(more[:1])
+        assert table.cursor == table.row_count - 1
+        await pilot.press("g")
+        await come(more[1:3])
+        assert table.cursor == 0
+        # with the key of the list as well as with that of the screen
+        await pilot.press("G")
+        await come(more[3:])
+        assert table.cursor == table.row_count - 1
+
+
+async def test_what_is_filtered_is_written_and_the_document_is_whole(shown: Shown, tmp_path: Path) -> None:
+    async with shown(_screen(stamped(FAILS), tmp_path)) as pilot:
+        await pilot.press("slash", *"0001", "enter", "w")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "Written here" in text(pilot)
+    lines = (tmp_path / f"{SESSION}.txt").read_text().splitlines()
+    assert lines
+    assert all("0001" in line for line in lines)
+    assert len(json.loads((tmp_path / f"{SESSION}.json").read_text())["events"]) == len(FAILS)
+
+
+async def test_a_log_that_cannot_be_written_is_said_to_be(shown: Shown, tmp_path: Path) -> None:
+    recorded(stamped(FAILS), tmp_path)
+    standing, nowhere = Standing(log=True, said=SESSION), tmp_path / "nowhere"
+    screen = LogScreen(standing, SESSION, lines_of(tmp_path), goes_on=False, folder=nowhere, root=tmp_path)
+    async with shown(screen, size=(200, 50)) as pilot:
+        await pilot.press("w")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert f"{SESSION}.txt cannot be written: No such file or directory." in text(pilot)
+        assert "Written here" not in text(pilot)
 
 
 async def test_a_session_is_written_as_text_and_as_its_document(shown: Shown, tmp_path: Path) -> None:
