@@ -9,17 +9,27 @@ from msgspec.structs import replace
 from textual.geometry import Region
 
 from changeover.core.events import (
+    BlockerEndAnswered,
+    BlockerEndAsked,
     Event,
     LocksSeen,
     MigrationApplied,
+    MigrationEnded,
+    MigrationRolledBack,
     MigrationStarted,
     PlanConfirmed,
+    PostCheck,
+    PostChecked,
     ProgressSeen,
+    RunFinished,
+    Stalled,
     StatementFinished,
     StatementStarted,
     StatementState,
 )
 from changeover.core.view import RunView, reduce, view_of
+from changeover.tui.screens import end_blocker
+from changeover.tui.screens.end_blocker import EndBlocker
 from changeover.tui.screens.receipt import ReceiptScreen
 from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.screens.run import RunScreen
@@ -41,7 +51,7 @@ from tests.tui.scenes import (
     WAITS,
     stamped,
 )
-from tests.tui.showing import Shown, text
+from tests.tui.showing import Shown, answers, text
 
 
 def _play(screen: RunScreen[None], events: Iterable[Event], *, later: float = 0.0) -> None:
@@ -82,8 +92,60 @@ async def test_who_blocks_the_blocker_and_who_waits_for_a_waiter_stand_indented_
     assert "1.8 s; a chain of 2" in said
     lines = [line for line in said.splitlines() if line.startswith((" held by", " behind us"))]
     assert [line.split("  ")[0].split()[0] for line in lines] == ["held", "held", "behind", "behind"]
+    # of a blocker that waits itself, what it waits for is worth more than its state
+    assert "waits for 4122" in lines[0]
     assert "4122 └ psql" in lines[1]
     assert "4190 └ mailer" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("replies", "became"),
+    [
+        ((), "is being sent"),
+        ((BlockerEndAnswered(how="cancel", pid=BLOCKER.pid, sent=True),), "was sent by ada"),
+        (
+            (BlockerEndAnswered(how="cancel", pid=BLOCKER.pid, sent=False, reason="it has ended"),),
+            "was not sent: it has ended",
+        ),
+    ],
+    ids=["asked", "sent", "refused"],
+)
+async def test_what_became_of_ending_a_blocker_is_told_as_long_as_it_is_in_the_way(
+    shown: Shown, replies: tuple[Event, ...], became: str
+) -> None:
+    asked = BlockerEndAsked(how="cancel", by="ada", pid=BLOCKER.pid, blocker=BLOCKER)
+    waits = LocksSeen(
+        version="0002", waiting_for="ACCESS EXCLUSIVE on public.donations", waited=1.8, blockers=(BLOCKER,), waiters=()
+    )
+    assert f"cancel of pid {BLOCKER.pid} {became}" in await _locks_of(shown, waits, asked, *replies)
+    gone = replace(waits, blockers=(replace(BLOCKER, pid=4122),))
+    assert "cancel of pid" not in await _locks_of(shown, waits, asked, *replies, gone)
+
+
+async def test_a_pid_ends_whom_it_names_and_not_before_the_question_could_be_read(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # longer than any test, so that no slow machine lets it pass
+    monkeypatch.setattr(end_blocker, "DEAD_TIME", 3600.0)
+    endable = replace(BLOCKER, endable=True)
+    kept = replace(BLOCKER, pid=4127, why_not="it keeps transaction ids from running out")
+    screen = EndBlocker((endable, kept), cancelled=frozenset())
+    async with shown(screen) as pilot:
+        await pilot.press(*"4123", "enter")
+        await pilot.pause()
+        assert answers(screen) == []
+        screen._arm()
+        # what was typed ahead is not there to be entered
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "Nothing is typed; esc goes back." in text(pilot)
+        await pilot.press(*"4127", "enter")
+        await pilot.pause()
+        assert "pid 4127 is not ended: it keeps transaction ids from running out." in text(pilot)
+        assert answers(screen) == []
+        await pilot.press("ctrl+u", *"4123", "enter")
+        await pilot.pause()
+        assert answers(screen) == [(endable, "cancel")]
 
 
 async def _locks_of(shown: Shown, *events: Event, size: tuple[int, int] = (80, 24)) -> str:
@@ -209,6 +271,24 @@ async def test_a_replay_is_the_same_screen_and_can_be_stepped(shown: Shown) -> N
         assert screen.view == view_of(list(stamped(APPLIES, step=60.0)))
 
 
+async def test_one_event_further_is_a_pause_too_and_from_the_start_it_plays_again(shown: Shown) -> None:
+    screen = ReplayScreen(Standing(replay=True), stamped(APPLIES, step=3600.0))
+    async with shown(screen) as pilot:
+        await pilot.press(*"nnnnnnnnnn")
+        await pilot.pause()
+        assert "paused at " in text(pilot)
+        taken = screen._taken
+        assert taken >= 10
+        await pilot.press("b")
+        await pilot.pause(0.5)
+        # an hour lies between two events, of which seconds are sat through
+        assert screen._taken < taken
+        for state in ("Replay, 1x", "Replay, paused at ", "Replay, 1x"):
+            assert state in text(pilot)
+            await pilot.press("space")
+            await pilot.pause()
+
+
 async def test_the_first_error_is_come_to_from_behind_it_too(shown: Shown) -> None:
     events = stamped(FAILS, step=60.0)
     screen = ReplayScreen(Standing(replay=True), events)
@@ -270,6 +350,36 @@ async def test_the_receipt_of_a_failure_has_the_fault_in_full(shown: Shown) -> N
     assert "Rolled back: the failed migration left nothing behind" in seen
     assert FAULT.advice.split(".")[0] in seen
     assert seen.index("hint") < seen.index("SQLSTATE")
+
+
+async def test_the_receipt_says_what_is_left_who_was_in_the_way_and_who_stood_still(shown: Shown) -> None:
+    *before, ended, closed, finished = FAILS
+    stood = Stalled(sessions=3, longest=0.4)
+    assert isinstance(ended, MigrationEnded)
+    assert isinstance(finished, RunFinished)
+    found = PostCheck(object="index orders_id", expected="valid", found="invalid")
+    told = (
+        *before[:-1],
+        MigrationRolledBack(version="0002", attempt=1, fault=FAULT, blockers=(BLOCKER,), wait=None),
+        replace(ended, stalled=stood),
+        PostChecked(findings=(found, replace(found, object="index gifts_id", new=False)), elapsed=0.1),
+        closed,
+        replace(finished, left_behind=("index public.orders_id is invalid",)),
+    )
+    screen = ReceiptScreen(STANDING, view_of(list(stamped(told))), FOLDER)
+    async with shown(screen, size=(120, 50)) as pilot:
+        seen = text(pilot)
+    assert "What is there now\n   index public.orders_id is invalid" in seen
+    assert "blocked by pid 4123 nightly report as report, active 12 min" in seen
+    assert "3 application sessions waited behind it, at most 400 ms" in seen
+    assert "post-check: index orders_id is not valid: invalid\n" in seen
+    assert "post-check: index gifts_id is not valid: invalid (there before this run)" in seen
+    assert "checked      2 findings" in seen
+    # nobody has seen them closed: a lock may still be held
+    unknown = tuple(each for each in told if each is not closed)
+    screen = ReceiptScreen(STANDING, view_of(list(stamped(unknown))), FOLDER)
+    async with shown(screen) as pilot:
+        assert "connections  not confirmed" in text(pilot)
 
 
 async def test_of_statements_that_went_in_one_message_all_are_shown_as_under_way(shown: Shown) -> None:
