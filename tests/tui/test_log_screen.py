@@ -113,6 +113,22 @@ async def test_what_is_written_while_a_log_is_read_comes_by_itself_and_the_end_f
         assert table.cursor == table.row_count - 1
 
 
+async def test_what_is_written_later_comes_through_the_filter_too(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(BEGUN), tmp_path, goes_on=True)
+    async with shown(screen) as pilot:
+        await pilot.press("slash", *"0002", "enter")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        table = screen.query_one(Table)
+        before = table.row_count
+        assert before
+        recorded(stamped(APPLIES)[len(BEGUN) :], tmp_path)
+        async with asyncio.timeout(60):
+            while table.row_count == before:
+                await pilot.pause(0.1)
+        assert all("0002" in table.row(index)[2].text for index in range(table.row_count))
+
+
 async def test_what_is_filtered_is_written_and_the_document_is_whole(shown: Shown, tmp_path: Path) -> None:
     async with shown(_screen(stamped(FAILS), tmp_path)) as pilot:
         await pilot.press("slash", *"0001", "enter", "w")
