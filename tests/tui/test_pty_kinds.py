@@ -149,6 +149,13 @@ def test_a_window_that_is_too_small_asks_for_room_from_the_beginning(tmp_path: P
         assert terminal.ended() == NOTHING_CHOSEN
 
 
+def test_a_window_that_is_too_small_can_be_left(tmp_path: Path) -> None:
+    with set_up(tmp_path, columns=40, rows=10) as terminal:
+        terminal.shows("Enlarge to 60x16")
+        terminal.type("\x03")
+        assert terminal.ended() == 0
+
+
 def stop(terminal: Terminal, how: signal.Signals = signal.SIGTSTP) -> None:
     """Stop the program as ^Z does, and wait until it has stopped; what it took of the terminal it gives back first."""
     os.kill(terminal.pid, how)
