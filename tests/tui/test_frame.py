@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from rich.segment import Segment
 from textual.color import Color
 from textual.content import Content
+from textual.events import Key
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -186,6 +187,21 @@ async def test_a_question_is_not_answered_by_keys_that_came_before_it(shown: Sho
         await pilot.press("x")
         await pilot.pause()
         assert answers(screen) == ["now"]
+
+
+async def test_keys_that_come_in_one_rush_answer_once_and_leave_the_screen_below(shown: Shown) -> None:
+    """Pasted, or typed over a slow line: all of them are with the question before it has taken the first."""
+    below = OverviewScreen(STANDING)
+    screen = Question("Stop?", (Choice(key="n", answer="stay", label="No"), Choice(key="x", answer="now", label="Yes")))
+    said: list[str | None] = []
+    async with shown(below) as pilot:
+        await pilot.app.push_screen(screen, said.append)
+        await pilot.pause(DEAD_TIME + 0.2)
+        for letter in "nxx":
+            screen.post_message(Key(letter, letter))
+        await pilot.pause()
+        assert said == ["stay"]
+        assert pilot.app.screen is below
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])

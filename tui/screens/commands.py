@@ -12,7 +12,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from ..keys import bindings, key_name
@@ -21,6 +20,7 @@ from ..widgets.hints import shown_bindings
 from ..widgets.room import Room
 from ..widgets.table import Column, Table
 from ..words import Cell, cell
+from .left import Over
 from .stage import Stage
 
 
@@ -56,7 +56,7 @@ def matching(commands: tuple[Command, ...], typed: str) -> tuple[Command, ...]:
     return tuple(it for it in commands if all(word in f"{it.label} {it.help}".lower() for word in sought))
 
 
-class Commands(ModalScreen[str]):
+class Commands(Over[str]):
     """A line to type into and the list that is left; the result is the action, or an empty text."""
 
     AUTO_FOCUS: ClassVar[str | None] = "Input"

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -21,6 +20,7 @@ from ..widgets.field import Field
 from ..widgets.paper import Paper
 from ..widgets.room import Room
 from ..words import cell, fit, joined, squeezed, stacked, words
+from .left import Over
 from .question import DEAD_TIME
 
 _SHOWN: Final = 3
@@ -30,7 +30,7 @@ _ASKED: Final = stacked(
 )
 
 
-class EndBlocker(ModalScreen[tuple[Backend, str] | None]):
+class EndBlocker(Over[tuple[Backend, str] | None]):
     """Ends in the backend and how to end it, cancel or terminate; None where nobody is to be ended."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("end blocker")

@@ -9,7 +9,7 @@ from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from ..format import visible
 from ..keys import bindings, key_name
@@ -17,6 +17,7 @@ from ..widgets.hints import depth_of
 from ..widgets.paper import Paper
 from ..widgets.room import Room
 from ..words import joined, stacked, words
+from .left import Over
 from .stage import Stage
 
 # Words that a screen uses and that may be new.
@@ -51,7 +52,7 @@ _ROOM: Final = 52
 _MOVES: Final = ("move(", "page(", "edge(", "scroll_", "page_", "app.focus_")
 
 
-class Help(ModalScreen[None]):
+class Help(Over[None]):
     """Every key of a screen, and its words."""
 
     AUTO_FOCUS: ClassVar[str | None] = "VerticalScroll"

@@ -10,7 +10,6 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.timer import Timer
 
 from ...core.errors import Fault
@@ -18,6 +17,7 @@ from ..keys import bindings
 from ..widgets.paper import Paper
 from ..widgets.room import Room
 from ..words import fault_words, joined, stacked, words
+from .left import Over
 
 # Keys that were typed before the question could be read do not answer it; seconds.
 DEAD_TIME = 0.4
@@ -32,7 +32,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     effect: str = ""
 
 
-class Question(ModalScreen[str]):
+class Question(Over[str]):
     """Asks; the result is the `answer` of the choice. Escape is the first choice, which must be harmless."""
 
     AUTO_FOCUS: ClassVar[str | None] = None

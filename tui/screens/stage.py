@@ -9,7 +9,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Key, Mount, ScreenResume
-from textual.screen import Screen
 from textual.widget import Widget
 
 from ..keys import KEYS
@@ -19,6 +18,7 @@ from ..widgets.paper import Paper
 from ..widgets.room import LEAST_WIDTH, Room
 from ..widgets.trail import PATH, READING_PATH, Trail
 from ..words import NOTHING, words
+from .left import LeftOnce
 
 ResultT = TypeVar("ResultT")
 
@@ -26,7 +26,7 @@ ResultT = TypeVar("ResultT")
 _ONE_ROW: Final = LEAST_WIDTH - 2
 
 
-class Stage(Screen[ResultT], Generic[ResultT]):
+class Stage(LeftOnce[ResultT], Generic[ResultT]):
     """A screen of the path. `body` composes what is its own; `say` answers in the line above the keys."""
 
     STAGE: ClassVar[str] = ""
