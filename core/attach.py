@@ -18,7 +18,7 @@ from .errors import ExitCode, NeedsAttention, UsageError
 from .events import Backend, RunFinished, SessionOpened
 from .journal import is_written, read_file
 from .requests import Assignment, Command, RunRequest
-from .session_log import CONSOLE_FILE, SessionLog, folder_of, who
+from .session_log import CONSOLE_FILE, SessionLog, folder_of, newest_first, who
 from .view import Stamped
 
 # An event may carry a whole plan; bytes.
@@ -166,7 +166,7 @@ def running_runs(root: Path | None = None) -> tuple[Run, ...]:
     """Return the runs of this user that are going on, the newest session first."""
     base = root or log_root()
     try:
-        journals = sorted(base.glob("*/run-*.jsonl"), key=lambda path: path.parent.name, reverse=True)
+        journals = list(newest_first(base.glob("*/run-*.jsonl")))
     except OSError:
         return ()
     return tuple(Run(path.parent, path.stem) for path in journals if is_written(path))

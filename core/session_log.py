@@ -16,10 +16,10 @@ import re
 import secrets
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Final
 
@@ -117,13 +117,35 @@ def list_sessions(root: Path | None = None, *, newest: int | None = None) -> tup
     """Return the sessions that can be read, or so many of the newest, newest first."""
     base = root or log_root()
     try:
-        names = sorted((entry.name for entry in base.iterdir() if SESSION_ID.fullmatch(entry.name)), reverse=True)
+        folders = [entry for entry in base.iterdir() if SESSION_ID.fullmatch(entry.name)]
     except FileNotFoundError:
         return ()
-    summaries = (_summary(base / name) for name in names)
-    found = islice((summary for summary in summaries if summary is not None), newest)
-    # the names are exact to the second only
-    return tuple(sorted(found, key=lambda summary: summary.opened_at, reverse=True))
+    summaries = map(_summary, newest_first(folders))
+    return tuple(islice((summary for summary in summaries if summary is not None), newest))
+
+
+def newest_first(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield folders of sessions, or files in them, newest first.
+
+    That is by the second in the session's name, and within it by when each was last written.
+    """
+    for _, alike in groupby(sorted(paths, key=_second, reverse=True), _second):
+        first, *others = alike
+        # nothing is asked of the disk where the second tells
+        yield from sorted((first, *others), key=_last_written, reverse=True) if others else (first,)
+
+
+def _second(path: Path) -> str:
+    session = path.name if SESSION_ID.fullmatch(path.name) else path.parent.name
+    return session.partition("-")[0]
+
+
+def _last_written(path: Path) -> tuple[int, str]:
+    try:
+        written = [file.stat().st_mtime_ns for file in (files_of(path) if path.is_dir() else (path,))]
+    except OSError:
+        written = []
+    return max(written, default=0), str(path)
 
 
 def read_session(session_id: str, root: Path | None = None) -> tuple[Stamped, ...]:

@@ -19,6 +19,7 @@ from .events import MigrationBrief, Result, ServerFacts
 from .history import AttemptRecord, History, StepRecord
 from .journal import is_written, read_file
 from .migration import Folder, Migration
+from .session_log import newest_first
 from .unfinished import UnfinishedRun, is_here, run_files
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def _untold(history: History, folder: Folder) -> Iterable[Migration]:
 
 def _runs(root: Path, server: ServerFacts) -> Iterator[UnfinishedRun]:
     """Yield what this user's runs on this very database tell, the newest first; none that goes on."""
-    for path in sorted(run_files(root), key=_when, reverse=True):
+    for path in newest_first(run_files(root)):
         try:
             if is_written(path):
                 continue
@@ -72,15 +73,6 @@ def _runs(root: Path, server: ServerFacts) -> Iterator[UnfinishedRun]:
         # a database that was dropped and made anew has nothing of what was done
         if there.database_oid == server.database_oid and there.system_identifier == server.system_identifier:
             yield run
-
-
-def _when(path: Path) -> tuple[str, int]:
-    """Return what runs are ordered by: the second in their session's name, and within it when each was last written."""
-    try:
-        written = path.stat().st_mtime_ns
-    except OSError:
-        written = 0
-    return path.parent.name.partition("-")[0], written
 
 
 def _says_nothing(run: UnfinishedRun, brief: MigrationBrief) -> bool:

@@ -16,7 +16,7 @@ from changeover.core.errors import Fault, UsageError
 from changeover.core.events import Approved, AttemptFailed, Connected, NoticeRaised, Result, RunFinished, SessionOpened
 from changeover.core.journal import Journal, is_written, read_file
 from changeover.core.secret import Secret
-from changeover.core.session_log import SessionLog, files_of, list_sessions, read_session
+from changeover.core.session_log import SessionLog, files_of, list_sessions, newest_first, read_session
 from changeover.core.view import Stamped
 from tests.core.test_view import SERVER
 
@@ -115,6 +115,19 @@ async def test_of_many_sessions_only_the_newest_are_read(tmp_path: Path, monkeyp
     monkeypatch.setattr("changeover.core.session_log.files_of", seen)
     assert [it.id[:8] for it in list_sessions(tmp_path, newest=2)] == ["20260105", "20260104"]
     assert len(read) == 2
+
+
+async def test_of_sessions_of_one_second_the_one_that_was_written_last_is_the_newest(tmp_path: Path) -> None:
+    """Their names differ in letters that mean nothing; and of a long list only the newest are read."""
+    for name, written in (("0000-shop-ffff", 1), ("0000-shop-0000", 3), ("0000-apply-7777", 2), ("0001-a-0000", 0)):
+        log = opened(tmp_path)
+        log.close(0)
+        folder = log.folder.rename(tmp_path / f"20260101T00{name.replace('-', 'Z-', 1)}")
+        os.utime(folder / "console.jsonl", (written, written))
+    told = [it.id[11:] for it in list_sessions(tmp_path)]
+    assert told == ["0001Z-a-0000", "0000Z-shop-0000", "0000Z-apply-7777", "0000Z-shop-ffff"]
+    assert [it.id[11:] for it in list_sessions(tmp_path, newest=2)] == told[:2]
+    assert [it.parent.name[11:] for it in newest_first(tmp_path.glob("*/*.jsonl"))] == told
 
 
 async def test_the_end_that_came_last_counts(tmp_path: Path) -> None:
