@@ -27,12 +27,15 @@ def case_lines(case: Case) -> list[str]:
             step.statement.kind,
             "EDITED" if step.is_edited else step.recorded,
             step.found.value if step.recorded == "running" else "",
-            step.note,
         )
         for step in case.steps
     ]
     if rows:
-        lines += table(("  #", "STATEMENT", "RECORDED", "FOUND", ""), rows)
+        header, *shown = table(("  #", "STATEMENT", "RECORDED", "FOUND"), rows)
+        lines.append(header)
+        for step, line in zip(case.steps, shown, strict=True):
+            # a line of its own: it names objects, and says what to do with them
+            lines += [line, f"     {bounded(step.note, 400)}"] if step.note else [line]
     lines += [visible(f"  invalid index {index.name} on {'.'.join(index.table)}") for index in case.invalid]
     if case.safe is not None:
         lines.append(visible(f"  safe: {case.safe.value} ({case.why})"))

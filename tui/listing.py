@@ -16,7 +16,7 @@ from ..core.inspection import Activity, Comments
 from ..core.schema_browser import Named, RelationDetails, browsable, details, whole_size
 from .format import age, count, duration, number, numbered, size
 from .widgets.table import Column, TableRow
-from .words import NOTHING, Cell, cell, joined, squeezed, stacked, words
+from .words import NOTHING, Cell, beside, cell, joined, squeezed, stacked, words
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -217,7 +217,7 @@ def _attempt_line(row: AttemptRecord) -> Line:
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> Content:
-    return stacked(*(joined(words(f"{name:<12}", "dim"), words(value, lines=True)) for name, value in pairs if value))
+    return stacked(*(beside(words(f"{name:<13}", "dim"), value) for name, value in pairs if value))
 
 
 # -- activity

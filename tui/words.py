@@ -36,6 +36,14 @@ def stacked(*lines: Content | None) -> Content:
     return Content("\n").join([line for line in lines if line is not None])
 
 
+def beside(lead: Content, text: str, tone: str = "text") -> Content:
+    """Return `text`, of as many lines as it has, to the right of `lead`: none of them begins under that."""
+    first, *others = visible(text, lines=True).split("\n")
+    indent = " " * cell_len(lead.plain)
+    said = stacked(words(first, tone), *(joined(indent, words(other, tone)) for other in others))
+    return joined(lead, said)
+
+
 class Cell(Struct, frozen=True):
     """A piece of a table's row; its text is visible already."""
 
@@ -147,4 +155,4 @@ def fault_words(fault: Fault) -> Content:
 def _named(name: str, text: str | None) -> Content | None:
     if not text:
         return None
-    return joined(words(f"{name:<9}", "dim"), words(text, lines=True))
+    return beside(words(f"{name:<9}", "dim"), text)

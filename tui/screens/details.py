@@ -20,7 +20,7 @@ from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
 from ..widgets.sql_view import sql_words
-from ..words import NOTHING, VERDICT, cell, joined, stacked, words
+from ..words import NOTHING, VERDICT, beside, cell, joined, stacked, words
 from .stage import Stage
 
 
@@ -129,14 +129,14 @@ def work_words(statement: PlannedStatement | None) -> Content:
         if relations:
             lines.append(joined(words(name, "dim"), words(", ".join(relations), "warn" if statement.long else "text")))
     if statement.error:
-        lines.append(joined(words("fails     ", "dim"), words(statement.error, "bad", lines=True)))
+        lines.append(beside(words("fails     ", "dim"), statement.error, "bad"))
     for hazard in statement.hazards:
         allowed = f"; allowed by {hazard.allowed_by}" if hazard.allowed_by else ""
         tone = "warn" if hazard.allowed_by or hazard.severity != "severe" else "bad"
         lines.append(words(f"! {hazard.id} ({hazard.severity}{allowed})", tone, bold=True))
-        lines.append(words(f"  {hazard.text}", lines=True))
+        lines.append(beside(Content("  "), hazard.text))
         if hazard.instead:
-            lines.append(joined(words("  instead: ", "dim"), words(hazard.instead, lines=True)))
+            lines.append(beside(words("  instead:  ", "dim"), hazard.instead))
     return stacked(*lines) if lines else NOTHING
 
 
@@ -152,7 +152,7 @@ def traffic_words(statement: PlannedStatement | None, exposure: Exposure | None)
             lines.append(joined(words("now       ", "dim"), words(first)))
             lines += [words(f"          {other}", "warn" if "in the way" in other else "text") for other in others]
     if exposure.snapshot is not None and "CONCURRENTLY" in statement.kind:
-        lines.append(joined(words("waits for ", "dim"), words(user_words(exposure.snapshot), "warn")))
+        lines.append(joined(words("waits on  ", "dim"), words(user_words(exposure.snapshot), "warn")))
     if lines and exposure.hidden:
         lines.append(words(f"          {exposure.hidden}", "dim"))
     return stacked(*lines) if lines else NOTHING

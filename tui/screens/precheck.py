@@ -336,14 +336,14 @@ def row_words(plan: Plan, row: Row) -> Content:
         words(f"expected {row.expected}, found {row.found}"),
     ]
     if row.remedy:
-        lines.append(joined(words("mend  ", "dim"), words(row.remedy, "key")))
+        lines.append(joined(words("mend   ", "dim"), words(row.remedy, "key")))
     found = statement_of(plan, row)
     if found is None:
         return stacked(*lines)
     decision = found.decision.value + (f", {found.reason}" if found.reason else "")
     lines.append(joined(words(f"{row.needed_by}  ", "dim"), words(decision, "head")))
     if found.locks:
-        lines.append(joined(words("locks ", "dim"), words(f"{claims_line(found.locks)} ({found.source})")))
+        lines.append(joined(words("locks  ", "dim"), words(f"{claims_line(found.locks)} ({found.source})")))
     if work := _work_words(found):
-        lines.append(joined(words("work  ", "dim"), words("; ".join(work), "warn" if found.long else "text")))
+        lines.append(joined(words("work   ", "dim"), words("; ".join(work), "warn" if found.long else "text")))
     return stacked(*lines, sql_words(found.sql))

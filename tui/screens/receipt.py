@@ -20,7 +20,7 @@ from ..keys import bindings
 from ..rehearsal_words import compared_words
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
-from ..words import RESULT, cell, fault_words, fit, joined, stacked, words
+from ..words import RESULT, beside, cell, fault_words, fit, joined, stacked, words
 from .run import outcome_words
 from .stage import Stage
 
@@ -67,15 +67,12 @@ def receipt_words(view: RunView, folder: Path) -> Content:
         lines += [fault_words(view.fault), Content("")]
     if view.left_behind:
         lines.append(words("What is there now", "bad", bold=True))
-        lines += [words(f"  {thing}", lines=True) for thing in view.left_behind]
+        lines += [beside(Content("  "), thing) for thing in view.left_behind]
         lines.append(Content(""))
     allowed = [(brief, it) for one in view.migrations for brief in one.brief.statements for it in brief.allowed]
     for brief, it in allowed:
-        lines.append(
-            joined(
-                words("allowed ", "dim"), words(f"{it.id} on {it.relation}, line {brief.line}: {by_words(it, view.by)}")
-            )
-        )
+        said = f"{it.id} on {it.relation}, line {brief.line}: {by_words(it, view.by)}"
+        lines.append(_named("allowed", words(said)))
     if allowed:
         lines.append(Content(""))
     for finding in view.post_checks or ():

@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from rich.cells import cell_len
 from textual.content import Content
 from textual.geometry import Region
+from textual.strip import Strip
+from textual.visual import Visual
 from textual.widgets import Static
 
+from ..hanging import hung
 from ..words import NOTHING
 
+if TYPE_CHECKING:
+    from textual.css.styles import RulesMap
+    from textual.style import Style
+    from textual.visual import RenderOptions
+
 _NOWHERE: Final = Region(0, 0, 0, 0)
+
+
+class Hanging(Visual):
+    """Content whose lines go on under their text where they are too long."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._hung = (-1, content)
+
+    def _in(self, width: int, rules: RulesMap) -> Content:
+        if rules.get("text_wrap") == "nowrap":
+            return self._content
+        if self._hung[0] != width:
+            self._hung = (width, hung(self._content, width))
+        return self._hung[1]
+
+    def render_strips(self, width: int, height: int | None, style: Style, options: RenderOptions) -> list[Strip]:
+        """Return the lines as they are painted."""
+        return self._in(width, options.rules).render_strips(width, height, style, options)
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
+        """Return the width in which no line goes on."""
+        return self._content.get_optimal_width(rules, container_width)
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        """Return how many lines it has in `width` cells."""
+        return self._in(width, rules).get_height(rules, width)
 
 
 class Paper(Static):
@@ -28,7 +63,7 @@ class Paper(Static):
         id: str | None = None,  # noqa: A002 - the name that Textual gives it
         classes: str | None = None,
     ) -> None:
-        super().__init__(content, markup=False, id=id, classes=classes)
+        super().__init__(Hanging(content), markup=False, id=id, classes=classes)
         self._written = content
 
     @property
@@ -43,7 +78,7 @@ class Paper(Static):
             self._written = content
             if not layout:
                 self._changed = changed_cells(before, content, self.content_size.width)
-            self.update(content, layout=layout)
+            self.update(Hanging(content), layout=layout)
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Repaint, of a line that was written anew only the cells that are others."""

@@ -1,0 +1,37 @@
+"""Lines that are too long go on under their text, not at the left edge. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rich.cells import cell_len
+from textual.content import Content
+
+# What stands before the text of a line: blanks, then a mark with a blank, or a name with two blanks or more.
+_LEAD: Final = re.compile(r" *(?:[^\w\s(\[{'\"$/%.,;] +|\w[^\n]{0,13}? {2,})?")
+
+
+def lead_of(line: str) -> int:
+    """Return how many letters of a line stand before its text."""
+    found = _LEAD.match(line)
+    return found.end() if found is not None else 0
+
+
+def hung(content: Content, width: int) -> Content:
+    """Return the content in lines of at most `width` cells, each that goes on under where its text began."""
+    if width <= 0 or all(cell_len(line) <= width for line in content.plain.split("\n")):
+        return content
+    return Content("\n").join(part for line in content.split(allow_blank=True) for part in _parts(line, width))
+
+
+def _parts(line: Content, width: int) -> list[Content]:
+    if line.cell_length <= width:
+        return [line]
+    end = lead_of(line.plain)
+    if 2 * cell_len(line.plain[:end]) > width:
+        # under a lead of half the line there is no room to go on
+        end = min(len(line.plain) - len(line.plain.lstrip(" ")), width // 2)
+    indent = cell_len(line.plain[:end])
+    first, *others = line[end:].wrap(width - indent)
+    return [line[:end] + first, *(Content(" " * indent) + other for other in others)]
