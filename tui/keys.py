@@ -141,13 +141,15 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
         Key(keys="escape", action="unfilter", label="No filter", show=False, help="take the filter away"),
         Key(keys="v", action="view_sql", label="View SQL", show=False, help="the chosen migration's file"),
     ),
-    "overview, to change": (
+    "overview, demo": (
         Key(
             keys="s",
             action="create_sessions",
             label="Make sessions",
             help="demo: create the table that a deferred step needs",
         ),
+    ),
+    "overview, to change": (
         Key(
             keys="u",
             action="revert",
@@ -276,6 +278,7 @@ _SAID: Final = (
     ("everywhere", "everywhere"),
     ("console", "everywhere"),
     ("overview", "overview"),
+    ("overview, demo", "overview"),
     ("overview, to change", "overview"),
     ("inspect", "inspect"),
     ("pre-check", "pre-check"),

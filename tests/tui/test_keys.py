@@ -73,6 +73,50 @@ async def test_a_key_that_does_not_exist_when_reading_says_why(shown: Shown) -> 
         assert not {"u", "b", "e", "c"} & set(pilot.app.screen.active_bindings)
 
 
+async def test_a_dim_key_that_stands_for_several_says_why_too(shown: Shown) -> None:
+    async with shown(InspectScreen(STANDING)) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        assert "nothing to look through before the database was read" in text(pilot)
+
+
+async def test_a_key_that_means_nothing_says_so_and_the_reason_of_another_key_goes(shown: Shown) -> None:
+    async with shown(InspectScreen(STANDING)) as pilot:
+        await pilot.press("u", "Z")
+        await pilot.pause()
+        assert "Z does nothing here; ? shows the keys that do." in text(pilot)
+        assert "Undo is not here" not in text(pilot)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "s does nothing here" in text(pilot), (
+            "the demo's key is in no other console, not in one that writes either"
+        )
+        await pilot.press("j")
+        await pilot.pause()
+        assert "does nothing here" not in text(pilot)
+
+
+async def test_what_was_said_before_a_key_that_did_nothing_comes_back_by_itself(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reason may be one no more: nothing is waited for, and a second later something is."""
+    monkeypatch.setattr("changeover.tui.screens.stage.REASON_STAYS", 0.2)
+    async with shown(RepairScreen(STANDING, (CASE,))) as pilot:
+        await pilot.press("Z")
+        await pilot.pause()
+        assert "Z does nothing here" in text(pilot)
+        await pilot.pause(0.4)
+        assert "Z does nothing here" not in text(pilot)
+        assert "Nothing is changed here" in text(pilot)
+
+
+async def test_letters_for_a_line_that_does_not_listen_yet_are_no_keys_that_mean_nothing(shown: Shown) -> None:
+    async with shown(ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=True)) as pilot:
+        await pilot.press("Z")
+        await pilot.pause()
+        assert "does nothing here" not in text(pilot)
+
+
 async def test_help_names_every_key_of_the_screen_and_why_one_does_nothing(shown: Shown) -> None:
     async with shown(WorkScreen(STANDING), size=(120, 40)) as pilot:
         await pilot.press("question_mark")

@@ -194,7 +194,7 @@ class OverviewScreen(Stage[None]):
 class WorkScreen(OverviewScreen):
     """The overview of a database that can be changed. Every change goes by a plan and its confirmation."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("overview, to change")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("overview, demo", "overview, to change")
 
     def __init__(self, standing: Standing, *, demo: bool = False) -> None:
         super().__init__(standing)

@@ -8,8 +8,11 @@ from typing import ClassVar, Final, Generic, TypeVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 from textual.events import Key, Mount, ScreenResume
+from textual.timer import Timer
 from textual.widget import Widget
+from textual.widgets import Input
 
 from ..keys import KEYS
 from ..widgets.banner import Banner, Standing
@@ -24,6 +27,8 @@ ResultT = TypeVar("ResultT")
 
 # Cells of an answer that takes one row in the smallest window that anything is drawn in.
 _ONE_ROW: Final = LEAST_WIDTH - 2
+# How long it is said why a key does nothing, where no other key is pressed: it may be so no more; seconds.
+REASON_STAYS: Final = 10.0
 
 
 class Stage(LeftOnce[ResultT], Generic[ResultT]):
@@ -49,6 +54,9 @@ class Stage(LeftOnce[ResultT], Generic[ResultT]):
         self._is_there = False
         # what it ends in, as long as something is above it
         self._ends_in: list[ResultT | None] = []
+        # why the last key did nothing, and what was said before that
+        self._why: tuple[Content, Content] | None = None
+        self._why_ends: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Banner, trail, body, answer, keys."""
@@ -103,11 +111,27 @@ class Stage(LeftOnce[ResultT], Generic[ResultT]):
         """Say why a key does nothing, where it is dim or does not exist on this screen."""
         active = self.active_bindings.get(event.key)
         if active is not None and active.node is self:
-            reason = "" if active.enabled else self.why_not(active.binding.action)
+            reason = "" if active.enabled else self.why_not(active.binding.action.partition("(")[0])
         else:
             reason = self._why_absent(event.key)
+        if not reason and active is None and event.is_printable and not any(it.display for it in self.query(Input)):
+            letter = event.key if event.key == "space" else event.character
+            reason = f"{letter} does nothing here; ? shows the keys that do."
+        self._take_back()
         if reason:
+            before = self.query_one("#answer", Paper).written
             self.say(reason)
+            self._why = (self.query_one("#answer", Paper).written, before)
+            self._why_ends = self.set_timer(REASON_STAYS, self._take_back)
+
+    def _take_back(self) -> None:
+        """Say again what was said before a key that did nothing, unless something else was said since."""
+        if self._why_ends is not None:
+            self._why_ends.stop()
+        answer = self.query_one("#answer", Paper)
+        if self._why is not None and answer.written is self._why[0]:
+            self._put(self._why[1])
+        self._why = None
 
     def _why_absent(self, name: str) -> str:
         for place, reason in self.ABSENT.items():
@@ -118,9 +142,11 @@ class Stage(LeftOnce[ResultT], Generic[ResultT]):
 
     def say(self, text: str, tone: str = "warn") -> None:
         """Answer a key in words; an empty text takes the answer back."""
+        self._put(words(text, tone) if text else NOTHING)
+
+    def _put(self, content: Content) -> None:
         answer = self.query_one("#answer", Paper)
-        answer.set_class(self.FOLDS and not text, "-empty")
-        content = words(text, tone) if text else NOTHING
+        answer.set_class(self.FOLDS and not content, "-empty")
         longest = max(content.cell_length, answer.written.cell_length)
         answer.write(content, layout=longest > _ONE_ROW)
 
