@@ -196,6 +196,11 @@ def _events(folder: Path) -> Iterator[Stamped]:
     return heapq.merge(*streams, key=lambda stamped: stamped.at)
 
 
+def is_open(session_id: str, root: Path | None = None) -> bool:
+    """Whether somebody still writes a session: its console, or its run. Raises `UsageError` where there is none."""
+    return any(is_written(path) for path in files_of(folder_of(session_id, root)))
+
+
 def files_of(folder: Path) -> list[Path]:
     """Return the files of a session's events, one for each writer."""
     return sorted(path for path in folder.glob("*.jsonl") if stat.S_ISREG(path.lstat().st_mode))

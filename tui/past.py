@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..core.attach import Run, last_run, opened_by
 from ..core.errors import ExitCode, NeedsAttention
-from ..core.session_log import list_sessions, read_session
+from ..core.session_log import is_open, list_sessions, read_session
 from ..core.session_reader import SessionReader
 from ..core.view import RunView, reduce
 from .log_lines import LogLines
@@ -47,9 +47,10 @@ class Past:
 
     async def sessions(self, standing: Standing) -> None:
         """Show the list of sessions, and what is chosen from it, until nothing is."""
+        session = ""
         while True:
             listed = await asyncio.to_thread(list_sessions)
-            chosen = await self._console.push_screen_wait(SessionsScreen(standing, listed))
+            chosen = await self._console.push_screen_wait(SessionsScreen(standing, listed, chosen=session))
             if chosen is None:
                 return
             what, session = chosen
@@ -66,8 +67,7 @@ class Past:
         """Show a session's log; return what is wanted next, `replay` or nothing."""
         lines = LogLines(SessionReader(session))
         await asyncio.to_thread(lines.read, BATCH)
-        run = last_run(session)
-        goes_on = session == self._opening.log.id or (run is not None and run.is_going_on)
+        goes_on = await asyncio.to_thread(is_open, session)
         screen = LogScreen(
             Standing(log=True, said=session), session, lines, goes_on=goes_on, folder=self._opening.start
         )

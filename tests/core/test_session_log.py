@@ -16,7 +16,7 @@ from changeover.core.errors import Fault, UsageError
 from changeover.core.events import Approved, AttemptFailed, Connected, NoticeRaised, Result, RunFinished, SessionOpened
 from changeover.core.journal import Journal, is_written, read_file
 from changeover.core.secret import Secret
-from changeover.core.session_log import SessionLog, files_of, list_sessions, newest_first, read_session
+from changeover.core.session_log import SessionLog, files_of, is_open, list_sessions, newest_first, read_session
 from changeover.core.view import Stamped
 from tests.core.test_view import SERVER
 
@@ -75,10 +75,12 @@ async def test_the_list_tells_a_run_that_goes_on_from_a_console_that_is_open(tmp
     log = opened(tmp_path)
     assert await log.seal()
     assert [(it.running, it.run_goes_on) for it in list_sessions(tmp_path)] == [(True, False)]
+    assert is_open(log.id, tmp_path)
     run = Journal(log.folder / f"{log.next_run()}.jsonl")
     assert [(it.running, it.run_goes_on) for it in list_sessions(tmp_path)] == [(True, True)]
     run.close()
     log.close(0)
+    assert not is_open(log.id, tmp_path)
 
 
 async def test_the_list_reads_a_long_log_only_at_its_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

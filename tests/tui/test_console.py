@@ -332,9 +332,16 @@ async def test_a_past_session_is_listed_and_played_again(database: Target, folde
         await seen(pilot, "REPLAY")
         await pilot.press("f", "f", "f", "f", "f")
         await seen(pilot, "✓ applied", "The end of")
-        await pilot.press("q")
-        await seen(pilot, "SESSIONS")
+        # another sitting comes in meanwhile: it is the newest, and the list is still where it was
         console: Any = pilot.app
+        other = SessionLog.open(command="changeover", target="another", label="zz")
+        await pilot.press("q")
+        now = await seen(pilot, "SESSIONS", "another")
+        assert "another" not in next(line for line in now.splitlines() if line.startswith(">"))
+        await pilot.press("g", "l")
+        # open, though no run of it goes on
+        await seen(pilot, "LOG", "goes on, and is followed")
+        other.close(0)
         kinds = [type(each.event).__name__ for each in read_session(console.opening.log.id)]
         for kind in ("AttemptStarted", "Connected", "PreChecked", "Planned", "Approved", "RunStarted", "RunFinished"):
             assert kind in kinds

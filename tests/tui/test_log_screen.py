@@ -153,6 +153,22 @@ async def test_a_log_that_cannot_be_written_is_said_to_be(shown: Shown, tmp_path
         assert "Written here" not in text(pilot)
 
 
+async def test_lines_that_come_do_not_take_the_place_of_an_answer(shown: Shown, tmp_path: Path) -> None:
+    more = stamped(APPLIES)[len(BEGUN) :]
+    screen = _screen(stamped(BEGUN), tmp_path, goes_on=True)
+    async with shown(screen) as pilot:
+        await pilot.press("g", "n")
+        await pilot.pause()
+        recorded(more[:1], tmp_path)
+        await screen._read()
+        await pilot.pause()
+        assert "Nothing went wrong in this session." in text(pilot)
+        assert "goes on: 1 new line; . goes to the end and follows" in text(pilot)
+        await pilot.press("full_stop")
+        await pilot.pause()
+        assert "goes on, and is followed" in text(pilot)
+
+
 async def test_a_session_is_written_as_text_and_as_its_document(shown: Shown, tmp_path: Path) -> None:
     screen = _screen(stamped(FAILS), tmp_path)
     async with shown(screen) as pilot:

@@ -141,11 +141,17 @@ class LogScreen(Stage[str]):
         looking = f", {self._asked * 100 // self._count} % looked at" if 0 < self._asked < self._count else ""
         shown = f"{number(self._rows)} of {number(self._count)}, filter: {self._typed}{looking}"
         said = shown if self._typed else count(self._count, "line")
-        self.query_one("#about-list", Paper).write(words(f" {self._session}: {said}", "head"))
+        self.query_one("#about-list", Paper).write(words(f" {said}{self._beyond()}", "head"))
         chosen = self._chosen()
         self.query_one("#line", SqlView).show(words(chosen.text if chosen else "", lines=True))
-        if self._new and not self._following:
-            self.say(f"{count(self._new, 'new line')}; . goes to the end and follows", "live")
+
+    def _beyond(self) -> str:
+        """Return whether more may come, and whether one is there to see it: no answer to a key is lost to that."""
+        if not self._goes_on:
+            return ""
+        if self._following:
+            return "; goes on, and is followed"
+        return f"; goes on: {count(self._new, 'new line')}; . goes to the end and follows"
 
     def _chosen(self) -> LogLine | None:
         return self._at(self.query_one(Table).cursor) if self._rows else None

@@ -24,8 +24,10 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
     STAGE: ClassVar[str] = "sessions"
     BINDINGS: ClassVar[list[BindingType]] = bindings("sessions")
 
-    def __init__(self, standing: Standing, sessions: Sequence[SessionSummary]) -> None:
+    def __init__(self, standing: Standing, sessions: Sequence[SessionSummary], *, chosen: str = "") -> None:
+        """Show `sessions`, and begin at the one that was `chosen` before."""
         super().__init__(standing)
+        self._begin_at = chosen
         self._all = tuple(sessions)
         self._left = self._all
 
@@ -35,9 +37,10 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
         yield SessionsTable()
 
     def on_mount(self) -> None:
-        """Newest first."""
+        """Newest first, or where one has come from."""
         table = self.query_one(SessionsTable)
         table.follow(self._left)
+        table.choose(next((at for at, each in enumerate(self._left) if each.id == self._begin_at), 0))
         table.focus()
         self._tell()
 
