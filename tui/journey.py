@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -214,27 +215,30 @@ class Journey:
         """Show one list after the other, until the overview is wanted again."""
         screen_of = ReadingListScreen if self._link.reading else ListScreen
         while name:
-            read = partial(self._listing, name)
             try:
-                listing = await read()
+                listing = await self._listing(name)
             except ChangeoverError as error:
                 self._console.show_fault(fault_of(error))
                 return
-            name = await self._console.push_screen_wait(screen_of(self.standing, listing, read))
+            name = await self._console.push_screen_wait(
+                screen_of(self.standing, listing, partial(self._listing, name, anew=True))
+            )
 
-    async def _listing(self, name: str) -> Listing:
+    async def _listing(self, name: str, *, anew: bool = False) -> Listing:
         connection = self._link.connection
         if connection is None or connection.is_closed:
             raise ConnectionLost("The connection is gone.", advice="r on the overview connects again.")
         if name == "activity":
-            return activity_listing(await read_activity(connection))
-        if name == "history":
-            assert self._link.target is not None
-            settings = for_target(self._link.settings, self._link.target)
-            return history_listing((await look(connection, settings)).history)
-        comments = await read_comments(connection)
+            return activity_listing(await read_activity(connection), datetime.now(UTC))
+        assert self._link.target is not None
         assert self._survey is not None
-        return schema_listing(self._survey.catalog, comments)
+        # the catalog that the overview was made from is at hand; one that is asked for again has to be read again
+        survey = self._survey
+        if anew or name == "history":
+            survey = await look(connection, for_target(self._link.settings, self._link.target))
+        if name == "history":
+            return history_listing(survey.history)
+        return schema_listing(survey.catalog, await read_comments(connection))
 
     # -- what changes something: each by its plan and a confirmation -----------------------------------
 

@@ -6,8 +6,11 @@ Pure. Lines are cheap: what one says in full is only made when it is opened.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
 
 from msgspec import Struct, field
+from rich.cells import cell_len
 from textual.content import Content
 
 from ..core.catalog import Catalog
@@ -16,7 +19,7 @@ from ..core.inspection import Activity, Comments
 from ..core.schema_browser import Named, RelationDetails, browsable, details, whole_size
 from .format import age, count, duration, number, numbered, size
 from .widgets.table import Column, TableRow
-from .words import NOTHING, Cell, beside, cell, joined, squeezed, stacked, words
+from .words import NOTHING, Cell, beside, cell, joined, padded, squeezed, stacked, words
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -24,6 +27,10 @@ class Line(Struct, frozen=True, kw_only=True):
 
     row: TableRow
     whole: Callable[[], Content]
+    # what it is of: the line is found again by it when the list was read anew
+    key: str
+    # what its columns have no room for; told below the list while the line is chosen
+    said: str = ""
     # what a filter looks through beside the row
     more: str = ""
 
@@ -50,6 +57,11 @@ class Listing(Struct, frozen=True, kw_only=True):
         return tuple(line for line in self.lines if line.has(sought)) if sought else self.lines
 
 
+# What has no rows of its own that anybody could estimate.
+_ROWLESS: Final = frozenset({"view", "composite type", "sequence"})
+# Longer names have no room in their column at 80 columns; letters.
+_CUT: Final = 30
+
 # -- schema
 
 
@@ -58,7 +70,7 @@ def schema_listing(catalog: Catalog, comments: Comments) -> Listing:
     lines: list[Line] = []
     for relation in browsable(catalog):
         comment = comments.of_columns.get((relation.oid, 0), "")
-        rows = "" if relation.kind in {"view", "composite type", "sequence"} else _estimated(relation.rows)
+        rows = "" if relation.kind in _ROWLESS else _estimated(relation.rows)
         held = whole_size(catalog, relation)
         row = (
             cell(relation.qualified, "head"),
@@ -69,7 +81,10 @@ def schema_listing(catalog: Catalog, comments: Comments) -> Listing:
         )
         whole = _later(lambda each: relation_words(details(catalog, comments, each)), relation)
         names = " ".join(column["name"] for column in catalog.columns.get(relation.oid, ()))
-        lines.append(Line(row=row, whole=whole, more=names))
+        said = ": ".join(
+            each for each in (relation.qualified if len(relation.qualified) > _CUT else "", comment) if each
+        )
+        lines.append(Line(row=row, whole=whole, key=relation.qualified, said=squeezed(said), more=names))
     return Listing(
         name="schema",
         heading=f"{count(len(lines), 'relation')}; rows and sizes are estimates of the last VACUUM or ANALYZE",
@@ -96,33 +111,36 @@ def _estimated(rows: float) -> str:
 def relation_words(found: RelationDetails) -> Content:
     """Return a relation in full."""
     relation = found.relation
-    about = [relation.kind, f"owner {relation.owner}" if relation.owner else "", _estimated(relation.rows) + " rows"]
+    rows = "rows not known" if relation.rows < 0 else f"{_estimated(relation.rows)} rows"
+    about = [relation.kind, f"owner {relation.owner}" if relation.owner else ""]
+    about += [] if relation.kind in _ROWLESS else [rows]
     about += [size(relation.bytes) + " without indexes"] if relation.bytes else []
     lines: list[Content | None] = [
         joined(words(relation.qualified, bold=True), words("  " + ", ".join(each for each in about if each), "dim")),
         words(found.comment, lines=True) if found.comment else None,
     ]
-    wide = max((len(column.name) for column in found.columns), default=0)
-    kinds = max((len(column.type) for column in found.columns), default=0)
+    names = [cell(column.name).text for column in found.columns]
+    kinds = [cell(column.type).text for column in found.columns]
+    wide, wider = (max(map(cell_len, each), default=0) for each in (names, kinds))
     if found.columns:
         lines += [NOTHING, words("Columns", "live", bold=True)]
-    for column in found.columns:
+    for column, name, kind in zip(found.columns, names, kinds, strict=True):
         lines.append(
             joined(
-                words(f"  {column.name:<{min(wide, 30)}}  "),
-                words(f"{column.type:<{min(kinds, 28)}}  ", "head"),
+                words(f"  {padded(name, min(wide, 30))}  "),
+                words(f"{padded(kind, min(wider, 28))}  ", "head"),
                 words(column.notes, "dim"),
             )
         )
         if column.comment:
             lines.append(words(f"      {column.comment}", "dim"))
-    for title, names in (
+    for title, others in (
         ("Indexes", found.indexes),
         ("Constraints", found.constraints),
         ("Referenced by", found.referenced_by),
         ("Partitions and children", found.partitions),
     ):
-        lines += _names(title, names)
+        lines += _names(title, others)
     return stacked(*lines)
 
 
@@ -187,6 +205,7 @@ def _applied_line(row: AppliedMigration) -> Line:
             cell(row.operator or "", "dim"),
         ),
         whole=lambda: _pairs(pairs),
+        key=f"{row.version} {row.run}",
         more=row.run,
     )
 
@@ -212,6 +231,8 @@ def _attempt_line(row: AttemptRecord) -> Line:
             cell(row.operator, "dim"),
         ),
         whole=lambda: _pairs(pairs),
+        key=f"{row.version} {row.entry} {row.run}",
+        said=squeezed(row.error or ""),
         more=row.run,
     )
 
@@ -223,11 +244,13 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> Content:
 # -- activity
 
 
-def activity_listing(backends: Sequence[Activity]) -> Listing:
-    """Return who has a transaction open or waits for a lock, the oldest transaction first."""
+def activity_listing(backends: Sequence[Activity], at: datetime) -> Listing:
+    """Return who had a transaction open or waited for a lock `at` a time, the oldest transaction first."""
+    seen = f"{at:%H:%M:%S}"
     waiting = sum(bool(it.blocked_by) for it in backends)
     hidden = sum(not it.visible for it in backends)
-    heading = f"{count(len(backends), 'connection')} with a transaction open, {waiting or 'none'} waiting for a lock"
+    open_ = count(len(backends), "connection")
+    heading = f"{seen}  {open_} with a transaction open, {waiting or 'none'} waiting for a lock"
     if hidden:
         heading += f"; {hidden} hidden from this role: GRANT pg_monitor shows them"
     return Listing(
@@ -241,13 +264,13 @@ def activity_listing(backends: Sequence[Activity]) -> Listing:
             Column(title="waits for", width=14, fits=True),
             Column(title="query"),
         ),
-        lines=tuple(_activity_line(it) for it in backends),
+        lines=tuple(_activity_line(it, seen) for it in backends),
         empty="nobody has a transaction open",
         live=True,
     )
 
 
-def _activity_line(it: Activity) -> Line:
+def _activity_line(it: Activity, seen: str) -> Line:
     blocked = ", ".join(map(str, it.blocked_by[:3])) + ("…" if len(it.blocked_by) > 3 else "")
     who = it.application or it.user or it.kind or "?"
     return Line(
@@ -259,14 +282,17 @@ def _activity_line(it: Activity) -> Line:
             Cell(f"pid {blocked}" if blocked else "", "bad"),
             cell(squeezed(it.query[:400]), "dim"),
         ),
-        whole=lambda: activity_words(it),
+        whole=lambda: activity_words(it, seen),
+        key=str(it.pid),
+        said=squeezed(it.query[:400]),
         more=" ".join((it.user or "", *it.locks)),
     )
 
 
-def activity_words(it: Activity) -> Content:
-    """Return a backend in full."""
+def activity_words(it: Activity, seen: str) -> Content:
+    """Return a backend in full, as it was at a time: this does not go on."""
     pairs = (
+        ("seen", f"at {seen} UTC; the list goes on, this does not"),
         ("pid", str(it.pid)),
         ("role", it.user or "?"),
         ("application", it.application),

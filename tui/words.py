@@ -76,6 +76,11 @@ def fit(text: str, width: int, *, cut: str = "end", right: bool = False) -> str:
     return pad + text if right else text + pad
 
 
+def padded(text: str, width: int) -> str:
+    """Return visible `text` in at least `width` cells."""
+    return text + " " * (width - cell_len(text))
+
+
 def _shortened(text: str, width: int, cut: str) -> str:
     if width == 1:
         return ELLIPSIS

@@ -58,6 +58,10 @@ async def test_the_schema_the_history_and_what_goes_on_are_looked_through(databa
         await seen(pilot, "public.gifts  has a foreign key to it")
         await pilot.press("escape", "escape")
         await seen(pilot, "public.gifts")
+        # read again is read from the server, not from what the overview had
+        await ask_all(database, "CREATE TABLE later ()")
+        await pilot.press("r")
+        await seen(pilot, "public.later")
         await pilot.press("4")
         shown = await seen(pilot, "ACTIVITY", "1 connection with a transaction open", "BEGIN; LOCK")
         await pilot.press("enter")

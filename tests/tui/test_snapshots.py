@@ -244,7 +244,7 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
         READING, "schema", schema_listing(CATALOG, Comments(of_columns={}, of_constraints={})).lines[1].whole()
     ),
     "inspect-history": lambda: ListScreen(READING, history_listing(HISTORY), _again),
-    "inspect-activity": lambda: ListScreen(READING, activity_listing(ACTIVITY), _again),
+    "inspect-activity": lambda: ListScreen(READING, activity_listing(ACTIVITY, AT), _again),
     "pre-check": lambda: PlanScreen(STANDING, plan(hazard=True)),
     "pre-check-row": lambda: DetailsScreen(STANDING, plan(hazard=True), plan().rows[1], None),
     "allow": lambda: AllowScreen(STANDING, plan(HAZARD, hazard=True, allowed=False)),

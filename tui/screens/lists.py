@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
@@ -41,6 +41,8 @@ class ListScreen(Stage[str]):
         self._again = again
         self._left: tuple[Line, ...] = listing.lines
         self._typed = ""
+        # what is told below the list; None: something else was said since
+        self._told: str | None = None
 
     def body(self) -> Iterable[Widget]:
         """Heading, filter, lines."""
@@ -61,12 +63,29 @@ class ListScreen(Stage[str]):
             self.action_refresh_list()
 
     def _show(self) -> None:
+        chosen = self._chosen()
         self._left = self._listing.matching(self._typed)
-        self.query_one(Table).show([line.row for line in self._left])
-        self.query_one("#about-list", Paper).write(words(f" {self._listing.heading}", "head"))
+        table = self.query_one(Table)
+        table.show([line.row for line in self._left])
+        if chosen is not None:
+            table.choose(place_of(chosen, self._left, table.cursor))
+        heading = self._listing.heading
         if self._typed:
-            total = number(len(self._listing.lines))
-            self.say(f"{number(len(self._left))} of {total}, filter: {self._typed}", "head")
+            heading = f"{number(len(self._left))} of {number(len(self._listing.lines))}, filter: {self._typed}"
+        self.query_one("#about-list", Paper).write(words(f" {heading}", "head"))
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell what the chosen line's columns have no room for."""
+        chosen = self._chosen()
+        said = chosen.said if chosen is not None else ""
+        if said != self._told:
+            self._told = said
+            self.say(said, "dim")
+
+    def on_table_moved(self) -> None:
+        """Tell it of the chosen line."""
+        self._tell()
 
     def _chosen(self) -> Line | None:
         return self._left[self.query_one(Table).cursor] if self._left else None
@@ -97,8 +116,7 @@ class ListScreen(Stage[str]):
         self._typed = event.value.strip()
         self._show()
         self.query_one(Table).choose(0)
-        if not self._typed:
-            self.say("")
+        self._tell()
 
     def on_input_submitted(self, event: FilterField.Submitted) -> None:
         """Go back into the list; an empty filter goes away."""
@@ -115,12 +133,14 @@ class ListScreen(Stage[str]):
             self._listing = await self._again()
         except ChangeoverError as error:
             self.say(f"{error.summary} {error.advice}".strip(), "bad")
+            self._told = None
             return
         self._show()
 
     def action_tab(self, name: str) -> None:
         """Go to another list."""
         if name == self._listing.name:
+            self._told = None
             self.say("You are there already.", "head")
         else:
             self.dismiss("" if name == "migrations" else name)
@@ -131,6 +151,11 @@ class ListScreen(Stage[str]):
             self.query_one(Table).focus()
             return
         self.dismiss("")
+
+
+def place_of(line: Line, lines: Sequence[Line], at: int) -> int:
+    """Return where a line is in a list that was read anew; `at` where it is there no more."""
+    return next((number for number, each in enumerate(lines) if each.key == line.key), at)
 
 
 class ReadingListScreen(ListScreen):
