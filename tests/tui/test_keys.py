@@ -77,7 +77,7 @@ async def test_a_dim_key_that_stands_for_several_says_why_too(shown: Shown) -> N
     async with shown(InspectScreen(STANDING)) as pilot:
         await pilot.press("2")
         await pilot.pause()
-        assert "nothing to look through before the database was read" in text(pilot)
+        assert "The database was not read yet; r reads it." in text(pilot)
 
 
 async def test_a_key_that_means_nothing_says_so_and_the_reason_of_another_key_goes(shown: Shown) -> None:
@@ -128,6 +128,16 @@ async def test_help_names_every_key_of_the_screen_and_why_one_does_nothing(shown
         assert "not now: The migrations cannot be shown yet" in seen
         for label in ("help", "commands", "quit", "copy", "theme"):
             assert label in seen
+
+
+async def test_palette_and_help_say_why_a_key_does_nothing_that_stands_for_several(shown: Shown) -> None:
+    async with shown(InspectScreen(STANDING), size=(120, 40)) as pilot:
+        screen: Any = pilot.app.screen
+        commands = {command.label: command for command in commands_of(screen)}
+        assert commands["Schema"].why_not == "The database was not read yet; r reads it."
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert text(pilot).count("not now: The database was not read yet; r reads it.") == 4
 
 
 async def test_the_palette_presses_the_key_that_it_names(shown: Shown) -> None:

@@ -43,7 +43,7 @@ def commands_of(below: Stage[object]) -> tuple[Command, ...]:
             label=active.binding.description,
             help=active.binding.tooltip or active.binding.description,
             action=active.binding.action if active.node is below else f"app.{active.binding.action}",
-            why_not="" if active.enabled else below.why_not(active.binding.action),
+            why_not=below.why_dim(active),
         )
         for active in shown_bindings(below.active_bindings, hidden=True)
         if active.node in {below, below.app} and not active.binding.system

@@ -94,7 +94,7 @@ def help_words(below: Screen[object], stage: str) -> Content:
             everywhere.setdefault(binding.description.lower(), key_name(key))
             continue
         keys.setdefault(binding.action, []).append(key_name(key))
-        reason = "" if active.enabled or not isinstance(below, Stage) else below.why_not(binding.action)
+        reason = below.why_dim(active) if isinstance(below, Stage) else ""
         text = _told(f"not now: {reason}", "warn") if reason else _told(binding.tooltip or binding.description)
         said.setdefault(binding.action, text)
     lines = [words(f"Keys: {stage}", "live", bold=True)]
@@ -114,5 +114,5 @@ def help_words(below: Screen[object], stage: str) -> Content:
     for word, meaning in WORDS.get(stage, ()):
         if word == WORDS[stage][0][0]:
             lines += [words("Words", "live", bold=True)]
-        lines.append(joined(words(f"  {word:<14}", "head", bold=True), words(meaning)))
+        lines.append(joined(words(f"  {word:<{_KEYS - 2}}", "head", bold=True), _told(meaning)))
     return stacked(*lines)

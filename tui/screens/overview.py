@@ -109,7 +109,7 @@ class OverviewScreen(Stage[None]):
         if action == "filter" and self.survey is None:
             return "There is no list yet to look through; r looks at the database again."
         if action == "tab" and self.survey is None:
-            return "There is nothing to look through before the database was read; r reads it again."
+            return "The database was not read yet; r reads it."
         if action == "view_sql" and ((chosen := self.chosen()) is None or chosen.file is None):
             return "This migration has no file in the folder."
         return ""

@@ -7,6 +7,7 @@ from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import ActiveBinding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Key, Mount, ScreenResume
@@ -77,6 +78,10 @@ class Stage(LeftOnce[ResultT], Generic[ResultT]):
         del action
         return ""
 
+    def why_dim(self, active: ActiveBinding) -> str:
+        """Return why one of this screen's keys does nothing at the moment, empty where it does something."""
+        return "" if active.enabled else self.why_not(active.binding.action.partition("(")[0])
+
     def copied(self) -> str:
         """Return what the key that copies should take: the chosen row or text; empty where there is nothing."""
         return ""
@@ -110,10 +115,7 @@ class Stage(LeftOnce[ResultT], Generic[ResultT]):
     def _explained(self, event: Key) -> None:
         """Say why a key does nothing, where it is dim or does not exist on this screen."""
         active = self.active_bindings.get(event.key)
-        if active is not None and active.node is self:
-            reason = "" if active.enabled else self.why_not(active.binding.action.partition("(")[0])
-        else:
-            reason = self._why_absent(event.key)
+        reason = self.why_dim(active) if active is not None and active.node is self else self._why_absent(event.key)
         if not reason and active is None and event.is_printable and not any(it.display for it in self.query(Input)):
             letter = event.key if event.key == "space" else event.character
             reason = f"{letter} does nothing here; ? shows the keys that do."
