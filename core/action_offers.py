@@ -40,6 +40,11 @@ def in_force(statuses: Sequence[MigrationStatus]) -> tuple[MigrationStatus, ...]
     return tuple(status for status in statuses if status.state in _IN_FORCE)
 
 
+def is_to_settle(status: MigrationStatus) -> bool:
+    """Whether a repair has something to ask of a migration: its attempt has no honest end."""
+    return status.state in {State.PARTIAL, State.IN_DOUBT}
+
+
 def undo_offers(statuses: Sequence[MigrationStatus], history: History, chosen: str | None) -> tuple[ActionOffer, ...]:
     """Return the ways to undo: the one that was applied last; and, where `chosen` is an earlier one, all after it."""
     there = in_force(statuses)

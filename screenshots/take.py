@@ -187,7 +187,7 @@ async def _after_the_run(stand: Stand) -> None:
     await stand.press("R")
     await stand.shows("REPLAY", "running", "0002")
     await stand.press("E")
-    await stand.shows("paused")
+    await stand.shows("Paused at")
     stand.take("replay")
     await stand.press("q")
     await stand.shows("SESSIONS")

@@ -82,6 +82,7 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
     "field": (Key(keys="enter", action="submit", label="Next"),),
     "field of a name": (Key(keys="enter", action="submit", label="Run it, if the name is right"),),
     "field of a reason": (Key(keys="enter", action="submit", label="Allow it, for this reason"),),
+    "field of a settling reason": (Key(keys="enter", action="submit", label="Settle so, for this reason"),),
     "field of a filter": (Key(keys="enter", action="submit", label="Keep this filter"),),
     "question": (
         Key(keys="up,k", action="move(-1)", label="Up", show=False),

@@ -110,6 +110,13 @@ async def test_what_was_said_before_a_key_that_did_nothing_comes_back_by_itself(
         assert "Nothing is changed here" in text(pilot)
 
 
+async def test_the_reason_of_a_repair_settles_and_allows_nothing(shown: Shown) -> None:
+    async with shown(RepairScreen(STANDING, (CASE,)), size=(120, 40)) as pilot:
+        await pilot.press("j", "enter")
+        await pilot.pause()
+        assert "enter Settle so, for this reason" in text(pilot)
+
+
 async def test_letters_for_a_line_that_does_not_listen_yet_are_no_keys_that_mean_nothing(shown: Shown) -> None:
     async with shown(ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=True)) as pilot:
         await pilot.press("Z")
@@ -166,7 +173,7 @@ async def test_the_palette_has_what_the_keys_do_with_the_reason_where_one_does_n
     async with shown(PlanScreen(STANDING, plan(MISSING))) as pilot:
         screen: Any = pilot.app.screen
         commands = {command.label: command for command in commands_of(screen)}
-        assert commands["Confirm"].why_not == "This plan cannot run: 1 refusal, see below."
+        assert commands["Confirm"].why_not == "This plan cannot run: 1 refusal, named above; tab turns to it."
         assert {"Details", "Filter", "Rehearse", "Back", "Copy", "Theme", "Help"} <= set(commands)
         assert "not now" in command_row(commands["Confirm"])[2].text
 
@@ -352,4 +359,4 @@ async def test_what_a_replay_answers_to_a_key_is_not_overwritten_by_its_clock(sh
         assert "Nothing went wrong in this session." in text(pilot)
         screen._answered -= 60
         await pilot.pause(1.5)
-        assert "Replay, 1x" in text(pilot)
+        assert "UTC, 1x; event" in text(pilot)

@@ -238,10 +238,10 @@ async def test_a_replay_jumps_to_the_first_error_and_stands_there(shown: Shown) 
     async with shown(screen) as pilot:
         await pilot.press("E")
         await pilot.pause()
-        assert "paused at StatementFailed" in text(pilot)
+        assert ": 0002 1/2 ALTER TABLE FAILED" in text(pilot)
         await pilot.press("n", "n", "E")
         await pilot.pause()
-        assert "paused at StatementFailed" in text(pilot)
+        assert ": 0002 1/2 ALTER TABLE FAILED" in text(pilot)
     whole = ReplayScreen(Standing(replay=True), stamped(APPLIES, step=60.0))
     async with shown(whole) as pilot:
         await pilot.press("E")

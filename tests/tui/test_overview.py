@@ -10,11 +10,11 @@ from textual.pilot import Pilot
 
 from changeover.core.status import MigrationStatus, State
 from changeover.core.survey import Survey
-from changeover.tui.screens.overview import OverviewScreen
+from changeover.tui.screens.overview import OverviewScreen, WorkScreen
 from changeover.tui.screens.precheck import PlanScreen
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.precheck_table import PrecheckTable
-from tests.tui.scenes import STANDING, plan
+from tests.tui.scenes import FAULT, STANDING, plan
 from tests.tui.showing import Shown, text
 from tests.tui.test_snapshots import STATUSES, SURVEY
 
@@ -64,6 +64,29 @@ async def test_a_choice_by_hand_outlives_another_look(shown: Shown) -> None:
         screen.show(survey([State.APPLIED, State.APPLIED, State.PENDING]))
         await pilot.pause(0.3)
         assert "0002" in chosen_line(pilot)
+
+
+@pytest.mark.parametrize(("screen_of", "said"), [(WorkScreen, "; e settles it"), (OverviewScreen, "are done")])
+async def test_what_stopped_half_way_names_the_key_that_settles_it_where_there_is_one(
+    shown: Shown, screen_of: type[OverviewScreen], said: str
+) -> None:
+    screen = screen_of(STANDING)
+    found = survey([State.APPLIED, State.PARTIAL])
+    half = replace(found.statuses[1], note="1 of 3 steps are done")
+    async with shown(screen) as pilot:
+        screen.show(replace(found, statuses=(found.statuses[0], half)))
+        await pilot.pause(0.3)
+        told = next(line for line in text(pilot).splitlines() if "0002: " in line)
+        assert told.endswith(f"1 of 3 steps are done{said}" if "settles" in said else said)
+
+
+async def test_what_cannot_be_shown_stands_apart_from_the_sessions(shown: Shown) -> None:
+    screen = OverviewScreen(STANDING)
+    async with shown(screen) as pilot:
+        screen.fail(FAULT, None)
+        await pilot.pause(0.3)
+        lines = text(pilot).splitlines()
+        assert lines[lines.index(" Last sessions") - 1] == ""
 
 
 async def test_a_long_address_of_a_replay_is_cut_with_a_sign(shown: Shown) -> None:

@@ -88,7 +88,7 @@ async def test_a_plan_that_only_hazards_stop_leads_on_and_shows_the_safe_way(sho
     screen = PlanScreen(STANDING, plan(HAZARD, hazard=True, allowed=False))
     async with shown(screen, size=(120, 40)) as pilot:
         seen = text(pilot)
-        assert "1 severe hazard, see below" in seen
+        assert "1 severe hazard, named above" in seen
         assert "× severe foreign-key-validates" in seen
         assert "NOT VALID" in seen
         await pilot.press("c")

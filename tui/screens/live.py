@@ -89,7 +89,7 @@ class LiveRunScreen(RunScreen[str]):
             case "give_up" if not (waiting or blocked):
                 return "Nothing is waited for; x stops the run."
             case "end_blocker" if not may_end:
-                return "Ending blockers is not allowed here: end_blockers = true in the target's settings allows it."
+                return "Not allowed here: end_blockers = true in the target's settings allows it."
             case "end_blocker" if not blocked:
                 return "Nobody blocks this run now."
             case _:

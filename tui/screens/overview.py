@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 
+from ...core.action_offers import is_to_settle
 from ...core.errors import Fault
 from ...core.events import ServerFacts
 from ...core.session_log import SessionSummary
@@ -62,6 +63,7 @@ class OverviewScreen(Stage[None]):
 
     def on_mount(self) -> None:
         """Begin at the migrations."""
+        self.query_one("#fault").display = False
         self.query_one("#pending", Paper).write(words(" reading the catalog", "dim"))
         self.query_one(Migrations).focus()
 
@@ -164,7 +166,10 @@ class OverviewScreen(Stage[None]):
         """Say what needs saying beside the state of the chosen migration."""
         self._chosen_by_hand = self._chosen_by_hand or event.by_hand
         chosen = self.chosen()
-        self.say(f"{numbered(chosen.version)}: {chosen.note}" if chosen is not None and chosen.note else "", "head")
+        self.say("" if chosen is None or not chosen.note else self._said_of(chosen), "head")
+
+    def _said_of(self, chosen: MigrationStatus) -> str:
+        return f"{numbered(chosen.version)}: {chosen.note}"
 
     def action_precheck(self) -> None:
         """Go on to what would run."""
@@ -203,6 +208,9 @@ class WorkScreen(OverviewScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Have the demo's key in the demo only."""
         return self._demo if action == "create_sessions" else super().check_action(action, parameters)
+
+    def _said_of(self, chosen: MigrationStatus) -> str:
+        return super()._said_of(chosen) + ("; e settles it" if is_to_settle(chosen) else "")
 
     def action_create_sessions(self) -> None:
         """Create the demo's sessions table."""

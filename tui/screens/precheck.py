@@ -235,7 +235,7 @@ class PlanScreen(PrecheckScreen):
     def _greet(self) -> None:
         if self._plan.can_be_allowed:
             hazards = count(len(self._plan.refusals), "severe hazard")
-            self.say(f"{hazards}, see below: do it the safe way, or go on and allow it with a reason.", "warn")
+            self.say(f"{hazards}, named above: do it the safe way, or go on and allow it with a reason.", "warn")
         elif why := self._why_not():
             self.say(why, "bad" if self._plan.refusals else "head")
 
@@ -244,7 +244,7 @@ class PlanScreen(PrecheckScreen):
         if self._plan.can_be_allowed:
             return ""
         if self._plan.refusals:
-            return f"This plan cannot run: {count(len(self._plan.refusals), 'refusal')}, see below."
+            return f"This plan cannot run: {count(len(self._plan.refusals), 'refusal')}, named above; tab turns to it."
         if not self._plan.migrations:
             return "Nothing is pending."
         return ""

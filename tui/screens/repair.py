@@ -16,7 +16,7 @@ from ..cases import case_lines
 from ..format import numbered
 from ..keys import bindings
 from ..widgets.banner import Standing
-from ..widgets.field import FilterField, ReasonField
+from ..widgets.field import FilterField, SettlingField
 from ..widgets.paper import Paper
 from ..widgets.sql_view import SqlView
 from ..widgets.table import Column, Table, TableRow
@@ -53,7 +53,7 @@ class RepairScreen(Stage[Answer | None]):
         )
         yield SqlView(id="case")
         yield Paper(words(" Why is that so? The history keeps your words:", "head"), id="ask")
-        yield ReasonField(name="reason")
+        yield SettlingField(name="reason")
 
     def on_mount(self) -> None:
         """Begin at an answer that cannot be wrong, where there is one."""

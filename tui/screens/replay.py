@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
 
-from ...core.events import SessionOpened
+from ...core.events import PlanConfirmed, SessionOpened
 from ...core.troubles import first_error
 from ...core.view import RunView, Stamped, reduce
 from ..format import duration
 from ..keys import bindings
+from ..lines import Steps, line, steps_of
 from ..widgets.banner import Standing
 from .run import RunScreen
 
@@ -36,6 +38,9 @@ class ReplayScreen(RunScreen[None]):
         self._speed = _SPEEDS[0]
         self._paused = False
         self._told = 0
+        # what the last event says, as the log has it
+        self._steps: Steps = {}
+        self._said = ""
         # whether the line of answers is behind the clock, and when a key was answered in it
         self._stale = False
         self._answered = -_ANSWER
@@ -67,6 +72,9 @@ class ReplayScreen(RunScreen[None]):
         stamped = self._events[self._taken]
         self.view = reduce(self.view, stamped)
         self._taken += 1
+        if isinstance(stamped.event, PlanConfirmed):
+            self._steps = {**self._steps, **steps_of(stamped.event.migrations)}
+        self._said = line(stamped.event, self._steps) or self._said
         self._clock = max(self._clock, stamped.at)
         if isinstance(stamped.event, SessionOpened):
             self.stand(Standing(replay=True, said=stamped.event.target))
@@ -85,9 +93,12 @@ class ReplayScreen(RunScreen[None]):
             span = self._events[-1].at - self._events[0].at
             super().say(f"The end of {self.view.session}: {len(self._events)} events in {duration(span)}.", "head")
             return
-        kind = type(self._events[self._taken - 1].event).__name__ if self._taken else "start"
-        state = f"paused at {kind}" if self._paused else f"{self._speed}x"
-        super().say(f"Replay, {state}; event {self._taken} of {len(self._events)}", "head")
+        place = f"{self._taken} of {len(self._events)}"
+        at = f"{datetime.fromtimestamp(self._clock, UTC):%H:%M:%S}"
+        if self._paused:
+            super().say(f"Paused at {at}, {place}: {self._said or 'the beginning'}", "head")
+        else:
+            super().say(f"Replay of {at} UTC, {self._speed}x; event {place}", "head")
 
     def action_pause(self) -> None:
         """Stop the clock, or let it go on."""
@@ -129,7 +140,7 @@ class ReplayScreen(RunScreen[None]):
 
     def action_again(self) -> None:
         """Begin again."""
-        self.view, self._taken, self._paused = RunView(), 0, False
+        self.view, self._taken, self._paused, self._said = RunView(), 0, False, ""
         self._clock = self._events[0].at if self._events else 0.0
         self._tell()
 

@@ -51,6 +51,12 @@ class ReasonField(Field):
     BINDINGS: ClassVar[list[BindingType]] = bindings("field of a reason")
 
 
+class SettlingField(Field):
+    """A line in which a reason settles what stopped half-way."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field of a settling reason")
+
+
 class FilterField(Field):
     """A line in which words are typed that lines must have."""
 

@@ -37,7 +37,7 @@ class PrecheckTable(Table):
     """Object, needed by, expected, found, verdict."""
 
     def __init__(self) -> None:
-        super().__init__(_columns(80), empty="nothing to check: no migration is pending", id="rows")
+        super().__init__(_columns(80), empty="nothing to check: this plan runs no statement", id="rows")
         self._rows: Sequence[Row] = ()
 
     def follow(self, rows: Sequence[Row]) -> None:
