@@ -227,7 +227,7 @@ def _summary(folder: Path) -> SessionSummary | None:
     # how the sitting ended says more than how its last run did, as a case may still be open after a repair; but not
     # more than what was found out later
     over = settled or max(closed, key=lambda end: end.at, default=None)
-    end = last if over is None else over.event
+    final = last if over is None else over.event
     return SessionSummary(
         id=folder.name,
         opened_at=at,
@@ -235,7 +235,7 @@ def _summary(folder: Path) -> SessionSummary | None:
         target=_reached(reached) or event.target,
         by=f"{person}@{event.who.host}",
         result=last.result.value if isinstance(last, RunFinished) else None,
-        exit_code=end.exit_code if isinstance(end, (RunFinished, SessionClosed)) else None,
+        exit_code=final.exit_code if isinstance(final, (RunFinished, SessionClosed)) else None,
         running=bool(written),
         run_goes_on=any(path.name.startswith("run-") for path in written),
     )
