@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import os
 import select
+import signal
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any, Final
 
 from textual.app import App
@@ -24,6 +26,23 @@ HUNG_UP: Final = 129
 _PERIOD_MS: Final = 500
 # OSC 22: terminals that do not know it may show it.
 _POINTER: Final = "\x1b]22;"
+
+
+@contextlib.contextmanager
+def _stopped_later() -> Iterator[None]:
+    """Hold back a stop by the shell (SIGTSTP) until the block has ended.
+
+    In the middle of taking the terminal it would take it twice when it comes back, with two threads that read it, and
+    the process would wait for the one that it does not know for ever.
+    """
+    asked: list[int] = []
+    before = signal.signal(signal.SIGTSTP, lambda number, _frame: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
+        if asked:
+            os.kill(os.getpid(), signal.SIGTSTP)
 
 
 class TerminalDriver(LinuxDriver):
@@ -57,7 +76,8 @@ class TerminalDriver(LinuxDriver):
         """Take the terminal, without reports of its focus: each would repaint the screen."""
         self._writer = Writer(self._file.fileno(), caught_up=self._repaint)
         self._writer.start()
-        super().start_application_mode()  # type: ignore[no-untyped-call]
+        with _stopped_later():
+            super().start_application_mode()  # type: ignore[no-untyped-call]
         self.write("\x1b[?1004l")
         threading.Thread(target=self._watch, name="terminal-watch", daemon=True).start()
 
