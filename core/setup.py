@@ -16,7 +16,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from . import conninfo
-from .errors import SettingsError, TargetError
+from .errors import Fault, SettingsError, TargetError
 from .found_folders import FoundFolder
 from .secret import Secret
 from .settings import Settings
@@ -24,6 +24,8 @@ from .setup_offers import Offer, pairs_text, without
 from .setup_questions import ABOUT_THE_TARGET, OF_THE_TARGET, Answers, Ask, Question, question
 from .target import Choice, NamedTarget, Target, is_local_host, resolve
 
+# What a refusal to let us in is about; https://www.postgresql.org/docs/18/errcodes-appendix.html.
+_ABOUT: Final = {"28P01": Ask.PASSWORD, "28000": Ask.USER, "3D000": Ask.DATABASE, "42501": Ask.DATABASE}
 _YES: Final = frozenset({"y", "yes", "true"})
 _NO: Final = frozenset({"n", "no", "false"})
 
@@ -151,9 +153,36 @@ def target_of(answers: Answers, *, environ: Mapping[str, str], home: Path | None
     )
 
 
+def anew(answers: Answers, target: Target) -> Answers:
+    """Return the answers with those about the database open again; what `target` has are their defaults."""
+    return Answers(
+        edits=target,
+        migrations=answers.migrations,
+        name=answers.name,
+        environment=answers.environment,
+        protected=answers.protected,
+        read_only=answers.read_only,
+        asked=answers.asked - ABOUT_THE_TARGET,
+    )
+
+
 def to_edit(target: Target) -> Answers:
-    """Return the answers from which the questions about `target` begin: its values are the defaults of each."""
-    return Answers(edits=target, asked=frozenset(Ask) - ABOUT_THE_TARGET)
+    """Return the answers from which the questions about `target` begin, and after which nothing else is asked."""
+    return replace(anew(Answers(), target), asked=frozenset(Ask) - ABOUT_THE_TARGET)
+
+
+def steps_to(fault: Fault | None, answers: Answers, *, settings: Settings) -> list[Answers]:
+    """Return the answers before each question up to the one that `fault` is about; those before it keep their default.
+
+    The last ones are where to go on, and the others the way back.
+    """
+    steps = [answers]
+    wanted = _ABOUT.get(fault.sqlstate or "") if fault is not None else None
+    while wanted is not None and (asked := next_question(steps[-1], settings=settings)) is not None:
+        if asked.ask is wanted or asked.ask not in ABOUT_THE_TARGET:
+            break
+        steps.append(answer(steps[-1], asked, ""))
+    return steps
 
 
 def edited(answers: Answers, *, environ: Mapping[str, str], home: Path | None = None) -> Target:

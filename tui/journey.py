@@ -128,7 +128,7 @@ class Journey:
     async def _arrive(self, target: Target) -> bool:
         """Connect to `target`, or to another one that is named instead; False where the operator leaves."""
         while (answer := await self._link.reach(target)) == "edit":
-            target = await SetUp(self._link).edit(target) or target
+            target = await SetUp(self._link).edit(target, self._link.fault) or target
         return answer == "connected"
 
     # -- overview ----------------------------------------------------------------------------------

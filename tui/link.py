@@ -31,6 +31,8 @@ class Link:
         self.target: Target | None = opening.target
         self.connection: Connection | None = None
         self.connector: Connector | None = None
+        # why the last attempt came to nothing
+        self.fault: Fault | None = None
         # whether the role itself cannot write, as far as a look has found out
         self.role_reads = False
 
@@ -84,7 +86,7 @@ class Link:
             attempt.cancel()
             await asyncio.wait({attempt}, timeout=_ABANDON)
         gave_up.cancel()
-        fault = self._outcome(attempt)
+        self.fault = fault = self._outcome(attempt)
         if fault is None and not answer.done():
             screen.finish("connected")
         elif fault is not None:

@@ -12,6 +12,7 @@ from ..core.errors import ExitCode, Fault, UsageError, fault_of
 from ..core.setup_offers import Offer, offers
 from ..core.setup_questions import ABOUT_THE_TARGET, Answers, Question
 from ..core.target import Target
+from .format import at_local
 from .link import Link
 from .screens.setup import LEAVE, OTHER, ChoiceScreen, OffersScreen, QuestionScreen, WriteScreen
 
@@ -49,10 +50,12 @@ class SetUp:
             if arrived is not None:
                 return arrived
 
-    async def edit(self, target: Target) -> Target | None:
-        """Ask for each part of `target` anew, what it is now as the default; None for a step back from the first."""
-        past: list[Answers] = []
-        answers = setup.to_edit(target)
+    async def edit(self, target: Target, fault: Fault | None) -> Target | None:
+        """Ask for each part of `target` anew, what it is now as the default; None for a step back from the first.
+
+        Begins at what `fault`, which kept us from it, is about.
+        """
+        *past, answers = setup.steps_to(fault, setup.to_edit(target), settings=self._link.settings)
         while (question := self._next(answers)) is not None:
             changed = await self._ask(question, answers)
             if changed is not None:
@@ -78,10 +81,15 @@ class SetUp:
                 if said == "leave":
                     return False
                 tried = said == "connected"
-                if not tried:
-                    if not past:
-                        return None
+                if tried:
+                    continue
+                if self._link.target is not None:
+                    begin = setup.anew(answers, self._link.target)
+                    *past, answers = setup.steps_to(self._link.fault, begin, settings=self._link.settings)
+                elif past:
                     answers = past.pop()
+                else:
+                    return None
                 continue
             if question is None:
                 settled = await self._settle(answers)
@@ -112,7 +120,7 @@ class SetUp:
             # what was tried before is no target any more
             await self._link.close()
             self._link.target = None
-        screen = screen_of(self._link.standing, question, settled=_settled(answers), take=take)
+        screen = screen_of(self._link.standing, question, settled=_settled(answers, self._link.target), take=take)
         return await self._console.push_screen_wait(screen)
 
     async def _try_answers(self, answers: Answers) -> str:
@@ -155,11 +163,11 @@ class SetUp:
         return True
 
 
-def _settled(answers: Answers) -> tuple[tuple[str, str], ...]:
+def _settled(answers: Answers, target: Target | None) -> tuple[tuple[str, str], ...]:
     """Return what is answered so far, without the password."""
     said: list[tuple[str, str]] = []
     if answers.choice is not None:
-        said.append(("database", answers.choice.said_by))
+        said.append(("database", answers.choice.said_by if target is None else at_local(str(target))))
     pairs = (
         ("host", answers.host),
         ("port", answers.port),

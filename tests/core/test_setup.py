@@ -6,9 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from changeover.core.errors import SettingsError, TargetError
+from changeover.core.errors import Fault, SettingsError, TargetError
 from changeover.core.settings import Settings
-from changeover.core.setup import answer, edited, named_of, next_question, take, target_of, to_edit, url_of
+from changeover.core.setup import (
+    anew,
+    answer,
+    edited,
+    named_of,
+    next_question,
+    steps_to,
+    take,
+    target_of,
+    to_edit,
+    url_of,
+)
 from changeover.core.setup_offers import offers
 from changeover.core.setup_questions import Answers, Ask
 from changeover.core.target import NamedTarget, choose, resolve
@@ -115,6 +126,34 @@ def test_a_url_made_from_a_target_names_the_same_target(url: str, tmp_path: Path
     again = resolve(choose(url_of(target), environ={}, named={}), environ={}, home=tmp_path)
     assert str(again) == str(target)
     assert again.sslmode == target.sslmode
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "asked", "before"),
+    [
+        ("28P01", Ask.PASSWORD, 6),
+        ("28000", Ask.USER, 4),
+        ("3D000", Ask.DATABASE, 3),
+        ("57P03", Ask.URL, 0),
+        (None, Ask.URL, 0),
+    ],
+)
+def test_the_way_back_from_a_refusal_begins_at_what_was_refused(
+    sqlstate: str | None, asked: Ask, before: int, tmp_path: Path
+) -> None:
+    url = "postgresql://ada:S3cret@db.example.org:5433/shop?sslmode=require"
+    target = resolve(choose(url, environ={}, named={}), environ={}, home=tmp_path)
+    fault = Fault(id="connect", summary="no", sqlstate=sqlstate)
+    settings = Settings()
+    *past, answers = steps_to(fault, anew(answered({Ask.URL: url, Ask.NAME: "live"}), target), settings=settings)
+    question = next_question(answers, settings=settings)
+    assert question is not None
+    assert (question.ask, len(past)) == (asked, before)
+    assert answers.name == "live"
+    again = target_of(answered({Ask.PASSWORD: "other"}, answers), environ={}, home=tmp_path)
+    assert (str(again), again.sslmode) == (str(target), target.sslmode)
+    assert again.password is not None
+    assert again.password.reveal() == "other"
 
 
 @pytest.mark.parametrize(

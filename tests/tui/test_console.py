@@ -397,14 +397,14 @@ async def test_a_target_that_does_not_answer_is_edited_part_by_part_and_the_way_
             await pilot.pause(0.1)
             await seen(pilot, "CONNECT", "does not exist", "e edits the target")
         await pilot.press("e")
-        await seen(pilot, "Connection URL")
-        await pilot.press("escape")
-        await seen(pilot, "CONNECT", "does not exist", "e Edit target")
-        await pilot.press("e")
-        await seen(pilot, "Connection URL")
-        for question, now in (("Connection URL", ""), ("Host name", database.host), ("Port", str(database.port))):
+        # it begins at what the server has refused, and the way back leads through all that is before it
+        await seen(pilot, "Database", "empty is no such database")
+        for question, now in (("Port", str(database.port)), ("Host name", database.host), ("Connection URL", "")):
+            await pilot.press("escape")
             await seen(pilot, question, now)
-            await type_in(pilot, "")
+        await pilot.press("escape")
+        await seen(pilot, "CONNECT", "does not exist", "e edits the target")
+        await pilot.press("e")
         await seen(pilot, "Database", "empty is no such database")
         await type_in(pilot, database.database)
         await seen(pilot, "User", f"empty is {database.user}")
@@ -413,6 +413,35 @@ async def test_a_target_that_does_not_answer_is_edited_part_by_part_and_the_way_
         await type_in(pilot, "")
         # what was said of the other database does not hold for this one
         await seen(pilot, "OVERVIEW", "UNKNOWN ENVIRONMENT", database.database, "2 pending")
+
+
+async def test_a_set_up_that_is_refused_goes_on_at_what_was_refused_and_forgets_nothing(
+    database: Target, folder: Path, home: Path, tmp_path: Path
+) -> None:
+    environ = {"HOME": str(tmp_path), "CHANGEOVER_HOME": str(home)}
+    async with opened(None, None, mode=Mode.SETUP, environ=environ, start=tmp_path) as pilot:
+        await seen(pilot, "Which database")
+        await pilot.press("o")
+        await seen(pilot, "Connection URL")
+        for question, said in (
+            ("Connection URL", ""),
+            ("Host name", database.host),
+            ("Port", str(database.port)),
+            ("Database", database.database),
+            ("User", "nobody at all"),
+            ("Password", ""),
+        ):
+            await seen(pilot, question)
+            await type_in(pilot, said)
+        await seen(pilot, "CONNECT", "Role nobody at all does not exist", "e edits the target")
+        await pilot.press("e")
+        await seen(pilot, "User", "empty is nobody at all")
+        await type_in(pilot, database.user)
+        await seen(pilot, "Password")
+        await type_in(pilot, "")
+        shown = await seen(pilot, "Migrations folder")
+        assert f"database     {database.database}" in shown
+        assert f"user         {database.user}" in shown
 
 
 async def _asked_all(pilot: Pilot[int], folder: Path, *, protected: str, read_only: str) -> str:

@@ -13,7 +13,7 @@ from ...core.connect import Connector
 from ...core.errors import ApprovalNeeded, ConnectError, UsageError, fault_of
 from ...core.saved_targets import save, text_of, user_file
 from ...core.settings import Settings
-from ...core.setup import answer, named_of, next_question, take, target_of
+from ...core.setup import anew, answer, named_of, next_question, take, target_of
 from ...core.setup_offers import Offer, offers
 from ...core.setup_questions import ABOUT_THE_TARGET, Answers, Question
 from ...core.target import NamedTarget, Target
@@ -46,7 +46,7 @@ def _questions(options: Options, settings: Settings) -> int:
     answers, target = _target(_begin(settings), settings)
     with open_sitting(options, "setup", settings=settings, target=target) as sitting:
         while not _is_reached(sitting):
-            answers, sitting.target = _target(Answers(), settings)
+            answers, sitting.target = _target(anew(answers, sitting.target), settings)
             sitting.log.hide(sitting.target.password)
         answers = _ask_until(answers, settings, of_target=False)
         named = named_of(answers, sitting.target)
