@@ -9,12 +9,14 @@ import os
 import re
 import traceback
 from collections.abc import Iterable
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
@@ -51,6 +53,21 @@ class ControlFence(LineFilter):
 def _acts(text: str) -> bool:
     # nearly all of a screen is plain, which is seen without a pattern
     return not (text.isascii() and text.isprintable()) and _ACTING.search(text) is not None
+
+
+class Colourless(LineFilter):
+    """Takes the colours away, for who wants none: Textual's own filter sends the codes of the default colours."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the segments with bold, underlined and reversed as they are."""
+        del background
+        return [Segment(text, style and without_colour(style), control) for text, style, control in segments]
+
+
+@cache
+def without_colour(style: Style) -> Style:
+    """Return a style without its colours; there are a few dozen of them."""
+    return style.without_color
 
 
 class AsciiFence(LineFilter):

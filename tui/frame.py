@@ -27,7 +27,7 @@ from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
 from ..core.secret import Secret
 from .charset import is_ascii_only
 from .driver import HUNG_UP, TerminalDriver
-from .fence import AsciiFence, ControlFence, write_traceback
+from .fence import AsciiFence, Colourless, ControlFence, write_traceback
 from .format import count
 from .keys import bindings
 from .screens.commands import Commands, commands_of
@@ -83,10 +83,11 @@ class Frame(App[int]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return Textual's own filters, and behind them the fences.
 
-        Textual answers NO_COLOR with shades of grey unless its own ansi theme is chosen early; none is meant.
+        Textual answers NO_COLOR with shades of grey, or with the codes of the default colours; none is meant.
         """
         filters = super().get_line_filters()
-        return [*(NoColor() if isinstance(each, Monochrome) else each for each in filters), *self._fences]
+        wanted = (Colourless() if isinstance(each, (Monochrome, NoColor)) else each for each in filters)
+        return [*wanted, *self._fences]
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Write no cell that is as it was."""

@@ -73,6 +73,11 @@ def test_without_colour_no_colour_is_sent_and_the_rest_is_said(tmp_path: Path) -
         terminal.type("q")
         assert terminal.ended() == NOTHING_CHOSEN
     assert colours(terminal.written) == set()
+    # nor the default colours by their codes
+    codes = {code for said in re.findall(rb"\x1b\[([0-9;]*)m", terminal.written) for code in said.split(b";")}
+    assert not codes & {b"39", b"49"}
+    # bold, and reversed or underlined, say which row is chosen
+    assert codes & {b"1", b"7", b"4"}
 
 
 def test_where_the_locale_has_ascii_only_every_sign_is_ascii(tmp_path: Path) -> None:
