@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
 MASK = "********"
+# Characters of a secret that is no part of a name by chance.
+_LONG = 8
 
 
 class Secret:
@@ -43,11 +46,18 @@ def mask(text: str, secrets: Iterable[Secret | None]) -> str:
     """Return `text` with every secret, plain or percent-encoded, replaced.
 
     The filter behind the allow-list: what is logged is built without secrets, and this catches what a library puts
-    into its own message. Secrets of one or two characters are left alone: masking them would garble any text.
+    into its own message. Secrets of one or two characters are left alone: masking them would garble any text. A short
+    one that is a word is masked where it stands alone, and not in the names that it is a part of: `app` in `app_users`
+    tells nobody anything, and a mask there would.
     """
     for secret in secrets:
         if secret is None or len(secret.reveal()) < 3:
             continue
         for form in {secret.reveal(), quote(secret.reveal(), safe=""), quote(secret.reveal())}:
-            text = text.replace(form, MASK)
+            if form not in text:
+                continue
+            if len(form) < _LONG and re.fullmatch(r"\w+", form):
+                text = re.sub(rf"(?<!\w){form}(?!\w)", MASK, text)
+            else:
+                text = text.replace(form, MASK)
     return text
