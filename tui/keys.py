@@ -180,7 +180,12 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
         _back(text="nothing was done; back to the overview"),
     ),
     "pre-check": (
-        Key(keys="enter", action="details", label="Details", help="the chosen row in full, statement and traffic"),
+        Key(
+            keys="enter",
+            action="details",
+            label="Details",
+            help="what stands below, in full: a row or the dangers",
+        ),
         Key(keys="slash", action="filter", label="Filter", help="show only rows that have these words"),
         Key(keys="tab", action="turn", label="Hazards", help="what endangers the plan, or the chosen row again"),
         Key(keys="R", action="rehearse", label="Rehearse", help="run the plan on a shadow of the schema, or stop that"),

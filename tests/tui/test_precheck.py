@@ -67,6 +67,25 @@ async def test_a_refused_plan_begins_at_the_row_that_is_in_its_way(shown: Shown)
         assert MISSING.advice in seen
 
 
+async def test_what_stops_a_plan_can_be_read_to_its_end(shown: Shown) -> None:
+    faults = [replace(MISSING, summary=f"public.gone{number} is missing.") for number in range(20)]
+    screen = PlanScreen(STANDING, plan(*faults))
+    async with shown(screen) as pilot:
+        assert "gone19" not in text(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "public.gone0 is missing." in text(pilot)
+        await pilot.press("end")
+        await pilot.pause(0.3)
+        assert "public.gone19 is missing." in text(pilot)
+        await pilot.press("q")
+        await pilot.pause()
+        # of a row that was chosen it is the row
+        await pilot.press("j", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, DetailsScreen)
+
+
 async def test_an_empty_plan_leads_nowhere_and_says_why(shown: Shown) -> None:
     screen = PlanScreen(STANDING, plan(empty=True))
     async with shown(screen) as pilot:
@@ -157,7 +176,7 @@ async def test_enter_opens_a_row_in_full_and_enter_closes_it(shown: Shown) -> No
         ),
     )
     async with shown(PlanScreen(STANDING, replace(plan(hazard=True), rows=(row,)))) as pilot:
-        await pilot.press("enter")
+        await pilot.press("tab", "enter")
         await pilot.pause()
         seen = text(pilot)
         assert isinstance(pilot.app.screen, DetailsScreen)

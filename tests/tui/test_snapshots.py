@@ -40,6 +40,7 @@ from changeover.tui.screens import connect
 from changeover.tui.screens.allow import AllowScreen
 from changeover.tui.screens.confirm import ConfirmScreen
 from changeover.tui.screens.connect import ConnectScreen
+from changeover.tui.screens.dangers import DangersScreen
 from changeover.tui.screens.details import DetailsScreen
 from changeover.tui.screens.end_blocker import EndBlocker
 from changeover.tui.screens.first import FirstScreen
@@ -67,6 +68,7 @@ from tests.tui.scenes import (
     FOLDER,
     GIVES_WAY,
     HAZARD,
+    MISSING,
     SERVER,
     SESSION,
     STANDING,
@@ -246,6 +248,7 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
     "inspect-history": lambda: ListScreen(READING, history_listing(HISTORY), _again),
     "inspect-activity": lambda: ListScreen(READING, activity_listing(ACTIVITY, AT), _again),
     "pre-check": lambda: PlanScreen(STANDING, plan(hazard=True)),
+    "pre-check-dangers": lambda: DangersScreen(STANDING, plan(MISSING, hazard=True)),
     "pre-check-row": lambda: DetailsScreen(STANDING, plan(hazard=True), plan().rows[1], None),
     "allow": lambda: AllowScreen(STANDING, plan(HAZARD, hazard=True, allowed=False)),
     "confirm-typed": lambda: ConfirmScreen(STANDING, plan(hazard=True), SERVER, by="ada", typed=True),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, ClassVar, Final, TypeAlias
@@ -16,23 +15,23 @@ from textual.worker import Worker
 from ...core.errors import ChangeoverError, Fault
 from ...core.events import RehearsalStep
 from ...core.hazards.allowances import OVERRIDE
-from ...core.plan import Plan, PlannedMigration, PlannedStatement, Rehearsal
+from ...core.plan import Plan, PlannedMigration, PlannedStatement
 from ...core.precheck import Row
 from ...core.row_filter import matching
 from ...core.traffic import Exposure
 from ..claims import claims_line
 from ..exposure_words import headline
 from ..format import count
-from ..hazard_words import hazard_words
 from ..keys import bindings
-from ..rehearsal_words import difference_lines, remark_lines, standing_words, step_words, unknown_lines
+from ..rehearsal_words import standing_words, step_words
 from ..widgets.banner import Standing
 from ..widgets.field import Field
 from ..widgets.paper import Paper
 from ..widgets.precheck_table import PrecheckTable, first_in_the_way
 from ..widgets.sql_view import SqlView, sql_words
 from ..widgets.trail import READING_PATH
-from ..words import VERDICT, fault_words, joined, stacked, words
+from ..words import VERDICT, joined, stacked, words
+from .dangers import DangersScreen, danger_words, work_in_words
 from .details import DetailsScreen, statement_of
 from .stage import Stage
 
@@ -161,7 +160,7 @@ class PrecheckScreen(Stage[bool]):
 
     def why_not(self, action: str) -> str:
         """Without rows there are no details."""
-        if action == "details" and not self._rows:
+        if action == "details" and not self._rows and not self._about_plan:
             return "There is no row."
         if action == "rehearse" and (self._rehearse is None or not self._plan.migrations):
             return "There is nothing to rehearse."
@@ -175,13 +174,12 @@ class PrecheckScreen(Stage[bool]):
         return f"{row.object}: expected {row.expected}, found {row.found}" if row is not None else ""
 
     def action_details(self) -> None:
-        """Show the chosen row in full."""
-        row = self._chosen()
-        if row is None:
-            return
-        self.app.push_screen(
-            DetailsScreen(self._standing, self._plan, row, self._exposure, reading=self._path is READING_PATH)
-        )
+        """Show in full what stands below: the chosen row, or what stops and endangers the plan."""
+        row, reading = self._chosen(), self._path is READING_PATH
+        if self._about_plan or row is None:
+            self.app.push_screen(DangersScreen(self._standing, self._plan, reading=reading))
+        else:
+            self.app.push_screen(DetailsScreen(self._standing, self._plan, row, self._exposure, reading=reading))
 
     def action_turn(self) -> None:
         """Turn between the chosen row and the plan as a whole."""
@@ -289,45 +287,6 @@ def exposure_headline(exposure: Exposure, statement: PlannedStatement | None, wi
     return words(f" {headline(shown, width)}", "warn" if shown.blocker is not None else "head")
 
 
-def danger_words(plan: Plan) -> Content:
-    """Return what stops the plan, then the hazards in it."""
-    parts: list[Content] = []
-    for fault in plan.refusals:
-        # a hazard that stops the plan is told below, with the safe way
-        if fault.id != "hazard":
-            parts += [fault_words(fault), Content("")]
-    if plan.rehearsal is not None:
-        parts += [_rehearsal_words(plan, plan.rehearsal), Content("")]
-    for _, statement, hazard in plan.hazards:
-        parts += [*hazard_words(hazard, f"{statement.file}:{statement.line}"), Content("")]
-    for note in plan.notes:
-        where = f" ({note.file}:{note.line})" if note.file else ""
-        parts += [words(f"- note: {note.summary}{where}", "dim"), Content("")]
-    if not parts:
-        return words("Nothing stops this plan, and no hazard was found in it.", "ok")
-    return stacked(*parts[:-1])
-
-
-def _rehearsal_words(plan: Plan, rehearsal: Rehearsal) -> Content:
-    """Return what a rehearsal measured of each statement, what it could not tell, and what the schema becomes."""
-    lines = [words(standing_words(rehearsal, time.time()), "head", bold=True)]
-    lines += [words(f"  {line}", "dim") for line in remark_lines(rehearsal)]
-    for _, statement in _statements(plan):
-        work = _work_words(statement)
-        if statement.source == "measured" and (statement.locks or work):
-            claims = "; ".join([claims_line(statement.locks), *work] if statement.locks else work)
-            where = f"  {statement.file}:{statement.line} measured: "
-            lines.append(joined(words(where, "dim"), words(claims, "warn" if statement.long else "text")))
-    lines += [words(f"  {line}", "warn") for line in unknown_lines(plan, rehearsal)]
-    lines += [words(f"  {line}") for line in difference_lines(rehearsal)]
-    return stacked(*lines)
-
-
-def _work_words(statement: PlannedStatement) -> list[str]:
-    named = (("rewrites", statement.rewrites), ("scans", statement.scans), ("builds", statement.builds))
-    return [f"{name} {', '.join(relations)}" for name, relations in named if relations]
-
-
 def row_words(plan: Plan, row: Row) -> Content:
     """Return the chosen row in full, and the statement behind it."""
     word, tone = VERDICT[row.verdict]
@@ -344,6 +303,6 @@ def row_words(plan: Plan, row: Row) -> Content:
     lines.append(joined(words(f"{row.needed_by}  ", "dim"), words(decision, "head")))
     if found.locks:
         lines.append(joined(words("locks  ", "dim"), words(f"{claims_line(found.locks)} ({found.source})")))
-    if work := _work_words(found):
+    if work := work_in_words(found):
         lines.append(joined(words("work   ", "dim"), words("; ".join(work), "warn" if found.long else "text")))
     return stacked(*lines, sql_words(found.sql))
