@@ -32,7 +32,7 @@ from changeover.tui.screens import end_blocker
 from changeover.tui.screens.end_blocker import EndBlocker
 from changeover.tui.screens.receipt import ReceiptScreen
 from changeover.tui.screens.replay import ReplayScreen
-from changeover.tui.screens.run import RunScreen
+from changeover.tui.screens.run import RunScreen, promise_words
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.steps import Steps
 from changeover.tui.words import RESULT, STATE, STATEMENT
@@ -425,3 +425,11 @@ async def test_statements_that_go_by_too_quickly_to_be_read_are_painted_once_a_s
         assert "9 of 5,000" in await after(9, 10.2)
         assert "9 of 5,000" in await after(2000, 10.4)
         assert "3,000 of 5,000" in await after(3000, 11.0)
+
+
+def test_who_waited_behind_an_attempt_is_said_whole_in_80_columns() -> None:
+    stood = Stalled(sessions=1234, longest=2.04)
+    told = [replace(each, stalled=stood) if isinstance(each, MigrationRolledBack) else each for each in GIVES_WAY]
+    said = promise_words(view_of(list(stamped(told)))).plain
+    assert "nothing is held; 1,234 application sessions waited, at most 2.0 s" in said
+    assert len(said) <= 80

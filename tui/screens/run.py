@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from ...core.events import Result
 from ...core.view import MigrationView, RunView
-from ..format import count, duration, numbered, stalled
+from ..format import count, duration, numbered
 from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.locks import LockPanel
@@ -189,7 +189,9 @@ def promise_words(view: RunView) -> Content:
     if migration is not None and migration.retry_at is not None:
         why = f": {migration.fault.summary}" if migration.fault is not None else ""
         if migration.stalled.sessions:
-            why = f"; {stalled(migration.stalled.sessions, migration.stalled.longest)}"
+            behind = migration.stalled
+            # in 80 columns
+            why = f"; {count(behind.sessions, 'application session')} waited, at most {duration(behind.longest)}"
         return words(f" Rolled back, nothing is held{why}", "warn")
     policy = POLICIES.get(view.on_hangup)
     return words(f" If this terminal closes, {policy}." if policy else "", "dim")
