@@ -38,7 +38,7 @@ _neutral()
 from msgspec.structs import replace  # noqa: E402 - after the environment is neutral
 from textual.pilot import Pilot  # noqa: E402
 
-from changeover.core.demo import Demo  # noqa: E402
+from changeover.core.demo import SAID, Demo  # noqa: E402
 from changeover.core.directories import make_private  # noqa: E402
 from changeover.core.errors import TargetError, fault_of  # noqa: E402
 from changeover.core.session_log import SessionLog  # noqa: E402
@@ -139,7 +139,8 @@ async def console(
 def settings_of(migrations: Path | None) -> Settings:
     """Return settings that only the environment of this file has a say in."""
     settings = load(start=Path("/"), environ=os.environ, flags=Flags())
-    return replace(settings, migrations=migrations, sources={**settings.sources, "migrations": "demo"})
+    sources = {**settings.sources, "migrations": "demo"}
+    return replace(settings, migrations=migrations, targets={SAID.name: SAID}, sources=sources)
 
 
 @contextmanager

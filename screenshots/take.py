@@ -66,6 +66,12 @@ async def connect(album: dict[str, str]) -> None:
             stand.take("connect")
             await stand.press("g")
             await stand.shows("t tries again")
+            await stand.press("e")
+            await stand.shows("Connection URL")
+            await stand.press(*"postgresql", "colon", "slash", "slash", *"deployer", "colon", *"secret", "at", *"db")
+            stand.take("edit-target")
+            await stand.press("escape")
+            await stand.shows("t tries again", within=120)
             await stand.press("q")
 
 
@@ -85,6 +91,7 @@ async def run(album: dict[str, str], name: str, size: tuple[int, int], settings:
                     await stand.shows("Stop this run?")
                     stand.take("stop")
                     await stand.press("escape")
+                    await _ends_the_report(stand)
                 await stand.shows("RECEIPT", within=120)
                 if seen and usual:
                     await _after_the_run(stand)
@@ -163,6 +170,14 @@ async def _sees_the_wait(stand: Stand, name: str) -> bool:
             return True
         await stand.pilot.pause(0.05)
     return False
+
+
+async def _ends_the_report(stand: Stand) -> None:
+    """Ask who of those in the way should be ended, and leave them alone."""
+    await stand.press("K")
+    await stand.shows("End who blocks this run?", REPORT)
+    stand.take("end-blocker")
+    await stand.press("escape")
 
 
 async def _after_the_run(stand: Stand) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ...core.demo import Demo, create_sessions, running
+from ...core.demo import SAID, Demo, create_sessions, running
 from ...core.directories import data_root
 from ...core.session_log import SessionLog
 from ...core.settings import Flags, Settings, load
@@ -51,7 +51,8 @@ def _settings(options: Options, demo: Demo) -> Settings:
     flags = Flags(retries=options.retries, connect_timeout=options.connect_timeout, lock_timeout=options.lock_timeout)
     settings = load(start=Path("/"), environ=home, flags=flags)
     sources = {**settings.sources, "migrations": "demo"}
-    return replace(settings, migrations=demo.migrations, read_only=options.read_only, sources=sources)
+    targets = {SAID.name: SAID}
+    return replace(settings, migrations=demo.migrations, read_only=options.read_only, targets=targets, sources=sources)
 
 
 def _on_screen(options: Options, demo: Demo) -> int:
