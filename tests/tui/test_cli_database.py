@@ -68,6 +68,13 @@ def test_from_pending_to_a_receipt_to_nothing_to_do(database: Target, tmp_path: 
     assert "Nothing to do" in changeover("apply", target=database, cwd=tmp_path).out
 
 
+def test_nothing_up_to_a_version_is_not_nothing_at_all(database: Target, tmp_path: Path) -> None:
+    write(tmp_path, m0001_item=TABLE, m0002_note="ALTER TABLE item ADD COLUMN note text;\n")
+    assert changeover("apply", "--yes", "--to", "1", target=database, cwd=tmp_path).code == 0
+    done = changeover("apply", "--yes", "--to", "0001", target=database, cwd=tmp_path)
+    assert done.out == "Nothing to do: all up to 0001 is applied; 1 migration after it is pending.\n"
+
+
 def test_progress_goes_to_stderr_and_the_receipt_to_stdout(database: Target, tmp_path: Path) -> None:
     write(tmp_path, m0001_item=TABLE)
     done = changeover("apply", "--yes", target=database, cwd=tmp_path)

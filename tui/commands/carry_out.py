@@ -27,12 +27,13 @@ from ...core.errors import (
 from ...core.events import Result
 from ...core.recovery import refuse_in_doubt, view_of_settled
 from ...core.requests import RunRequest
+from ...core.status import PENDING_STATES
 from ...core.survey import Survey
 from ...core.view import RunView, reduce
 from ..approval import Consent, approve
 from ..failures import complain
 from ..fault_lines import fault_lines
-from ..format import visible
+from ..format import count, visible
 from ..output import show
 from ..sitting import Sitting, look_at, recover_now
 from ..status_lines import target_lines
@@ -64,6 +65,8 @@ class Ended(Struct, frozen=True, kw_only=True):
     exit_code: ExitCode
     view: RunView
     error: Fault | None = None
+    # what is said where there was nothing to do
+    nothing: str = ""
 
 
 def refuse_read_only(sitting: Sitting) -> None:
@@ -91,11 +94,11 @@ def carry_out(sitting: Sitting, action: Action, leave: Leave) -> int:
             survey = look_at(sitting, action=action, wait=leave.wait)
         except LockHeld as error:
             held = Ended(outcome=Result.REFUSED, exit_code=error.exit_code, view=sitting.view, error=fault_of(error))
-            return print_end(sitting, action, held)
+            return print_end(sitting, held)
         if leave.dry_run:
             show([text_of(plan_document(survey, sitting.target))] if sitting.options.json else plan_lines(survey))
             return int(ExitCode.DONE if survey.plan.ready else ExitCode.REFUSED)
-        return print_end(sitting, action, run_plan(sitting, survey, action, leave, ready))
+        return print_end(sitting, run_plan(sitting, survey, action, leave, ready))
 
 
 def run_plan(sitting: Sitting, survey: Survey, action: Action, leave: Leave, ready: ReadyRunner | None = None) -> Ended:
@@ -107,7 +110,8 @@ def run_plan(sitting: Sitting, survey: Survey, action: Action, leave: Leave, rea
     if not survey.plan.ready:
         return _refused(sitting, survey)
     if not survey.plan.migrations:
-        return Ended(outcome=Result.NOTHING_TO_DO, exit_code=ExitCode.DONE, view=sitting.view)
+        nothing = _nothing_to_do(survey, action)
+        return Ended(outcome=Result.NOTHING_TO_DO, exit_code=ExitCode.DONE, view=sitting.view, nothing=nothing)
     for text in plan_lines(survey):
         sitting.printer.say(text)
     try:
@@ -133,6 +137,15 @@ def run_plan(sitting: Sitting, survey: Survey, action: Action, leave: Leave, rea
     if view.result is None or view.exit_code is None:
         raise NeedsAttention("The run ended without a result.", advice="Look with `changeover status`.")
     return Ended(outcome=view.result, exit_code=ExitCode(view.exit_code), view=view)
+
+
+def _nothing_to_do(survey: Survey, action: Action) -> str:
+    """Return why a plan has nothing in it; one that was to stop at a version says what is pending after that."""
+    pending = sum(status.state in PENDING_STATES for status in survey.statuses)
+    if action.verb is Verb.APPLY and action.to is not None and pending:
+        later = f"{count(pending, 'migration')} after it {'is' if pending == 1 else 'are'} pending"
+        return f"Nothing to do: all up to {visible(action.to)} is applied; {later}."
+    return _NOTHING[action.verb]
 
 
 class _Followed(Struct):
@@ -183,7 +196,7 @@ def _refused(sitting: Sitting, survey: Survey) -> Ended:
     return Ended(outcome=Result.REFUSED, exit_code=ExitCode.REFUSED, view=sitting.view, error=error)
 
 
-def print_end(sitting: Sitting, action: Action, ended: Ended) -> int:
+def print_end(sitting: Sitting, ended: Ended) -> int:
     """Print how it ended, as the document or as the receipt, and return the exit code."""
     view = ended.view
     if sitting.options.json:
@@ -197,8 +210,8 @@ def print_end(sitting: Sitting, action: Action, ended: Ended) -> int:
         )
         show([text_of(document)])
         return int(ended.exit_code)
-    if ended.outcome is Result.NOTHING_TO_DO and not view.migrations:
-        show([_NOTHING[action.verb]])
+    if ended.nothing:
+        show([ended.nothing])
     elif view.result is not None:
         show(receipt_lines(view))
     if ended.error is not None:
