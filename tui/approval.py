@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
+from typing import Final
 
 from msgspec import Struct
 
-from ..core.errors import ApprovalNeeded, Declined
+from ..core.errors import ApprovalNeeded, Declined, UsageError
 from ..core.plan import Approval
 from ..core.session_log import who
 from ..core.survey import Survey
@@ -18,6 +20,15 @@ from .format import count, visible
 _DIGEST_SHOWN = 12
 
 
+# what would become of the migrations of a plan, by what it does
+_WOULD: Final = {
+    "apply": "run",
+    "revert": "be reverted",
+    "baseline": "be marked as applied",
+    "repair": "be settled",
+}
+
+
 class Consent(Struct, frozen=True, kw_only=True):
     """What the command line says beforehand: --yes, --approve DIGEST, --confirm-database NAME, --on-hangup POLICY."""
 
@@ -26,6 +37,8 @@ class Consent(Struct, frozen=True, kw_only=True):
     database: str | None = None
     # as in an `Approval`
     on_hangup: str = "finish"
+    # what the command can be told instead of being asked
+    options: str = "--yes, or --approve DIGEST of the plan that you have read"
 
     def is_given(self, target: Target) -> bool:
         """Whether nobody has to be asked, whatever the plan."""
@@ -36,13 +49,13 @@ def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool, 
     """Return the approval of the survey's plan; `verb` is what the plan does, as the question says it.
 
     Raises ApprovalNeeded where nothing was said and nobody can be asked, Declined where the answer is no, PlanChanged
-    where another plan was approved.
+    where another plan was approved, UsageError where what was approved is no plan at all.
     """
     plan = survey.plan
     leave = partial(plan.approve, by=_person(), on_hangup=consent.on_hangup)
     if consent.digest is not None:
-        said = consent.digest.strip().lower()
-        whole = plan.digest if len(said) >= _DIGEST_SHOWN and plan.digest.startswith(said) else said
+        said = _digest(consent.digest)
+        whole = plan.digest if plan.digest.startswith(said) else said
         return leave(digest=whole, how="--approve", typed=consent.digest)
     if consent.database is not None:
         if consent.database != survey.server.database:
@@ -54,15 +67,26 @@ def approve(survey: Survey, target: Target, consent: Consent, *, can_ask: bool, 
     if consent.yes and not target.protected:
         return leave(digest=plan.digest, how="--yes")
     if not can_ask:
-        raise _nobody_to_ask(target, survey)
+        raise _nobody_to_ask(target, survey, consent, verb)
     how, typed = _asked(survey, target, verb)
     return leave(digest=plan.digest, how=how, typed=typed)
 
 
-def _nobody_to_ask(target: Target, survey: Survey) -> ApprovalNeeded:
-    summary = f"{count(len(survey.plan.migrations), 'migration')} on {target} would run, and nobody can be asked here."
+def _digest(text: str) -> str:
+    said = text.strip().lower()
+    if not re.fullmatch(rf"[0-9a-f]{{{_DIGEST_SHOWN},64}}", said):
+        raise UsageError(
+            f"--approve takes the digest of a plan, and {text} is none.",
+            advice=f"`changeover plan` prints it after the word plan; its first {_DIGEST_SHOWN} digits are enough.",
+        )
+    return said
+
+
+def _nobody_to_ask(target: Target, survey: Survey, consent: Consent, verb: str) -> ApprovalNeeded:
+    size, would = count(len(survey.plan.migrations), "migration"), _WOULD[verb]
+    summary = f"{size} on {target} would {would}, and nobody can be asked here."
     if not target.protected:
-        return ApprovalNeeded(summary, advice="Say --yes, or --approve DIGEST of the plan that you have read.")
+        return ApprovalNeeded(summary, advice=f"Say {consent.options}.")
     digest, database = survey.plan.digest, survey.server.database
     return ApprovalNeeded(
         f"{summary} The target is protected: --yes is not enough.",

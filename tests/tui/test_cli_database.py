@@ -75,6 +75,15 @@ def test_nothing_up_to_a_version_is_not_nothing_at_all(database: Target, tmp_pat
     assert done.out == "Nothing to do: all up to 0001 is applied; 1 migration after it is pending.\n"
 
 
+def test_what_is_no_digest_is_wrong_usage_and_no_changed_plan(database: Target, tmp_path: Path) -> None:
+    write(tmp_path, m0001_item=TABLE)
+    done = changeover("apply", "--approve", "abc", target=database, cwd=tmp_path)
+    assert done.code == 2
+    assert "--approve takes the digest of a plan, and abc is none." in done.err
+    other = changeover("apply", "--approve", "0123456789ab", target=database, cwd=tmp_path)
+    assert (other.code, "The plan has changed" in other.err) == (4, True)
+
+
 def test_progress_goes_to_stderr_and_the_receipt_to_stdout(database: Target, tmp_path: Path) -> None:
     write(tmp_path, m0001_item=TABLE)
     done = changeover("apply", "--yes", target=database, cwd=tmp_path)

@@ -24,5 +24,5 @@ def test_the_demo_runs_to_its_receipt_and_goes_on_with_the_deferred_steps(tmp_pa
 def test_the_demo_without_an_approval_is_exit_2_and_stops_its_server(tmp_path: Path, home: Path) -> None:
     done = changeover("demo", cwd=tmp_path)
     assert done.code == 2
-    assert "--yes" in done.err
+    assert "Say --yes." in done.err
     assert not list(home.rglob("postmaster.pid"))

@@ -35,7 +35,10 @@ def test_revert_asks_for_an_approval_and_gives_a_receipt(database: Target, tmp_p
     write(tmp_path, m0001_item=TABLE, m0002_note="ALTER TABLE item ADD COLUMN note text;\n")
     (tmp_path / "migrations" / "0002_note.revert.sql").write_text("ALTER TABLE item DROP COLUMN note;\n")
     assert changeover("apply", "--yes", target=database, cwd=tmp_path).code == 0
-    assert changeover("revert", target=database, cwd=tmp_path).code == 2
+    unasked = changeover("revert", target=database, cwd=tmp_path)
+    assert unasked.code == 2
+    assert "Ready: 1 migration to revert, 1 statement." in unasked.err
+    assert "would be reverted, and nobody can be asked here" in unasked.err
     shown = checked(changeover("revert", "--dry-run", "--json", target=database, cwd=tmp_path), "plan")
     assert [(one["file"], one["entry"]) for one in shown["migrations"]] == [("0002_note.revert.sql", "revert")]
     done = changeover("revert", "--json", "--approve", shown["digest"], target=database, cwd=tmp_path)

@@ -74,5 +74,5 @@ def _on_screen(options: Options, demo: Demo) -> int:
 def _plain(options: Options, demo: Demo, *, yes: bool) -> int:
     settings = _settings(options, demo)
     with open_sitting(options, "demo", settings=settings, target=demo.target) as sitting:
-        sitting.exit_code = apply_on(sitting, to=None, consent=Consent(yes=yes))
+        sitting.exit_code = apply_on(sitting, to=None, consent=Consent(yes=yes, options="--yes"))
     return sitting.exit_code
