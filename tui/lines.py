@@ -248,7 +248,8 @@ def _of_migration(
             numbers = ", ".join(map(str, event.deferred))
             deferred = f", statement {numbers} deferred" if event.deferred else ""
             waited = _stalled(event.stalled)
-            return f"{version} applied in {duration(event.elapsed)}{again}{deferred}{waited}"
+            _, done = _ENTRIES.get(event.entry, ("", "applied"))
+            return f"{version} {done} in {duration(event.elapsed)}{again}{deferred}{waited}"
         case MigrationRolledBack():
             blockers = "".join(f"; blocked by {backend_words(blocker)}" for blocker in event.blockers)
             next_one = f"; again in {countdown(event.wait)}" if event.wait is not None else ""

@@ -47,16 +47,21 @@ def check_lines(survey: Survey) -> list[str]:
     return [*lines, "", *hazards, *([""] if hazards else []), *verdict_lines(survey)]
 
 
+# What a plan that applies nothing is to do with its migrations.
+_TO_DO: Final = {"revert": "to revert", "baseline": "to mark as applied", "repair": "to settle"}
+
+
 def verdict_lines(survey: Survey) -> list[str]:
     """Return whether the plan may run, with every reason where it may not."""
     plan = survey.plan
-    pending = count(len(plan.migrations), "migration")
+    entry = plan.migrations[0].entry if plan.migrations else ""
+    pending = f"{count(len(plan.migrations), 'migration')} {_TO_DO.get(entry, 'pending')}"
     notes = [f"note: {fault_words(note)}" for note in plan.notes]
     if plan.ready:
-        return [*notes, f"Ready: {pending} pending, {count(plan.statement_count, 'statement')}."]
+        return [*notes, f"Ready: {pending}, {count(plan.statement_count, 'statement')}."]
     return [
         *notes,
-        f"NOT READY: {pending} pending, and nothing will run.",
+        f"NOT READY: {pending}, and nothing will run.",
         *(line for it in plan.refusals for line in fault_lines(it)),
     ]
 

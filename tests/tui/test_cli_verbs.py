@@ -59,6 +59,9 @@ def test_a_revert_is_asked_for_at_a_terminal(database: Target, tmp_path: Path) -
     done = at_terminal("revert", target=database, cwd=tmp_path, script=[("Revert? [y/N]", "y\n")])
     assert done.code == 0
     assert "RECEIPT  reverted" in done.out
+    assert "0001 reverted in" in done.err
+    # who is using it is asked by `plan` only
+    assert "exposure" not in done.err
     assert "Nothing to do" in changeover("revert", "--yes", target=database, cwd=tmp_path).out
 
 
@@ -138,6 +141,8 @@ def test_the_plan_of_a_repair_can_be_read_and_approved(half: Target, tmp_path: P
     done = changeover(*words, "--approve", shown["digest"], target=half, cwd=tmp_path)
     assert done.code == 0, done.err
     assert "Everything is settled." in done.out
+    assert "Ready: 1 migration to settle, " in done.err
+    assert "0001 settled in" in done.err
 
 
 def test_apply_rebuilds_an_invalid_index_on_the_operators_word(half: Target, tmp_path: Path) -> None:
