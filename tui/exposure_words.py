@@ -78,7 +78,7 @@ def relation_lines(one: RelationExposure) -> list[str]:
 
 
 def exposure_lines(exposure: Exposure | None) -> list[str]:
-    """Return the exposure of a plan as plain lines."""
+    """Return the exposure of a plan, which was asked for, as plain lines."""
     if exposure is None:
         return ["exposure: the server did not say who is using what the plan locks"]
     if not exposure.relations:

@@ -76,8 +76,11 @@ def _loud(verdict: Verdict) -> str:
     return verdict.value.upper() if verdict in {Verdict.MISSING, Verdict.CONFLICT} else verdict.value
 
 
-def plan_lines(survey: Survey, *, sql: bool = False) -> list[str]:
-    """Return what would run, with locks and hazards; with the whole text of each statement where `sql` is true."""
+def plan_lines(survey: Survey, *, sql: bool = False, exposed: bool = False) -> list[str]:
+    """Return what would run, with locks and hazards; with the whole text of each statement where `sql` is true.
+
+    `exposed` is whether the server was asked who is using what the plan locks.
+    """
     plan = survey.plan
     lines = [server_words(survey.server), f"plan {plan.digest}", ""]
     for planned in plan.migrations:
@@ -86,7 +89,7 @@ def plan_lines(survey: Survey, *, sql: bool = False) -> list[str]:
     budget, attempts = duration(limits.lock_timeout), count(limits.lock_attempts, "attempt")
     lines += _rehearsed(plan)
     lines.append(f"limits: {budget} of waiting for locks per attempt, {attempts}")
-    traffic = exposure_lines(survey.exposure)
+    traffic = exposure_lines(survey.exposure) if exposed else []
     return [*lines, *([*traffic, ""] if traffic else []), *verdict_lines(survey)]
 
 

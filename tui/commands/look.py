@@ -39,7 +39,7 @@ def plan(options: Options, *, action: Action, sql: bool, rehearse: Rehearse | No
         survey = _survey(sitting, action, exposing=True)
         if rehearse is not None and survey.plan.migrations:
             survey = rehearse_in(sitting, survey, rehearse.shadow)
-        _print(sitting, plan_document(survey, sitting.target), plan_lines(survey, sql=sql))
+        _print(sitting, plan_document(survey, sitting.target), plan_lines(survey, sql=sql, exposed=True))
         sitting.exit_code = _code(survey, pending=False)
     return sitting.exit_code
 
