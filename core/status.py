@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from .history import AppliedMigration, AttemptRecord, History
-from .migration import Folder, Migration
+from .migration import Folder, Migration, SideScript
 
 
 class State(StrEnum):
@@ -79,7 +79,7 @@ def pending_at_a_glance(statuses: Iterable[MigrationStatus]) -> int | None:
 
 def _of_file(migration: Migration, row: AppliedMigration | None, attempt: AttemptRecord | None) -> MigrationStatus:
     if row is None:
-        state, note = _unapplied(attempt)
+        state, note = _unapplied(migration, attempt)
         return MigrationStatus(
             version=migration.version,
             name=migration.name,
@@ -91,7 +91,7 @@ def _of_file(migration: Migration, row: AppliedMigration | None, attempt: Attemp
         )
     state, note = _compared(migration, row)
     if attempt is not None:
-        state, note = State.PARTIAL, f"its revert stopped half-way: {_steps_words(attempt)}"
+        state, note = State.PARTIAL, f"its revert stopped half-way: {_steps_words(migration.revert, attempt)}"
     elif state is not State.CHANGED and row.deferred:
         numbers = ", ".join(str(number) for number in row.deferred)
         state, note = State.DEFERRED, f"statement {numbers} waits for its condition"
@@ -123,7 +123,7 @@ def _compared(migration: Migration, row: AppliedMigration) -> tuple[State, str]:
     return State.CHANGED, "the file was edited after it was applied"
 
 
-def _unapplied(attempt: AttemptRecord | None) -> tuple[State, str]:
+def _unapplied(migration: Migration, attempt: AttemptRecord | None) -> tuple[State, str]:
     if attempt is None:
         return State.PENDING, ""
     if attempt.state == "failed" and attempt.entry == "repair":
@@ -131,13 +131,15 @@ def _unapplied(attempt: AttemptRecord | None) -> tuple[State, str]:
     if attempt.state == "failed":
         return State.FAILED, f"the last attempt was rolled back: {attempt.error or 'no message'}"
     if attempt.state == "partial" or any(step.state == "done" for step in attempt.steps):
-        return State.PARTIAL, _steps_words(attempt)
+        return State.PARTIAL, _steps_words(migration, attempt)
     return State.IN_DOUBT, "an attempt began and its end is not recorded"
 
 
-def _steps_words(attempt: AttemptRecord) -> str:
-    done = sum(step.state == "done" for step in attempt.steps)
-    return f"{done} of {len(attempt.steps)} steps outside a transaction are done"
+def _steps_words(file: Migration | SideScript | None, attempt: AttemptRecord) -> str:
+    # an invalid index that was dropped on the way is a step of the attempt, behind those of the file
+    steps = [step for step in attempt.steps if file is None or step.number <= len(file.script.statements)]
+    done = sum(step.state == "done" for step in steps)
+    return f"{done} of {len(steps)} steps outside a transaction are done"
 
 
 def _of_row(row: AppliedMigration) -> MigrationStatus:
