@@ -155,20 +155,25 @@ def is_local_host(host: str) -> bool:
 
 
 def choose(
-    flag: str | None, *, environ: Mapping[str, str], named: Mapping[str, NamedTarget], default: str | None = None
+    flag: str | None,
+    *,
+    environ: Mapping[str, str],
+    named: Mapping[str, NamedTarget],
+    default: str | None = None,
+    option: str = "--target",
 ) -> Choice:
     """Return what names the database to work on. Raises TargetError where nothing does, or an unknown name.
 
-    `default` is the named target that applies where neither a flag nor the environment says one.
+    `default` is the named target that applies where neither a flag nor the environment says one; `option` is its name.
     """
-    for said, said_by in ((flag, "--target"), (environ.get("CHANGEOVER_TARGET"), "CHANGEOVER_TARGET")):
+    for said, said_by in ((flag, option), (environ.get("CHANGEOVER_TARGET"), "CHANGEOVER_TARGET")):
         if said is not None and said.strip():
             text = said.strip()
             if conninfo.looks_like_conninfo(text):
                 return Choice(said_by=said_by, text=text)
             return Choice(said_by=said_by, named=_named(text, said_by, named))
-        if said is not None and said_by == "--target":
-            raise TargetError("--target is empty.", advice=_ADVICE)
+        if said is not None and said_by == option:
+            raise TargetError(f"{option} is empty.", advice=_ADVICE)
     if environ.get("DATABASE_URL", "").strip():
         return Choice(said_by="DATABASE_URL", text=environ["DATABASE_URL"])
     naming = [variable for variable in _NAMING if environ.get(variable)]

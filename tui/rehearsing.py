@@ -34,4 +34,5 @@ def rehearse_in(sitting: Sitting, survey: Survey, shadow: str | None) -> Survey:
 def shadow_target(named: str, sitting: Sitting) -> Target:
     """Return the database that is lent as shadow; raises TargetError. Variables of the target are not for it."""
     environ = {"HOME": os.environ.get("HOME", "")}
-    return resolve(choose(named, environ=environ, named=sitting.settings.targets), environ=environ)
+    choice = choose(named, environ=environ, named=sitting.settings.targets, option="--shadow")
+    return resolve(choice, environ=environ)

@@ -112,3 +112,6 @@ def test_a_shadow_that_is_none_is_a_wrong_usage(server: Server, database: Target
         done = changeover("plan", "--shadow", url, target=database, cwd=tmp_path)
     assert done.code == 2
     assert "too powerful" in done.err
+    unknown = changeover("plan", "--shadow", "nope", target=database, cwd=tmp_path)
+    assert unknown.code == 2
+    assert "--shadow names the target nope, which is not defined." in unknown.err
