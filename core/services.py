@@ -46,15 +46,19 @@ def names(environ: Mapping[str, str], home: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read(name: str, environ: Mapping[str, str], home: Path) -> Service:
-    """Return the keys of a service. Raises TargetError where no file has it, or where a file cannot be understood."""
+def read(name: str, environ: Mapping[str, str], home: Path, *, said_by: str) -> Service:
+    """Return the keys of a service. Raises TargetError where no file has it, or where a file cannot be understood.
+
+    `said_by` is what names it. Of a URL nothing is repeated, see `conninfo`; the variable holds the name alone.
+    """
     looked = files(environ, home)
     for file in looked:
         lines = _lines(file)
         if any(line == f"[{name}]" for _, line in lines):
             return _section(name, file, lines)
+    asked = f"service {name}, which" if said_by == "PGSERVICE" else "service that"
     raise TargetError(
-        "The service that was asked for is in no service file.",
+        f"{said_by} names a {asked} is in no service file.",
         advice=f"Looked through: {', '.join(str(file) for file in looked)}. "
         f"They offer: {', '.join(names(environ, home)) or 'no service'}.",
     )

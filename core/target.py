@@ -274,7 +274,7 @@ def _layers(choice: Choice, environ: Mapping[str, str], home: Path) -> tuple[dic
     variables = {key: environ[name] for key, name in _VARIABLES.items() if environ.get(name)}
     service = said.get("service") or variables.get("service")
     if service:
-        found = services.read(service, environ, home)
+        found = services.read(service, environ, home, said_by=said_by if said.get("service") else "PGSERVICE")
         warnings.extend(found.warnings)
         layers.append((found.values, dict.fromkeys(found.values, f"service {service} in {found.file}")))
     layers.append((variables, {key: _VARIABLES[key] for key in variables}))

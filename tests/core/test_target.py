@@ -229,8 +229,18 @@ def test_a_service_stands_between_the_target_and_the_variables(tmp_path: Path) -
 def test_an_unknown_service_is_an_error_and_not_another_server(tmp_path: Path) -> None:
     (tmp_path / ".pg_service.conf").write_text("[shop]\nhost=h\n")
     error = refusal(home=tmp_path, PGSERVICE="shpo", PGHOST="h")
-    assert "in no service file" in error.summary
+    assert error.summary == "PGSERVICE names a service shpo, which is in no service file."
     assert "shop" in error.advice
+    # what stands in a URL may be part of a password
+    unnamed = refusal("postgresql:///d?service=shpo", home=tmp_path)
+    assert unnamed.summary == "--target names a service that is in no service file."
+
+
+def test_a_port_that_stands_by_itself_gets_no_advice_about_urls(tmp_path: Path) -> None:
+    error = refusal(home=tmp_path, PGHOST="h", PGPORT="abc")
+    assert error.summary == "PGPORT has a port that is not a number from 1 to 65535."
+    assert "URL" not in error.advice
+    assert "in a password" in refusal("postgres://u:S3cret", home=tmp_path).advice
 
 
 def test_pgservicefile_and_pgsysconfdir_are_looked_through(tmp_path: Path) -> None:
