@@ -123,13 +123,16 @@ def check_key(key: str, *, where: str) -> None:
     raise TargetError(f"{where} has a key that is not known.", advice=f"{hint}The keys are {', '.join(KEYS)}. {ADVICE}")
 
 
-def check_port(value: str, *, where: str) -> int:
-    """Return the port, 1 to 65535. Raises TargetError without repeating `value`, which may be part of a password."""
+def check_port(value: str, *, where: str, advice: str = "") -> int:
+    """Return the port, 1 to 65535. Raises TargetError without repeating `value`, which may be part of a password.
+
+    `advice` is for a port that stood by itself, and not in a URL.
+    """
     if re.fullmatch(r"[0-9]{1,5}", value) and 1 <= int(value) <= 65535:
         return int(value)
     raise TargetError(
         f"{where} has a port that is not a number from 1 to 65535.",
-        advice=f"In a URL, write /, #, ?, @ and : in a password as %2F, %23, %3F, %40 and %3A. {ADVICE}",
+        advice=advice or f"In a URL, write /, #, ?, @ and : in a password as %2F, %23, %3F, %40 and %3A. {ADVICE}",
     )
 
 

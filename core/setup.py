@@ -27,6 +27,7 @@ from .target import Choice, NamedTarget, Target, is_local_host, resolve
 # What a refusal to let us in is about; https://www.postgresql.org/docs/18/errcodes-appendix.html.
 _ABOUT: Final = {"28P01": Ask.PASSWORD, "28000": Ask.USER, "3D000": Ask.DATABASE, "42501": Ask.DATABASE}
 _YES: Final = frozenset({"y", "yes", "true"})
+_PORT: Final = "Type the number alone; where nobody has chosen another one it is 5432."
 _NO: Final = frozenset({"n", "no", "false"})
 
 
@@ -77,7 +78,7 @@ def answer(answers: Answers, asked: Question, text: str) -> Answers:
         case Ask.HOST:
             return replace(answers, host=conninfo.check_host(text, where="The answer"))
         case Ask.PORT:
-            return replace(answers, port=str(conninfo.check_port(text, where="The answer")))
+            return replace(answers, port=str(conninfo.check_port(text, where="The answer", advice=_PORT)))
         case Ask.DATABASE:
             return replace(answers, database=_plain(text, "database"))
         case Ask.USER:

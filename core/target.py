@@ -290,7 +290,8 @@ def _layers(choice: Choice, environ: Mapping[str, str], home: Path) -> tuple[dic
 
 def _port(values: Mapping[str, str], sources: dict[str, str]) -> int:
     if "port" in values:
-        return conninfo.check_port(values["port"].strip(), where=sources["port"])
+        alone = "Set it to the port's number, or unset it for 5432." if sources["port"] == "PGPORT" else ""
+        return conninfo.check_port(values["port"].strip(), where=sources["port"], advice=alone)
     sources["port"] = "default"
     return 5432
 

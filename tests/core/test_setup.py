@@ -21,7 +21,7 @@ from changeover.core.setup import (
     url_of,
 )
 from changeover.core.setup_offers import offers
-from changeover.core.setup_questions import Answers, Ask
+from changeover.core.setup_questions import Answers, Ask, question
 from changeover.core.target import NamedTarget, choose, resolve
 
 
@@ -83,6 +83,14 @@ def _questions() -> list:  # type: ignore[type-arg]
         found.append(question)
         answers = answer(answers, question, "")
     return found
+
+
+def test_a_port_that_is_none_gets_advice_about_ports() -> None:
+    asked = question(Ask.PORT, Answers(), Settings(), ())
+    with pytest.raises(TargetError) as caught:
+        answer(Answers(), asked, "abc")
+    assert "5432" in caught.value.advice
+    assert "URL" not in caught.value.advice
 
 
 def test_what_is_there_already_is_offered_with_what_is_wrong_with_it(tmp_path: Path) -> None:
