@@ -47,6 +47,11 @@ def read(file: Path) -> dict[str, str]:
     return found
 
 
+def names_a_database(file: Path) -> bool:
+    """Whether the file says which database; a user or a password alone does not."""
+    return not {"DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE"}.isdisjoint(read(file))
+
+
 def _value(written: str) -> str:
     """Return a value as it is meant; empty where only a shell could tell."""
     if len(written) >= 2 and written[0] == written[-1] == "'":

@@ -118,6 +118,10 @@ class TargetError(UsageError):
     id = "target"
 
 
+class TargetMissing(TargetError):
+    """No database is named at all."""
+
+
 class FolderError(UsageError):
     """There is no migrations folder, or no migration in it."""
 

@@ -22,7 +22,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from . import conninfo, pgpass, services
-from .errors import TargetError
+from .errors import TargetError, TargetMissing
 from .secret import Secret
 
 # https://www.postgresql.org/docs/18/libpq-envars.html
@@ -183,7 +183,7 @@ def choose(
         return Choice(said_by="the default target", named=_named(default, "the default target", named))
     empty = "DATABASE_URL is empty." if "DATABASE_URL" in environ else "DATABASE_URL is not set."
     known = f" Named targets: {', '.join(named)}." if named else ""
-    raise TargetError(f"No database is named: {empty}", advice=_ADVICE + known)
+    raise TargetMissing(f"No database is named: {empty}", advice=_ADVICE + known)
 
 
 def resolve(choice: Choice, *, environ: Mapping[str, str], home: Path | None = None) -> Target:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ..core.errors import ChangeoverError, ExitCode
+from ..core import dotenv
+from ..core.errors import ChangeoverError, ExitCode, TargetMissing
 from ..core.secret import Secret
 from ..core.session_log import SessionLog
 from ..core.settings import Flags, Settings, load
@@ -37,8 +38,22 @@ def settings_of(options: Options) -> Settings:
 
 def target_of(options: Options, settings: Settings) -> Target:
     """Return the target that was named. Raises TargetError."""
-    choice = choose(options.target, environ=os.environ, named=settings.targets, default=settings.default_target)
+    try:
+        choice = choose(options.target, environ=os.environ, named=settings.targets, default=settings.default_target)
+    except TargetMissing as error:
+        raise TargetMissing(error.summary, advice=f"{_of_dotenv(Path.cwd())}{error.advice}") from None
     return resolve(choice, environ=os.environ)
+
+
+def _of_dotenv(start: Path) -> str:
+    """Return the advice where a `.env` would have named a database: it is not obeyed, and nobody should wonder why."""
+    file = dotenv.find(start)
+    if file is None or not dotenv.names_a_database(file):
+        return ""
+    return (
+        f"{file} names one, which is never taken unasked: `changeover setup` offers it, or export what it says "
+        "(`set -a; . ./.env`). "
+    )
 
 
 class Ended(Struct):

@@ -45,6 +45,16 @@ def test_a_missing_database_is_one_message_with_an_example(command: str, url: st
     assert "DATABASE_URL=postgresql://" in done.err
 
 
+def test_a_dotenv_that_names_a_database_is_pointed_at_and_not_obeyed(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SECRET=x\nPGUSER=u\n")
+    assert ".env" not in changeover("status", cwd=tmp_path).err
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://u:S3cret@h/d\n")
+    done = changeover("status", cwd=tmp_path)
+    assert done.code == 2
+    assert f"{tmp_path / '.env'} names one, which is never taken unasked: `changeover setup` offers it" in done.err
+    assert "S3cret" not in done.err
+
+
 def test_without_a_terminal_the_bare_command_wants_a_database_too(tmp_path: Path) -> None:
     assert changeover(cwd=tmp_path).code == 2
 
