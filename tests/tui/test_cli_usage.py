@@ -55,6 +55,13 @@ def test_a_dotenv_that_names_a_database_is_pointed_at_and_not_obeyed(tmp_path: P
     assert "S3cret" not in done.err
 
 
+def test_setup_without_anybody_names_no_options_that_it_has_not(tmp_path: Path) -> None:
+    done = changeover("setup", cwd=tmp_path)
+    assert done.code == 2
+    assert "Run it at a terminal." in done.err
+    assert "an option" not in done.err
+
+
 def test_without_a_terminal_the_bare_command_wants_a_database_too(tmp_path: Path) -> None:
     assert changeover(cwd=tmp_path).code == 2
 

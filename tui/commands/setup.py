@@ -36,7 +36,12 @@ def run_setup(options: Options) -> int:
         return open_screen(settings, None, Mode.SETUP, command="changeover setup")
     if options.json:
         raise UsageError("setup asks questions; it has no JSON.", advice="Use it at a terminal, or with --plain.")
-    return _questions(options, settings)
+    try:
+        return _questions(options, settings)
+    except ApprovalNeeded as error:
+        # no option answers these questions
+        advice = "Run it at a terminal. Without set-up a database is named by --target or DATABASE_URL."
+        raise ApprovalNeeded(error.summary, advice=advice) from None
 
 
 def _questions(options: Options, settings: Settings) -> int:
