@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
-from .options import everywhere, of_plans, of_runs, options_of
+from .options import Number, everywhere, of_plans, of_runs, options_of
 from .streams import prepare_streams
 
 if TYPE_CHECKING:
@@ -353,9 +353,9 @@ def logs_replay(context: click.Context, session: str) -> int:
 
 
 @logs.command("prune")
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Remove what is older (180).")
+@click.option("--older-than", type=Number(min=0), metavar="DAYS", help="Remove what is older (180).")
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep at most this many sessions (200).")
-@click.option("--max-size", type=click.FloatRange(min=0), metavar="MB", help="Keep at most this much (512).")
+@click.option("--max-size", type=Number(min=0), metavar="MB", help="Keep at most this much (512).")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @everywhere
 @click.pass_context

@@ -12,6 +12,17 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+
+class Number(click.FloatRange):
+    """A number in a range; click calls it a float range."""
+
+    name = "number"
+
+
+class _AnyNumber(click.types.FloatParamType):
+    name = "number"
+
+
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -70,8 +81,8 @@ _EVERYWHERE = (
     _option("--json", is_flag=True, help="Print one JSON document."),
     _option("--plain", is_flag=True, help="Print lines; never open the screen."),
     _option("--retries", type=int, metavar="N", help="Connection attempts after the first one (3)."),
-    _option("--connect-timeout", type=float, metavar="S", help="Seconds for each connection attempt (30)."),
-    _option("--lock-timeout", type=float, metavar="S", help="Seconds of waiting for locks in each attempt (2)."),
+    _option("--connect-timeout", type=_AnyNumber(), metavar="S", help="Seconds for each connection attempt (30)."),
+    _option("--lock-timeout", type=_AnyNumber(), metavar="S", help="Seconds of waiting for locks in each attempt (2)."),
     _option("--read-only", is_flag=True, help="Look only; nothing can be changed."),
 )
 _OF_PLANS = (
@@ -100,9 +111,7 @@ _OF_RUNS = (
     click.option("--yes", is_flag=True, help="Approve the plan, where nobody can answer. Not on a protected target."),
     click.option("--approve", metavar="DIGEST", help="Approve the plan with this digest, and no other."),
     click.option("--confirm-database", metavar="NAME", help="Approve by the name of the database."),
-    click.option(
-        "--wait", type=click.FloatRange(min=0), default=0.0, metavar="S", help="Seconds to wait for another run (0)."
-    ),
+    click.option("--wait", type=Number(min=0), default=0.0, metavar="S", help="Seconds to wait for another run (0)."),
     click.option(
         "--on-hangup",
         type=click.Choice(["finish", "continue", "rollback"]),

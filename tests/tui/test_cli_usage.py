@@ -62,6 +62,11 @@ def test_setup_without_anybody_names_no_options_that_it_has_not(tmp_path: Path) 
     assert "an option" not in done.err
 
 
+def test_a_number_is_called_a_number(tmp_path: Path) -> None:
+    for words in (["apply", "--wait", "x"], ["apply", "--lock-timeout", "x"], ["logs", "prune", "--older-than", "x"]):
+        assert "'x' is not a valid number." in changeover(*words, cwd=tmp_path).err
+
+
 def test_without_a_terminal_the_bare_command_wants_a_database_too(tmp_path: Path) -> None:
     assert changeover(cwd=tmp_path).code == 2
 
