@@ -272,12 +272,13 @@ def of_hazards(migrations: tuple[PlannedMigration, ...]) -> list[Fault]:
 
 
 def _dangerous(file: str, statement: PlannedStatement, hazard: HazardFinding) -> Fault:
+    way = "Do it the safe way, which `changeover plan` shows" if hazard.instead else "Leave it out"
     return Fault(
         id="hazard",
         summary=f"{hazard.id}: {hazard.text}",
         advice=(
-            f"{'Do it the safe way (see the plan)' if hazard.instead else 'Leave it out'}, or allow it: above the "
-            f"statement with `-- changeover: allow {hazard.id}: reason`, or with --allow {hazard.id}."
+            f"{way}, or allow it: above the statement with `-- changeover: allow {hazard.id}: reason`, "
+            f"or with --allow {hazard.id}."
         ),
         file=file,
         line=statement.line,

@@ -257,6 +257,8 @@ def test_a_severe_hazard_that_nobody_allowed_stops_the_plan() -> None:
     plan = plan_of("SELECT 1;\nCREATE INDEX i ON t (a)", at=catalog(SCHEMA))
     (fault,) = plan.refusals
     assert (fault.id, fault.file, fault.line) == ("hazard", "0001_step.sql", 2)
+    # `apply` says this, and shows no plan with it
+    assert "the safe way, which `changeover plan` shows" in fault.advice
     assert plan.can_be_allowed
     assert not plan_of("CREATE INDEX i ON t (a)", at=catalog(SCHEMA), allowed={"all": "--allow"}).refusals
 
