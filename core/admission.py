@@ -84,7 +84,7 @@ def _not_authorised(message: str, target: Target) -> tuple[str, str]:
         )
     if "not permitted to log in" in message:
         return (
-            f"Role {target.user} may not log in: it is there to be a member of, or switched off.",
+            f"Role {target.user} may not log in: it is a group for other roles to be in, or was switched off.",
             f"Connect as another role, or have a superuser say: ALTER ROLE {role} LOGIN",
         )
     if "eer authentication failed" in message or "dent authentication failed" in message:

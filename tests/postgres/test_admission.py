@@ -106,7 +106,7 @@ async def test_the_systems_user_that_is_another_than_the_role_is_told_three_ways
 @pytest.mark.parametrize(
     ("options", "summary", "advice"),
     [
-        ("NOLOGIN", "Role limited may not log in", "ALTER ROLE limited LOGIN"),
+        ("NOLOGIN", "Role limited may not log in: it is a group for other roles", "ALTER ROLE limited LOGIN"),
         ("LOGIN CONNECTION LIMIT 0", "Role limited has all the connections", "ALTER ROLE limited CONNECTION LIMIT -1"),
     ],
 )
