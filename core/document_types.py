@@ -479,6 +479,13 @@ class PruneDocument(Struct, frozen=True, kw_only=True):
     removed: tuple[RemovalPart, ...]
 
 
+class PathDocument(Struct, frozen=True, kw_only=True):
+    """`changeover logs path --json`: the folder of a session, or the one that has them all."""
+
+    changeover: Version
+    path: str
+
+
 class SessionDocument(Struct, frozen=True, kw_only=True):
     """`changeover logs show ID --json`: the events as the session log has them."""
 
@@ -498,6 +505,7 @@ Document: TypeAlias = (
     | ErrorDocument
     | LogsDocument
     | PruneDocument
+    | PathDocument
     | SessionDocument
     | HazardsDocument
 )
@@ -515,6 +523,7 @@ DOCUMENTS: Final[dict[str, type[Any]]] = {
     "hazards": HazardsDocument,
     "logs": LogsDocument,
     "prune": PruneDocument,
+    "path": PathDocument,
     "session": SessionDocument,
 }
 

@@ -182,6 +182,13 @@ def test_no_session_yet_is_no_error(tmp_path: Path) -> None:
     assert changeover("logs", "list", "--json", cwd=tmp_path).document["sessions"] == []
 
 
+def test_where_the_logs_are_is_a_document_too(home: Path, tmp_path: Path) -> None:
+    document = changeover("logs", "path", "--json", cwd=tmp_path).document
+    schema = json.loads((files("changeover.core") / "schemas" / "path.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, schema)
+    assert document["path"] == str(home / "log")
+
+
 @pytest.mark.parametrize("words", [["show", "nope"], ["replay", "../../etc"], ["path", "nope"]])
 def test_an_unknown_session_is_exit_2(words: list[str], tmp_path: Path) -> None:
     assert changeover("logs", *words, cwd=tmp_path).code == 2

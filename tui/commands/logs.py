@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...core.codec import event_line
 from ...core.directories import log_root
-from ...core.document_types import text_of
+from ...core.document_types import VERSION, PathDocument, text_of
 from ...core.documents import logs_document, prune_document, session_document
 from ...core.retention import prune
 from ...core.session_log import list_sessions, read_session
@@ -79,7 +79,8 @@ def path(options: Options, session: str | None) -> int:
     if session is not None:
         read_session(session)
         folder /= session
-    show([json.dumps({"changeover": 1, "path": str(folder)}, indent=2)] if options.json else [str(folder)])
+    document = PathDocument(changeover=VERSION, path=str(folder))
+    show([text_of(document)] if options.json else [str(folder)])
     return 0
 
 
