@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from ..core.hazards.catalogue import family_of, versions
+from ..core.hazards.catalogue import before, family_of, versions
 from ..core.hazards.rule import Rule
 from ..core.hazards.rules import FAMILIES, RULES
 from ..core.plan import HazardFinding, Plan
@@ -67,6 +67,9 @@ def rule_lines(rule: Rule) -> list[str]:
         for example in examples:
             said = versions(example)
             lines += ["", f"{word}{f' ({said})' if said else ''}:"]
+            if what := before(example):
+                # often this alone makes the difference: the statement is the same
+                lines += [f"    -- {part}" for part in textwrap.wrap(what, _WIDTH, break_on_hyphens=False)]
             lines += [f"    {line}" for line in example.migration.split("\n")]
     return [*lines, "", f"Allow it: -- changeover: allow {rule.id}: reason"]
 

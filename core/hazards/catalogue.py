@@ -146,17 +146,25 @@ def _section(rule: Rule) -> list[str]:
     lines = [f"## {rule.id}\n", f"**{rule.title}** ({rule.severity})\n", f"{rule.why}\n", f"Instead: {rule.safe}\n"]
     for word, examples in (("Bad", rule.bad), ("Good", rule.good)):
         for example in examples:
-            said = ", ".join(filter(None, [_before(example), versions(example)]))
+            said = ", ".join(filter(None, [before(example), versions(example)]))
             head = f"{word} ({said})" if said else word
             lines += [f"{head}:\n", "```sql", example.migration, "```\n"]
     return [*lines, f"[The manual]({rule.manual})\n"]
 
 
-def _before(example: Example) -> str:
-    """Return what is special about what was there before the example."""
-    if example.schema == EMPTY:
-        return "the table is empty"
+# What the tables of an example are that are not those of the page's head.
+_SPECIAL: Final = {
+    EMPTY: "the table is empty",
+    YEARS: "without a default partition, and with a check on what is to become a partition",
+}
+
+
+def before(example: Example) -> str:
+    """Return what is special about what was there before the example: by it alone a good one may differ from a bad."""
+    said = [words for known, words in _SPECIAL.items() if example.schema.startswith(known)]
     more = example.schema
     for known in (PLATFORM, EMPTY, EVENTS, YEARS, DEPENDENTS):
         more = more.removeprefix(known)
-    return f"after `{' '.join(more.split())}`" if more else ""
+    if more:
+        said.append(f"after `{' '.join(more.split())}`")
+    return ", ".join(said)

@@ -13,7 +13,7 @@ from changeover.core.errors import Place, ScriptError, UsageError
 from changeover.core.hazards import catalogue
 from changeover.core.hazards.allowances import Allowances
 from changeover.core.hazards.rates import duration
-from changeover.core.hazards.rule import NOTE, SEVERE, WARNING
+from changeover.core.hazards.rule import NOTE, SEVERE, WARNING, Rule
 from changeover.core.hazards.rules import FAMILIES, KNOWN, RULES
 from changeover.core.plan import HazardFinding
 from changeover.core.touches import WorkKind
@@ -251,6 +251,16 @@ def test_an_allowance_above_one_statement_is_not_for_the_next() -> None:
     sql = "SELECT 1;\n-- changeover: allow scan-create-index: x\nCREATE INDEX i ON t (a);\nCREATE INDEX j ON t (c)"
     found = [hazard.allowed_by for hazard in hazards_of(sql) if hazard.id == "scan-create-index"]
     assert found == ["file", None]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_good_example_that_reads_like_a_bad_one_says_what_is_different(rule: Rule) -> None:
+    said = [
+        {(it.migration, catalogue.before(it), catalogue.versions(it)) for it in examples}
+        for examples in (rule.bad, rule.good)
+    ]
+    bad, good = said
+    assert not bad & good
 
 
 def test_a_severe_hazard_that_nobody_allowed_stops_the_plan() -> None:

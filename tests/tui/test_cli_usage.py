@@ -228,6 +228,7 @@ def test_the_hazards_are_listed_and_one_is_explained_without_a_database(tmp_path
     one = changeover("hazards", "scan-set-not-null", target=None, cwd=tmp_path)
     assert "ALTER COLUMN state SET NOT NULL" in one.out
     assert "Bad (PostgreSQL 18 and later)" in one.out
+    assert "Good:\n    -- the table is empty\n    ALTER TABLE" in one.out
 
 
 def test_the_hazards_are_a_document_too(tmp_path: Path) -> None:
