@@ -6,6 +6,7 @@ from datetime import UTC
 
 from ..core.formats import BY_NAME, NATIVE
 from ..core.history import History
+from ..core.status import State
 from ..core.survey import Glance, Survey
 from ..core.target import Target
 from .columns import table
@@ -53,7 +54,14 @@ def status_lines(found: Survey | Glance) -> list[str]:
         )
         for one in found.statuses
     ]
-    return [*head, "", *table(("VERSION", "NAME", "STATE", "APPLIED", "BY", "TOOK", "NOTE"), rows)]
+    half = [half_way_line(one.version) for one in found.statuses if one.state in {State.PARTIAL, State.IN_DOUBT}]
+    listed = table(("VERSION", "NAME", "STATE", "APPLIED", "BY", "TOOK", "NOTE"), rows)
+    return [*head, "", *listed, *(["", *half] if half else [])]
+
+
+def half_way_line(version: str) -> str:
+    """Return the command that shows and settles a migration of which not all was done, or nobody knows."""
+    return visible(f"{numbered(version)} needs you: `changeover repair {version}` shows what is there and settles it.")
 
 
 def guarantee_lines(found: Survey | Glance) -> list[str]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ..core.errors import Fault
+from ..core.events import Result
 from ..core.masking import masked
 from ..core.migration import Migration
 from ..core.plan import Plan, PlannedMigration, PlannedStatement
@@ -25,7 +26,7 @@ from .format import bounded, count, duration, numbered, stalled, visible
 from .hazard_lines import hazard_lines, hazard_table
 from .lines import backend_words, result_words, server_words
 from .rehearsal_words import compared_words, difference_lines, remark_lines, standing_words, unknown_lines
-from .status_lines import other_lines
+from .status_lines import half_way_line, other_lines
 
 
 def check_lines(survey: Survey) -> list[str]:
@@ -173,6 +174,8 @@ def receipt_lines(view: RunView) -> list[str]:
     for one in view.migrations:
         if one.fault and one.result and one.result.value != "applied":
             lines += ["", *fault_lines(one.fault), *(f"  blocked by {backend_words(it)}" for it in one.blockers)]
+    half = [one.brief.version for one in view.migrations if one.result in {Result.PARTIAL, Result.IN_DOUBT}]
+    lines += ["", *map(half_way_line, half)] if half else []
     if view.fault and all(one.fault != view.fault for one in view.migrations):
         lines += ["", *fault_lines(view.fault)]
     waits = [one for one in view.migrations if one.stalled.sessions]

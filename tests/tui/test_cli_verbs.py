@@ -19,6 +19,7 @@ UNIQUE = (
     "-- changeover: transaction=off\nCREATE TABLE extra ();\n"
     "CREATE UNIQUE INDEX CONCURRENTLY item_kind ON item (kind);\n"
 )
+NEXT = "0001 needs you: `changeover repair 0001` shows what is there and settles it.\n"
 DUPLICATES = "CREATE TABLE item (kind int); INSERT INTO item VALUES (1), (1)"
 
 
@@ -27,7 +28,9 @@ def half(database: Target, tmp_path: Path) -> Target:
     """A database with a migration that stopped half-way and left an invalid index."""
     psql(database, DUPLICATES)
     write(tmp_path, m0001_kind=UNIQUE)
-    assert changeover("apply", "--yes", target=database, cwd=tmp_path).code == 8
+    done = changeover("apply", "--yes", target=database, cwd=tmp_path)
+    assert done.code == 8
+    assert NEXT in done.out
     return database
 
 
@@ -96,6 +99,7 @@ def test_verify_is_exit_6_where_a_script_fails(database: Target, tmp_path: Path)
 
 
 def test_repair_shows_what_is_there_and_changes_nothing_unasked(half: Target, tmp_path: Path) -> None:
+    assert NEXT in changeover("status", target=half, cwd=tmp_path).out
     done = changeover("repair", target=half, cwd=tmp_path)
     assert done.code == 8
     assert "invalid index public.item_kind" in done.out
