@@ -75,10 +75,23 @@ def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
         context.exit()
 
 
+class _Commands(click.Group):
+    """A group whose list of commands has their summaries whole."""
+
+    group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, a summary that is longer than its line under itself."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, it.get_short_help_str(limit=400)) for name, it in commands if it is not None])
+
+
 @click.group(
+    cls=_Commands,
     invoke_without_command=True,
     context_settings=_CONTEXT,
-    epilog="Exit codes: 0 done, 2 usage, 3 no connection, 4 refused, 5 pending, 6 rolled back, 7 stopped, "
+    epilog="Exit codes: 0 done, 1 a bug, 2 usage, 3 no connection, 4 refused, 5 pending, 6 rolled back, 7 stopped, "
     "8 needs attention, 9 locked.",
 )
 @click.option(

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from changeover.core.errors import ExitCode
 from changeover.core.hazards.rules import RULES
 from tests.tui.commandline import Done, changeover, start
 
@@ -92,6 +93,14 @@ def test_a_malformed_url_is_refused_without_its_password(url: str, json_too: boo
         if json_too:
             assert check_error(done)["id"] == "target"
             assert done.err == ""
+
+
+def test_help_has_whole_summaries_and_every_exit_code(tmp_path: Path) -> None:
+    text = changeover("--help", cwd=tmp_path).out
+    assert "..." not in text.partition("Commands:")[2]
+    assert "rolled back" in " ".join(text.split())
+    codes = " ".join(text.partition("Exit codes:")[2].split())
+    assert all(f"{int(code)} " in codes for code in ExitCode)
 
 
 @pytest.mark.parametrize(
