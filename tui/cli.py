@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import ChangeoverError, ExitCode, Fault, fault_of
-from .options import Number, everywhere, of_plans, of_runs, options_of
+from .options import Number, everywhere, of_demo, of_folders, of_plans, of_printing, of_runs, options_of
 from .streams import prepare_streams
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def repair(context: click.Context, /, *, version: str | None, remedy: str | None
 
 @root.command()
 @click.argument("hazard", required=False, metavar="[ID]")
-@everywhere
+@of_printing
 @click.pass_context
 def hazards(context: click.Context, *, hazard: str | None) -> int:
     """List the hazards that a plan is searched for, or explain one, with examples and the safe way."""
@@ -273,7 +273,7 @@ def hazards(context: click.Context, *, hazard: str | None) -> int:
 
 @root.command()
 @click.argument("name")
-@everywhere
+@of_folders
 @click.option("--revert", is_flag=True, help="Write a revert script beside it.")
 @click.option("--verify", is_flag=True, help="Write a verify script beside it.")
 @click.pass_context
@@ -295,7 +295,7 @@ def _leave(said: dict[str, Any]) -> Leave:
 
 
 @root.command()
-@everywhere
+@of_demo
 @click.option("--reset", is_flag=True, help="Begin again with a fresh database.")
 @click.option("--sessions", is_flag=True, help="Create the table that the deferred step waits for.")
 @click.option("--yes", is_flag=True, help="Apply without asking, where there is no terminal.")
@@ -322,7 +322,7 @@ def attach(context: click.Context, *, session: str | None) -> int:
 
 
 @root.group(invoke_without_command=True)
-@everywhere
+@of_printing
 @click.pass_context
 def logs(context: click.Context) -> int | None:
     """List the sessions of this user, newest first."""
@@ -334,7 +334,7 @@ def logs(context: click.Context) -> int | None:
 
 
 @logs.command("list")
-@everywhere
+@of_printing
 @click.pass_context
 def logs_list(context: click.Context) -> int:
     """List the sessions of this user, newest first."""
@@ -345,7 +345,7 @@ def logs_list(context: click.Context) -> int:
 
 @logs.command("show")
 @click.argument("session")
-@everywhere
+@of_printing
 @click.pass_context
 def logs_show(context: click.Context, session: str) -> int:
     """Print every event of a session."""
@@ -356,7 +356,7 @@ def logs_show(context: click.Context, session: str) -> int:
 
 @logs.command("replay")
 @click.argument("session")
-@everywhere
+@of_printing
 @click.pass_context
 def logs_replay(context: click.Context, session: str) -> int:
     """Play a session on the run screen; without a terminal, print its lines."""
@@ -370,7 +370,7 @@ def logs_replay(context: click.Context, session: str) -> int:
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep at most this many sessions (200).")
 @click.option("--max-size", type=Number(min=0), metavar="MB", help="Keep at most this much (512).")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-@everywhere
+@of_printing
 @click.pass_context
 def logs_prune(
     context: click.Context, *, older_than: float | None, keep: int | None, max_size: float | None, dry_run: bool
@@ -383,7 +383,7 @@ def logs_prune(
 
 @logs.command("path")
 @click.argument("session", required=False)
-@everywhere
+@of_printing
 @click.pass_context
 def logs_path(context: click.Context, session: str | None) -> int:
     """Print the folder of a session, or of all of them."""

@@ -1,10 +1,10 @@
-"""The options that every command takes, before its name or after it."""
+"""The options of the commands, which are taken before the name of a command or after it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,12 +74,18 @@ def _option(*names: str, **attributes: Any) -> Callable[[C], C]:
     return click.option(*names, expose_value=False, callback=_keep, **attributes)
 
 
-_EVERYWHERE = (
+_TARGET = (
     _option("--target", metavar="NAME|URL", help="The database: a named target, or its URL. Else DATABASE_URL, PG*."),
+)
+_FOLDER = (
     _option("--migrations", type=click.Path(path_type=Path), metavar="DIR", help="The folder with the migrations."),
     _option("--format", metavar="NAME", help="The folder's format, where it is not found out: sqlx, flyway, ..."),
+)
+_PRINTING = (
     _option("--json", is_flag=True, help="Print one JSON document."),
     _option("--plain", is_flag=True, help="Print lines; never open the screen."),
+)
+_CONNECTING = (
     _option("--retries", type=int, metavar="N", help="Connection attempts after the first one (3)."),
     _option("--connect-timeout", type=_AnyNumber(), metavar="S", help="Seconds for each connection attempt (30)."),
     _option("--lock-timeout", type=_AnyNumber(), metavar="S", help="Seconds of waiting for locks in each attempt (2)."),
@@ -93,18 +99,35 @@ _OF_PLANS = (
 )
 
 
-def everywhere(command: C) -> C:
-    """Add the options that every command takes."""
-    for option in reversed(_EVERYWHERE):
+def _all(options: Iterable[Callable[[C], C]], command: C) -> C:
+    for option in reversed(tuple(options)):
         command = option(command)
     return command
+
+
+def everywhere(command: C) -> C:
+    """Add the options of every command that connects."""
+    return _all((*_TARGET, *_FOLDER, *_PRINTING, *_CONNECTING), command)
+
+
+def of_printing(command: C) -> C:
+    """Add the options of what only prints: it connects nowhere, and an option that does nothing would mislead."""
+    return _all(_PRINTING, command)
+
+
+def of_folders(command: C) -> C:
+    """Add the options of what works on the files alone."""
+    return _all((*_FOLDER, *_PRINTING), command)
+
+
+def of_demo(command: C) -> C:
+    """Add the options of what brings its own database and migrations."""
+    return _all((*_PRINTING, *_CONNECTING), command)
 
 
 def of_plans(command: C) -> C:
     """Add the options of `plan` and `apply`."""
-    for option in reversed(_OF_PLANS):
-        command = option(command)
-    return command
+    return _all(_OF_PLANS, command)
 
 
 _OF_RUNS = (
@@ -124,6 +147,4 @@ _OF_RUNS = (
 
 def of_runs(command: C) -> C:
     """Add the options of what asks for an approval and runs; `leave_of` reads them."""
-    for option in reversed(_OF_RUNS):
-        command = option(command)
-    return command
+    return _all(_OF_RUNS, command)

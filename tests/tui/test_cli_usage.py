@@ -103,6 +103,15 @@ def test_help_has_whole_summaries_and_every_exit_code(tmp_path: Path) -> None:
     assert all(f"{int(code)} " in codes for code in ExitCode)
 
 
+@pytest.mark.parametrize("words", [["hazards"], ["new", "x"], ["logs"], ["logs", "path"], ["demo"]], ids=" ".join)
+def test_what_connects_nowhere_has_no_options_of_a_connection(words: list[str], tmp_path: Path) -> None:
+    assert "--target" not in changeover(*words, "--help", cwd=tmp_path).out
+    done = changeover(*words, "--target", "postgresql://h/d", cwd=tmp_path)
+    assert (done.code, "No such option" in done.err) == (2, True)
+    # before the command it is said once for all of them
+    assert changeover("--target", "postgresql://h/d", *words, "--help", cwd=tmp_path).code == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [["frob"], ["check", "--frob"], ["check", "--retries", "x"], ["check", "more"], ["logs", "show"], ["logs", "frob"]],
