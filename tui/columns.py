@@ -12,6 +12,12 @@ from .format import bounded
 _CELL: Final = 70
 
 
+class Row(str):
+    """A line in which places mean something: a row of a table, or SQL. It is not folded at a terminal's edge."""
+
+    __slots__ = ()
+
+
 def width(text: str) -> int:
     """Return the cells that printable text takes on a terminal."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
@@ -23,5 +29,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     shown = [[bounded(cell, _CELL) for cell in row] for row in (header, *rows)]
     widths = [max(width(row[column]) for row in shown) for column in range(len(header))]
     return [
-        "  ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip() for row in shown
+        Row("  ".join(cell + " " * (w - width(cell)) for cell, w in zip(row, widths, strict=True)).rstrip())
+        for row in shown
     ]

@@ -16,6 +16,7 @@ from ..core.directories import log_root, write_private
 from ..core.errors import ChangeoverError, ExitCode, Fault
 from ..core.secret import Secret, mask
 from .fault_lines import fault_lines
+from .folding import laid_out
 from .format import visible
 
 TRACEBACK_FILE = "traceback.txt"
@@ -43,7 +44,7 @@ def report(fault: Fault, code: ExitCode, *, json: bool) -> int:
 def complain(lines: Iterable[str]) -> None:
     """Print a message to stderr; the first line says who speaks."""
     first, *rest = lines
-    text = "\n".join([f"changeover: {first}", *rest])
+    text = "\n".join(laid_out([f"changeover: {first}", *rest], sys.stderr))
     with contextlib.suppress(BrokenPipeError, ValueError):
         print(text, file=sys.stderr, flush=True)
 

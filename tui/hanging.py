@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from rich.cells import cell_len
 from textual.content import Content
 
-# What stands before the text of a line: blanks, then a mark with a blank, or a name with two blanks or more.
-_LEAD: Final = re.compile(r" *(?:[^\w\s(\[{'\"$/%.,;] +|\w[^\n]{0,13}? {2,})?")
-
-
-def lead_of(line: str) -> int:
-    """Return how many letters of a line stand before its text."""
-    found = _LEAD.match(line)
-    return found.end() if found is not None else 0
+from .folding import lead_of
 
 
 def hung(content: Content, width: int) -> Content:

@@ -10,7 +10,7 @@ from ..core.hazards.catalogue import before, family_of, versions
 from ..core.hazards.rule import Rule
 from ..core.hazards.rules import FAMILIES, RULES
 from ..core.plan import HazardFinding, Plan
-from .columns import table
+from .columns import Row, table
 from .format import count, visible
 
 _WIDTH: Final = 100
@@ -32,7 +32,7 @@ def hazard_lines(hazard: HazardFinding, *, indent: str = "        ") -> Iterator
         yield visible(f"{indent}   {said}")
     elif hazard.instead:
         yield f"{indent}   instead:"
-        yield from (f"{indent}     {line}" for line in visible(hazard.instead, lines=True).split("\n"))
+        yield from (Row(f"{indent}     {line}") for line in visible(hazard.instead, lines=True).split("\n"))
 
 
 def hazard_table(plan: Plan) -> list[str]:
@@ -54,25 +54,26 @@ def catalogue_lines() -> list[str]:
     """Return every rule in a line, by family."""
     lines: list[str] = []
     for family in FAMILIES:
-        rows = [f"  {rule.severity:<7}  {rule.id:<40}  {rule.title}" for rule in family.rules]
+        rows = [Row(f"  {rule.severity:<7}  {rule.id:<40}  {rule.title}") for rule in family.rules]
         lines += [f"{family.name}: {family.about}", *rows, ""]
     return [*lines, f"{count(len(RULES), 'rule')}; `changeover hazards ID` explains one."]
 
 
-def rule_lines(rule: Rule) -> list[str]:
-    """Return one rule in full, with its examples."""
-    lines = [f"{rule.id} ({rule.severity}, {family_of(rule).name})", "", *_wrapped(rule.title), ""]
-    lines += [*_wrapped(rule.why), "", *_wrapped(f"Instead: {rule.safe}"), "", rule.manual]
+def rule_lines(rule: Rule, *, room: int | None = None) -> list[str]:
+    """Return one rule in full, with its examples; `room` is the width of the terminal, None where there is none."""
+    width = min(room or _WIDTH, _WIDTH)
+    title, why, safe = (_wrapped(text, width) for text in (rule.title, rule.why, f"Instead: {rule.safe}"))
+    lines = [f"{rule.id} ({rule.severity}, {family_of(rule).name})", "", *title, "", *why, "", *safe, "", rule.manual]
     for word, examples in (("Bad", rule.bad), ("Good", rule.good)):
         for example in examples:
             said = versions(example)
             lines += ["", f"{word}{f' ({said})' if said else ''}:"]
             if what := before(example):
                 # often this alone makes the difference: the statement is the same
-                lines += [f"    -- {part}" for part in textwrap.wrap(what, _WIDTH, break_on_hyphens=False)]
-            lines += [f"    {line}" for line in example.migration.split("\n")]
+                lines += [f"    -- {part}" for part in _wrapped(what, width - 7)]
+            lines += [Row(f"    {line}") for line in example.migration.split("\n")]
     return [*lines, "", f"Allow it: -- changeover: allow {rule.id}: reason"]
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, break_on_hyphens=False)
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)

@@ -64,6 +64,7 @@ from ..core.events import (
 from ..core.view import Stamped
 from .aftermath import aftermath_lines
 from .fault_lines import TEXT, fault_words
+from .folding import laid_out
 from .format import age, bounded, count, countdown, duration, numbered, stalled, visible
 from .rehearsal_words import rehearsal_lines
 
@@ -393,7 +394,7 @@ class LinePrinter(Struct):
     def say(self, text: str) -> None:
         """Print a line of our own. A reader that has gone away is no error."""
         try:
-            self.stream.write(text + "\n")
+            self.stream.write("\n".join(laid_out([text], self.stream)) + "\n")
             self.stream.flush()
         except (BrokenPipeError, ValueError):
             return

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..core.errors import ApprovalNeeded, Declined
+from .folding import laid_out
 
 
 @contextmanager
@@ -27,13 +28,13 @@ def interruptible() -> Iterator[None]:
 
 def say(text: str) -> None:
     """Print a line beside the questions."""
-    print(text, file=sys.stderr, flush=True)
+    print("\n".join(laid_out([text], sys.stderr)), file=sys.stderr, flush=True)
 
 
 def ask(question: str, *, default: str = "") -> str:
     """Return the answer, `default` for an empty one. Raises ApprovalNeeded at the end of the input."""
-    shown = f"{question} [{default}]: " if default else f"{question}: "
-    print(shown, end="", file=sys.stderr, flush=True)
+    shown = laid_out([f"{question} [{default}]:" if default else f"{question}:"], sys.stderr)
+    print("\n".join(shown), end=" ", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     if not line:
         print(file=sys.stderr)

@@ -19,7 +19,7 @@ from ..core.view import MigrationView, RunView
 from .aftermath import post_check_words
 from .allowed import allowed_lines
 from .claims import claims_line
-from .columns import table
+from .columns import Row, table
 from .exposure_words import exposure_lines
 from .fault_lines import fault_lines
 from .format import bounded, count, duration, numbered, stalled, visible
@@ -116,7 +116,7 @@ def _migration_lines(planned: PlannedMigration, *, sql: bool) -> Iterator[str]:
         if one.reason:
             yield f"        {bounded(one.reason, 200)}"
         if sql:
-            yield from (f"        {text}" for text in visible(masked(one.sql), lines=True).split("\n"))
+            yield from (Row(f"        {text}") for text in visible(masked(one.sql), lines=True).split("\n"))
         for hazard in one.hazards:
             yield from hazard_lines(hazard)
         if one.error:

@@ -13,6 +13,7 @@ from ...core.demo import SAID, Demo, create_sessions, running
 from ...core.directories import data_root
 from ...core.session_log import SessionLog
 from ...core.settings import Flags, Settings, load
+from .. import prompt
 from ..approval import Consent
 from ..beginning import closing_log
 from ..opening import Mode, Opening
@@ -42,7 +43,7 @@ def run_demo(options: Options, *, reset: bool, sessions: bool, yes: bool) -> int
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    prompt.say(text)
 
 
 def _settings(options: Options, demo: Demo) -> Settings:

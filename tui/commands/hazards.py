@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from ...core.document_types import text_of
 from ...core.hazards.catalogue import chosen, document
+from ..folding import room_on
 from ..hazard_lines import catalogue_lines, rule_lines
 from ..options import Options
 from ..output import show
@@ -17,5 +20,5 @@ def hazards(options: Options, hazard: str | None) -> int:
     elif hazard is None:
         show(catalogue_lines())
     else:
-        show(rule_lines(rules[0]))
+        show(rule_lines(rules[0], room=room_on(sys.stdout)))
     return 0

@@ -1,0 +1,53 @@
+"""On a terminal a sentence is cut between words and goes on under its text; into a pipe it stays one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from changeover.tui.columns import Row, table
+from changeover.tui.folding import folded
+from tests.tui.commandline import COMMAND, changeover, environment
+from tests.tui.pty_terminal import Terminal
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("short", ["short"]),
+        ("a sentence that is too long", ["a sentence that is", "  too long"]),
+        ("  indented and then too long", ["  indented and then", "    too long"]),
+        ("  ! a mark, and then too long", ["  ! a mark, and then", "    too long"]),
+        (f"plan {DIGEST}", ["plan", f"  {DIGEST}"]),
+        ("日本語日本語 日本語日本", ["日本語日本語", "  日本語日本"]),
+        (Row("SELECT a, b, c FROM there"), ["SELECT a, b, c FROM there"]),
+        ('{\n  "path": "of more than fits into it"\n}', ['{\n  "path": "of more than fits into it"\n}']),
+    ],
+)
+def test_a_line_is_cut_between_words_and_hangs(line: str, parts: list[str]) -> None:
+    assert folded(line, 20) == parts
+
+
+def test_a_row_of_a_table_stays_a_row() -> None:
+    for line in table(("NAME", "NOTE"), [("a", "words that are longer than it")]):
+        assert folded(line, 20) == [line]
+
+
+def lines_at(columns: int, *words: str, cwd: Path) -> list[str]:
+    """Return the lines that a command leaves on a terminal of so many columns."""
+    command = [str(COMMAND), *words]
+    with Terminal(command, environ=environment(), cwd=cwd, columns=columns, rows=40, term="dumb") as terminal:
+        terminal.ended()
+        return terminal.text.rstrip().split("\n")
+
+
+def test_a_message_is_folded_on_a_terminal_and_one_line_in_a_pipe(tmp_path: Path) -> None:
+    piped = changeover("status", cwd=tmp_path).err.splitlines()
+    assert len(piped) == 2
+    shown = lines_at(100, "status", cwd=tmp_path)
+    assert len(shown) > 2
+    assert " ".join(" ".join(shown).split()) == " ".join(" ".join(piped).split())
+    assert all(line.startswith("    ") for line in shown[2:])

@@ -1,0 +1,59 @@
+"""Sentences folded at the width of a terminal, each going on under its text; rows of tables and SQL stay as they are.
+
+Into a pipe or a file nothing is folded: a line there is one for grep.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Final, TextIO
+
+from .columns import Row, width
+
+# What stands before the text of a line: blanks, then a mark with a blank, or a name with two blanks or more.
+_LEAD: Final = re.compile(r" *(?:[^\w\s(\[{'\"$/%.,;] +|\w[^\n]{0,13}? {2,})?")
+# How far a line without a mark goes on to the right of where it began.
+_HANG: Final = 2
+
+
+def lead_of(line: str) -> int:
+    """Return how many letters of a line stand before its text."""
+    found = _LEAD.match(line)
+    return found.end() if found is not None else 0
+
+
+def room_on(stream: TextIO) -> int | None:
+    """Return the columns of the terminal that a stream writes to; None where it is none, or does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None if stream.isatty() else None
+    except (OSError, ValueError):
+        return None
+
+
+def laid_out(lines: Iterable[str], stream: TextIO) -> list[str]:
+    """Return lines as a stream gets them: folded where it is a terminal."""
+    room = room_on(stream)
+    if room is None:
+        return list(lines)
+    return [part for line in lines for part in folded(line, room)]
+
+
+def folded(line: str, room: int) -> list[str]:
+    """Return a line in parts of at most `room` cells, cut between words; a longer word stays whole, to be copied."""
+    if isinstance(line, Row) or "\n" in line or width(line) <= room:
+        return [line]
+    blanks, lead = len(line) - len(line.lstrip(" ")), lead_of(line)
+    hang = lead if lead > blanks else blanks + _HANG
+    if 2 * hang > room:
+        # under a lead of half the line there is no room to go on
+        hang = min(blanks, room // 2)
+    first, *words = line[lead:].split(" ")
+    parts = [line[:lead] + first]
+    for word in words:
+        if width(parts[-1]) + 1 + width(word) <= room:
+            parts[-1] += f" {word}"
+        elif word:
+            parts.append(" " * hang + word)
+    return parts
