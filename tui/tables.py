@@ -19,7 +19,7 @@ from ..core.view import MigrationView, RunView
 from .aftermath import post_check_words
 from .allowed import allowed_lines
 from .claims import claims_line
-from .columns import Row, table
+from .columns import CELL, Row, shortened, table, width
 from .exposure_words import exposure_lines
 from .fault_lines import fault_lines
 from .format import bounded, count, duration, numbered, stalled, visible
@@ -211,8 +211,13 @@ def _state_of(one: SessionSummary) -> str:
     return ", ".join(word for word in (result, "open" if one.running else "") if word)
 
 
-def sessions_lines(sessions: Sequence[SessionSummary]) -> list[str]:
-    """Return the list of sessions, newest first."""
+_SESSIONS: Final = ("SESSION", "OPENED", "COMMAND", "TARGET", "RESULT", "EXIT", "BY")
+# A target is not shortened to less: nobody could tell it.
+_LEAST: Final = 12
+
+
+def sessions_lines(sessions: Sequence[SessionSummary], *, room: int | None = None) -> list[str]:
+    """Return the list of sessions, newest first; in `room` columns with less of each where it is wider."""
     if not sessions:
         return ["There is no session yet."]
     rows = [
@@ -227,4 +232,12 @@ def sessions_lines(sessions: Sequence[SessionSummary]) -> list[str]:
         )
         for one in sessions
     ]
-    return table(("SESSION", "OPENED", "COMMAND", "TARGET", "RESULT", "EXIT", "BY"), rows)
+    lines = table(_SESSIONS, rows)
+    if room is None or max(map(width, lines)) <= room:
+        return lines
+    # the name of a session begins with when it was opened, and every command with the same word
+    header = (_SESSIONS[0], *_SESSIONS[2:])
+    short = [(name, command.removeprefix("changeover "), *others) for name, _, command, *others in rows]
+    over = max(map(width, table(header, short))) - room
+    left = max(_LEAST, min(CELL, max(len(one.target) for one in sessions)) - max(over, 0))
+    return table(header, [(*row[:2], shortened(row[2], left), *row[3:]) for row in short])

@@ -51,3 +51,16 @@ def test_a_message_is_folded_on_a_terminal_and_one_line_in_a_pipe(tmp_path: Path
     assert len(shown) > 2
     assert " ".join(" ".join(shown).split()) == " ".join(" ".join(piped).split())
     assert all(line.startswith("    ") for line in shown[2:])
+
+
+def test_a_long_target_is_shortened_in_the_list_of_sessions_on_a_terminal(tmp_path: Path) -> None:
+    url = f"postgresql://deployer@127.0.0.1:1/{'a_long_name_' * 4}shop"
+    assert changeover("status", "--retries", "0", cwd=tmp_path, DATABASE_URL=url).code == 2
+    assert "a_long_name_a_long_name_" in changeover("logs", cwd=tmp_path).out
+    wide, narrow = (lines_at(columns, "logs", cwd=tmp_path) for columns in (200, 80))
+    assert wide == changeover("logs", cwd=tmp_path).out.splitlines()
+    head, row = narrow
+    assert head.startswith("SESSION")
+    assert "  deploy" in row
+    assert "…" in row
+    assert "shop  " in row

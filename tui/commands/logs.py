@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from ...core.codec import event_line
@@ -14,6 +15,7 @@ from ...core.retention import prune
 from ...core.session_log import list_sessions, read_session
 from ...core.settings import Flags, Retention, load
 from ...core.view import Stamped, view_of
+from ..folding import room_on
 from ..format import count, visible
 from ..lines import LinePrinter
 from ..options import Options
@@ -24,7 +26,10 @@ from ..tables import receipt_lines, sessions_lines
 def list_logs(options: Options) -> int:
     """Print the sessions, newest first."""
     sessions = list_sessions()
-    show([text_of(logs_document(str(log_root()), sessions))] if options.json else sessions_lines(sessions))
+    if options.json:
+        show([text_of(logs_document(str(log_root()), sessions))])
+    else:
+        show(sessions_lines(sessions, room=room_on(sys.stdout)))
     return 0
 
 
@@ -85,8 +90,6 @@ def path(options: Options, session: str | None) -> int:
 
 
 def _print_lines(events: tuple[Stamped, ...]) -> None:
-    import sys
-
     printer = LinePrinter(sys.stdout, whole=True)
     for stamped in events:
         printer.stamped(stamped)
