@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from msgspec import Struct
 
 from . import formats
@@ -81,6 +83,18 @@ async def read_history(connection: Connection, settings: Settings, sources: Sour
     return await histories.read(
         connection, sources.folder, sources.tables, schema=settings.schema, table=settings.history_table
     )
+
+
+async def read_history_alone(connection: Connection, settings: Settings) -> History:
+    """Return the history that is there, where no folder can be read that would say which one it is.
+
+    The named format's, else the first in the search path, else ours. Raises `HistoryError`.
+    """
+    tables = await histories.find(connection, schema=settings.schema, table=settings.history_table)
+    name = settings.format or next(iter(tables.formats), formats.NATIVE.name)
+    nothing = Folder(path=Path(), format=name, migrations=())
+    history, _ = await histories.read(connection, nothing, tables, schema=settings.schema, table=settings.history_table)
+    return history
 
 
 async def keys_at(connection: Connection, settings: Settings, folder: Folder | None) -> Keys:

@@ -6,6 +6,7 @@ What a plan is made with is imported where one is made: a glance at the history 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -87,9 +88,7 @@ async def look(
     from .surrounded import surrounded
 
     folder = folder or sources.read_folder(settings)
-    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    try:
-        await connection.execute(_PATIENCE)
+    async with _reading(connection):
         found = await sources.find(connection, settings, folder)
         history, folder = await sources.read_history(connection, settings, found)
         history = _with_steps(history, folder, connection.facts)
@@ -108,9 +107,6 @@ async def look(
         )
         if plan.migrations:
             plan = surrounded(plan, catalog, await surroundings.read(connection, plan.rights, plan.columns))
-    finally:
-        if not connection.is_closed:
-            await connection.execute("ROLLBACK")
     if connect is not None:
         plan = await as_carried(plan, connection, connect)
     kept = kept_rehearsals.find(plan.digest)
@@ -130,16 +126,36 @@ async def look(
 async def glance(connection: Connection, settings: Settings, *, folder: Folder | None = None) -> Glance:
     """Read folder and history as `look` does, and no more: for the states of the migrations."""
     folder = folder or sources.read_folder(settings)
-    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    try:
-        await connection.execute(_PATIENCE)
+    async with _reading(connection):
         found = await sources.find(connection, settings, folder)
         history, folder = await sources.read_history(connection, settings, found)
         history = _with_steps(history, folder, connection.facts)
+    return Glance(server=connection.facts, folder=folder, history=history, statuses=statuses(folder, history))
+
+
+async def read_schema(connection: Connection) -> Catalog:
+    """Return what the database has; that needs no folder. Raises `ServerError` or `ConnectionLost`."""
+    from . import catalog as catalogs
+
+    async with _reading(connection):
+        return await catalogs.read(connection)
+
+
+async def read_history_alone(connection: Connection, settings: Settings) -> History:
+    """Return the history where no folder can be read. Raises `HistoryError`, and as `read_schema` does."""
+    async with _reading(connection):
+        return await sources.read_history_alone(connection, settings)
+
+
+@contextlib.asynccontextmanager
+async def _reading(connection: Connection) -> AsyncIterator[None]:
+    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        await connection.execute(_PATIENCE)
+        yield
     finally:
         if not connection.is_closed:
             await connection.execute("ROLLBACK")
-    return Glance(server=connection.facts, folder=folder, history=history, statuses=statuses(folder, history))
 
 
 def _with_steps(history: History, folder: Folder, server: ServerFacts) -> History:

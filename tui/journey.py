@@ -23,7 +23,7 @@ from ..core.recovery import Recovery
 from ..core.repair import cases_of
 from ..core.session_log import list_sessions
 from ..core.settings import for_target
-from ..core.survey import Survey, look
+from ..core.survey import Survey, glance, look, read_history_alone, read_schema
 from ..core.target import Target
 from .aftermath import recovery_words
 from .format import numbered_in
@@ -231,14 +231,16 @@ class Journey:
         if name == "activity":
             return activity_listing(await read_activity(connection), datetime.now(UTC))
         assert self._link.target is not None
-        assert self._survey is not None
-        # the catalog that the overview was made from is at hand; one that is asked for again has to be read again
         survey = self._survey
-        if anew or name == "history":
-            survey = await look(connection, for_target(self._link.settings, self._link.target))
         if name == "history":
-            return history_listing(survey.history)
-        return schema_listing(survey.catalog, await read_comments(connection))
+            settings = for_target(self._link.settings, self._link.target)
+            # what kept the overview from its migrations, a folder that is not there, keeps nobody from the history
+            if survey is None:
+                return history_listing(await read_history_alone(connection, settings))
+            return history_listing((await glance(connection, settings)).history)
+        # the catalog that the overview was made from is at hand; one that is asked for again has to be read again
+        catalog = await read_schema(connection) if survey is None or anew else survey.catalog
+        return schema_listing(catalog, await read_comments(connection))
 
     # -- what changes something: each by its plan and a confirmation -----------------------------------
 

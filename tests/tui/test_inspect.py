@@ -80,6 +80,34 @@ async def test_the_schema_the_history_and_what_goes_on_are_looked_through(databa
     assert await ask(database, "SELECT 1 FROM pg_namespace WHERE nspname = 'changeover'") == []
 
 
+async def test_without_a_folder_the_schema_the_history_and_what_goes_on_are_looked_through(database: Target) -> None:
+    await ask_all(database, SCENE)
+    async with opened(described(database), None, mode=Mode.INSPECT) as pilot:
+        shown = await seen(pilot, "There is no migrations folder here.", "READ-ONLY TRANSACTION")
+        assert "2 schema, 3 history and 4 activity can be" in shown
+        await pilot.press("2")
+        await seen(pilot, "SCHEMA", "public.donors")
+        await ask_all(database, "CREATE TABLE later ()")
+        await pilot.press("r")
+        await seen(pilot, "public.later")
+        await pilot.press("4")
+        await seen(pilot, "ACTIVITY", "no connections with a transaction open")
+        await pilot.press("3")
+        await seen(pilot, "HISTORY", "nothing was applied yet")
+        # a history of another tool is found by its columns, as it is with a folder
+        await ask_all(
+            database,
+            "CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY);"
+            "INSERT INTO schema_migrations VALUES ('20260101000000')",
+        )
+        await pilot.press("r")
+        await seen(pilot, "public.schema_migrations: 1 migration in force", "20260101000000")
+        await pilot.press("1")
+        await seen(pilot, "OVERVIEW", "There is no migrations folder here.")
+        await pilot.press("1")
+        await seen(pilot, "Why they cannot be shown is above")
+
+
 async def test_the_history_names_the_operators_and_opens_a_row_in_full(database: Target, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     folder.mkdir()

@@ -29,6 +29,8 @@ from .stage import Stage
 
 # Rows after the one that matters which are to be seen with it.
 _AFTER: Final = 3
+# what needs no more than the connection
+_STILL_THERE: Final = "2 schema, 3 history and 4 activity can be"
 
 
 class OverviewScreen(Stage[None]):
@@ -41,6 +43,8 @@ class OverviewScreen(Stage[None]):
     def __init__(self, standing: Standing, *, reading: bool = False) -> None:
         super().__init__(standing, reading=reading)
         self.survey: Survey | None = None
+        # whether there is a server to read from, though the migrations may not be shown
+        self._answers = False
         self._sessions: Sequence[SessionSummary] = ()
         # of the survey's migrations those that a typed filter keeps
         self._left: tuple[MigrationStatus, ...] = ()
@@ -70,6 +74,7 @@ class OverviewScreen(Stage[None]):
     def show(self, survey: Survey) -> None:
         """Show what a look has found."""
         self.survey = survey
+        self._answers = True
         fault = self.query_one("#fault", Paper)
         fault.display = False
         fault.write(NOTHING, layout=True)
@@ -91,9 +96,13 @@ class OverviewScreen(Stage[None]):
     def fail(self, fault: Fault, server: ServerFacts | None) -> None:
         """Show why the look failed, in place of the migrations."""
         self.survey = None
+        self._answers = server is not None
         if server is not None:
             self.query_one("#facts", Paper).write(server_words(server), layout=True)
-        self.query_one("#pending", Paper).write(words(" The migrations cannot be shown", "bad", bold=True))
+        heading = words(" The migrations cannot be shown", "bad", bold=True)
+        if server is not None:
+            heading = joined(heading, words(f"; {_STILL_THERE}", "head"))
+        self.query_one("#pending", Paper).write(heading)
         self.query_one(Migrations).display = False
         said = self.query_one("#fault", Paper)
         said.display = True
@@ -110,7 +119,7 @@ class OverviewScreen(Stage[None]):
             return "The migrations cannot be shown yet; r looks at the database again."
         if action == "filter" and self.survey is None:
             return "There is no list yet to look through; r looks at the database again."
-        if action == "tab" and self.survey is None:
+        if action == "tab" and not self._answers:
             return "The database was not read yet; r reads it."
         if action == "view_sql" and ((chosen := self.chosen()) is None or chosen.file is None):
             return "This migration has no file in the folder."
@@ -184,6 +193,8 @@ class OverviewScreen(Stage[None]):
         """Go to the schema, the history or what goes on now; the migrations are here."""
         if name == "migrations":
             self.query_one(Migrations).focus()
+            if self.survey is None:
+                self.say("Why they cannot be shown is above; r looks again.", "head")
         else:
             self._want(name)
 

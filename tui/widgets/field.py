@@ -66,6 +66,10 @@ class FilterField(Field):
         super().__init__(name="filter")
         self.display = False
 
+    def allow_focus(self) -> bool:
+        """Take keys only while it can be seen: a screen that one comes back to looks for anything that takes them."""
+        return bool(self.display) and super().allow_focus()
+
     def begin(self) -> None:
         """Come to be typed into."""
         self.display = True
