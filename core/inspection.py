@@ -1,4 +1,4 @@
-"""What read-only inspection reads beside the survey: comments, and who is at work in the database now.
+"""What read-only inspection reads beside the survey: comments, definitions, and who is at work in the database now.
 
 Each in a READ ONLY transaction by fixed queries over the extended protocol, so that nothing in it can leave the
 transaction: https://www.postgresql.org/docs/18/sql-set-transaction.html.
@@ -16,6 +16,8 @@ from .sql import query
 
 # As a survey has it: reading never waits behind a lock, and never holds anybody up.
 _PATIENCE = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '20s'"
+# Definitions are read while somebody looks on, and what is shown without them is there already.
+_SHORT_PATIENCE = "SET LOCAL lock_timeout = '500ms'"
 
 
 class Comments(Struct, frozen=True, kw_only=True):
@@ -25,6 +27,19 @@ class Comments(Struct, frozen=True, kw_only=True):
     of_columns: Mapping[tuple[int, int], str]
     # oid of a table and name of a constraint -> text
     of_constraints: Mapping[tuple[int, str], str]
+
+
+class Definitions(Struct, frozen=True, kw_only=True):
+    """What one relation's parts are, in PostgreSQL's own words, by their names."""
+
+    # default, or what a generated column is made of
+    columns: Mapping[str, str]
+    # CREATE INDEX statements
+    indexes: Mapping[str, str]
+    # as they stand after CONSTRAINT name
+    constraints: Mapping[str, str]
+    # of a view; empty where it is none
+    query: str = ""
 
 
 class Activity(Struct, frozen=True, kw_only=True):
@@ -55,6 +70,23 @@ async def read_comments(connection: Connection) -> Comments:
     )
 
 
+async def read_definitions(connection: Connection, relation: int) -> Definitions:
+    """Return the definitions of one relation, by its oid.
+
+    Raises `ServerError` where somebody holds a lock that even reading waits for, or `ConnectionLost`.
+    """
+    rows = await _reading(connection, "inspect_definitions", relation, before=_SHORT_PATIENCE)
+    by_kind: dict[str, dict[str, str]] = {"column": {}, "index": {}, "constraint": {}, "query": {}}
+    for row in rows:
+        by_kind[row["kind"]][row["name"]] = row["text"] or ""
+    return Definitions(
+        columns=by_kind["column"],
+        indexes=by_kind["index"],
+        constraints=by_kind["constraint"],
+        query=by_kind["query"].get("", ""),
+    )
+
+
 async def read_activity(connection: Connection) -> tuple[Activity, ...]:
     """Return who is at work, the oldest transaction first. Raises `ServerError` or `ConnectionLost`."""
     return tuple(_activity(row) for row in await _reading(connection, "inspect_activity"))
@@ -69,11 +101,13 @@ async def read_power(connection: Connection) -> str:
     return rows[0]["power"] if rows else ""
 
 
-async def _reading(connection: Connection, name: str) -> Sequence[Mapping[str, Any]]:
+async def _reading(
+    connection: Connection, name: str, *arguments: object, before: str = ""
+) -> Sequence[Mapping[str, Any]]:
     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
-        await connection.execute(_PATIENCE)
-        return await connection.fetch(query(name))
+        await connection.execute(f"{_PATIENCE}; {before}")
+        return await connection.fetch(query(name), *arguments)
     finally:
         if not connection.is_closed:
             await connection.execute("ROLLBACK")

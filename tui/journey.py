@@ -12,13 +12,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from textual.content import Content
+
 from ..core import action_offers
 from ..core.action_offers import ActionOffer
 from ..core.actions import APPLY, Action
+from ..core.connect import Connection
 from ..core.demo import create_sessions
 from ..core.errors import ChangeoverError, ConnectionLost, fault_of
 from ..core.events import Planned, PreChecked
-from ..core.inspection import read_activity, read_comments
+from ..core.inspection import read_activity, read_comments, read_definitions
 from ..core.recovery import Recovery
 from ..core.repair import cases_of
 from ..core.session_log import list_sessions
@@ -28,7 +31,7 @@ from ..core.target import Target
 from .aftermath import recovery_words
 from .format import numbered_in
 from .link import Link
-from .listing import Listing, activity_listing, history_listing, schema_listing
+from .listing import Line, Listing, activity_listing, history_listing, schema_listing
 from .opening import Mode, Opening
 from .run_path import RunPath
 from .screens.inspect import InspectScreen
@@ -67,6 +70,8 @@ class Journey:
         # what is being done for the overview; empty where nothing is
         self._busy = ""
         self._recovery = Recovery()
+        # a list is read again, and a line of it in full, over the one connection
+        self._one_reader = asyncio.Lock()
 
     @property
     def target(self) -> Target | None:
@@ -221,13 +226,27 @@ class Journey:
                 self._console.show_fault(fault_of(error))
                 return
             name = await self._console.push_screen_wait(
-                screen_of(self.standing, listing, partial(self._listing, name, anew=True))
+                screen_of(self.standing, listing, partial(self._listing, name, anew=True), self._in_full)
             )
 
-    async def _listing(self, name: str, *, anew: bool = False) -> Listing:
+    @property
+    def _reader(self) -> Connection:
         connection = self._link.connection
         if connection is None or connection.is_closed:
             raise ConnectionLost("The connection is gone.", advice="r on the overview connects again.")
+        return connection
+
+    async def _in_full(self, line: Line) -> Content:
+        async with self._one_reader:
+            found = await read_definitions(self._reader, line.oid)
+        assert line.defined is not None
+        return line.defined(found)
+
+    async def _listing(self, name: str, *, anew: bool = False) -> Listing:
+        async with self._one_reader:
+            return await self._read_listing(name, self._reader, anew=anew)
+
+    async def _read_listing(self, name: str, connection: Connection, *, anew: bool) -> Listing:
         if name == "activity":
             return activity_listing(await read_activity(connection), datetime.now(UTC))
         assert self._link.target is not None

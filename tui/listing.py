@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from msgspec import Struct, field
@@ -14,8 +15,9 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from ..core.catalog import Catalog
+from ..core.catalog_objects import Relation
 from ..core.history import AppliedMigration, AttemptRecord, History
-from ..core.inspection import Activity, Comments
+from ..core.inspection import Activity, Comments, Definitions
 from ..core.schema_browser import Named, RelationDetails, browsable, details, whole_size
 from .format import age, count, duration, number, numbered, size
 from .widgets.table import Column, TableRow
@@ -29,6 +31,9 @@ class Line(Struct, frozen=True, kw_only=True):
     whole: Callable[[], Content]
     # what it is of: the line is found again by it when the list was read anew
     key: str
+    # of a relation: its oid, and what it says in full once its definitions were read
+    oid: int = 0
+    defined: Callable[[Definitions], Content] | None = None
     # what its columns have no room for; told below the list while the line is chosen
     said: str = ""
     # what a filter looks through beside the row
@@ -79,12 +84,22 @@ def schema_listing(catalog: Catalog, comments: Comments) -> Listing:
             Cell(size(held) if held else "", "text"),
             cell(comment, "dim"),
         )
-        whole = _later(lambda each: relation_words(details(catalog, comments, each)), relation)
+        whole = partial(_relation, catalog, comments, relation)
         names = " ".join(column["name"] for column in catalog.columns.get(relation.oid, ()))
         said = ": ".join(
             each for each in (relation.qualified if len(relation.qualified) > _CUT else "", comment) if each
         )
-        lines.append(Line(row=row, whole=whole, key=relation.qualified, said=squeezed(said), more=names))
+        lines.append(
+            Line(
+                row=row,
+                whole=whole,
+                key=relation.qualified,
+                oid=relation.oid,
+                defined=whole,
+                said=squeezed(said),
+                more=names,
+            )
+        )
     return Listing(
         name="schema",
         heading=f"{count(len(lines), 'relation')}; rows and sizes are estimates of the last VACUUM or ANALYZE",
@@ -100,8 +115,10 @@ def schema_listing(catalog: Catalog, comments: Comments) -> Listing:
     )
 
 
-def _later(make: Callable[..., Content], *arguments: object) -> Callable[[], Content]:
-    return lambda: make(*arguments)
+def _relation(
+    catalog: Catalog, comments: Comments, relation: Relation, definitions: Definitions | None = None
+) -> Content:
+    return relation_words(details(catalog, comments, relation, definitions))
 
 
 def _estimated(rows: float) -> str:
@@ -126,10 +143,13 @@ def relation_words(found: RelationDetails) -> Content:
         lines += [NOTHING, words("Columns", "live", bold=True)]
     for column, name, kind in zip(found.columns, names, kinds, strict=True):
         lines.append(
-            joined(
-                words(f"  {padded(name, min(wide, 30))}  "),
-                words(f"{padded(kind, min(wider, 28))}  ", "head"),
-                words(column.notes, "dim"),
+            beside(
+                joined(
+                    words(f"  {padded(name, min(wide, 30))}  "),
+                    words(f"{padded(kind, min(wider, 28))}  ", "head"),
+                ),
+                column.notes,
+                "dim",
             )
         )
         if column.comment:
@@ -141,6 +161,8 @@ def relation_words(found: RelationDetails) -> Content:
         ("Partitions and children", found.partitions),
     ):
         lines += _names(title, others)
+    if found.query:
+        lines += [NOTHING, words("Query", "live", bold=True), words(found.query, lines=True)]
     return stacked(*lines)
 
 
@@ -150,7 +172,7 @@ def _names(title: str, names: Sequence[Named]) -> list[Content]:
     lines = [NOTHING, words(title, "live", bold=True)]
     for each in names:
         tone = "bad" if "INVALID" in each.what or "NOT VALID" in each.what else "dim"
-        lines.append(joined(words(f"  {each.name}  "), words(each.what, tone)))
+        lines.append(beside(words(f"  {each.name}  "), each.what, tone))
         if each.comment:
             lines.append(words(f"      {each.comment}", "dim"))
     return lines

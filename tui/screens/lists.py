@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import ClassVar, Final
+from functools import partial
+from typing import ClassVar, Final, TypeAlias
 
 from textual.binding import BindingType
 from textual.content import Content
@@ -26,6 +27,10 @@ from .stage import Stage
 _LIVE: Final = 2.0
 
 
+# Reads what a line says in full beside what the list knew; what is returned replaces that.
+InFull: TypeAlias = Callable[[Line], Awaitable[Content]]
+
+
 class ListScreen(Stage[str]):
     """The result is the name of the list to go to next, or an empty text for the overview."""
 
@@ -35,10 +40,17 @@ class ListScreen(Stage[str]):
         "pre-check, to change": "it belongs to the plan.",
     }
 
-    def __init__(self, standing: Standing, listing: Listing, again: Callable[[], Awaitable[Listing]]) -> None:
+    def __init__(
+        self,
+        standing: Standing,
+        listing: Listing,
+        again: Callable[[], Awaitable[Listing]],
+        in_full: InFull | None = None,
+    ) -> None:
         super().__init__(standing, reading=bool(standing.read_only), stage=listing.name)
         self._listing = listing
         self._again = again
+        self._in_full = in_full
         self._left: tuple[Line, ...] = listing.lines
         self._typed = ""
         # what is told below the list; None: something else was said since
@@ -105,7 +117,8 @@ class ListScreen(Stage[str]):
         """Show the chosen line in full."""
         line = self._chosen()
         if line is not None:
-            self.app.push_screen(WholeScreen(self._standing, self._listing.name, line.whole()))
+            read = partial(self._in_full, line) if self._in_full is not None and line.defined is not None else None
+            self.app.push_screen(WholeScreen(self._standing, self._listing.name, line.whole(), read))
 
     def action_filter(self) -> None:
         """Type what lines should have."""
@@ -169,9 +182,13 @@ class WholeScreen(Stage[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("inspect, details")
 
-    def __init__(self, standing: Standing, stage: str, content: Content) -> None:
+    def __init__(
+        self, standing: Standing, stage: str, content: Content, read: Callable[[], Awaitable[Content]] | None = None
+    ) -> None:
+        """Show `content`; what `read` returns takes its place once it is there."""
         super().__init__(standing, reading=bool(standing.read_only), stage=stage)
         self._content = content
+        self._read = read
 
     def body(self) -> Iterable[Widget]:
         """Return a text that scrolls."""
@@ -182,6 +199,17 @@ class WholeScreen(Stage[None]):
         view = self.query_one(SqlView)
         view.show(self._content)
         view.focus()
+        if self._read is not None:
+            self.run_worker(self._complete(self._read), exit_on_error=False)
+
+    async def _complete(self, read: Callable[[], Awaitable[Content]]) -> None:
+        """Show all of it; what is there already is read meanwhile, and stays where the rest does not come."""
+        try:
+            self._content = await read()
+        except ChangeoverError as error:
+            self.say(f"Definitions are not shown: {error.summary} {error.advice}".strip())
+        else:
+            self.query_one(SqlView).replace(self._content)
 
     def copied(self) -> str:
         """Return all of it."""

@@ -59,3 +59,7 @@ class SqlView(VerticalScroll):
         """Show from the top."""
         self._paper.write(content, layout=True)
         self.scroll_home(animate=False)
+
+    def replace(self, content: Content) -> None:
+        """Show another text from the line that is being read."""
+        self._paper.write(content, layout=True)
