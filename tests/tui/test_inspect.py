@@ -166,7 +166,7 @@ async def test_the_history_names_the_operators_and_opens_a_row_in_full(database:
         await seen(pilot, "Mark what as applied?", "Mark 0001 as applied")
         await readable(pilot)
         await pilot.press("1")
-        await seen(pilot, "PRE-CHECK", "baseline")
+        await seen(pilot, "PRE-CHECK", "baseline", "0001 people is written down as applied; no statement runs")
         await pilot.press("c")
         await seen(pilot, "CONFIRM", "0001 people (baseline)")
         await readable(pilot)

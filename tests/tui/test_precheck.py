@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from changeover.core.errors import Fault
+from changeover.core.history.ledger import Record
 from changeover.core.locks import LockMode
 from changeover.core.precheck import Aspect, Verdict
 from changeover.core.traffic import Exposure, RelationExposure, User
@@ -92,6 +93,18 @@ async def test_an_empty_plan_leads_nowhere_and_says_why(shown: Shown) -> None:
         await pilot.press("c")
         assert answers(screen) == []
         assert "Nothing is pending" in text(pilot)
+
+
+async def test_what_a_repair_writes_is_told_with_its_reason(shown: Shown) -> None:
+    settled = replace(
+        plan().migrations[0], entry="repair", record=Record.NOT_APPLIED, reason="taken back by hand", statements=()
+    )
+    repair = replace(plan(), migrations=(settled,), rows=())
+    async with shown(PlanScreen(STANDING, repair)) as pilot:
+        seen = " ".join(text(pilot).split())
+    assert "1 migration to repair, no statements: ready" in seen
+    assert "0002 complete_donations is written down as not applied: it is pending again; no statement runs." in seen
+    assert "Reason: taken back by hand" in seen
 
 
 async def test_hazards_are_told_with_the_safe_way(shown: Shown) -> None:

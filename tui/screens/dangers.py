@@ -15,6 +15,7 @@ from ...core.plan import Plan, PlannedStatement, Rehearsal
 from ..claims import claims_line
 from ..hazard_words import hazard_words
 from ..keys import bindings
+from ..record_words import record_lines
 from ..rehearsal_words import difference_lines, remark_lines, standing_words, unknown_lines
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
@@ -52,12 +53,14 @@ class DangersScreen(Stage[None]):
 
 
 def danger_words(plan: Plan) -> Content:
-    """Return what stops the plan, then the hazards in it."""
+    """Return what stops the plan, what it writes down, then the hazards in it."""
     parts: list[Content] = []
     for fault in plan.refusals:
         # a hazard that stops the plan is told below, with the safe way
         if fault.id != "hazard":
             parts += [fault_words(fault), Content("")]
+    if written := record_lines(plan):
+        parts += [*(words(line, "head", bold=True) for line in written), Content("")]
     if plan.rehearsal is not None:
         parts += [_rehearsal_words(plan, plan.rehearsal), Content("")]
     for _, statement, hazard in plan.hazards:

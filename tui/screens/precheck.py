@@ -23,6 +23,7 @@ from ..claims import claims_line
 from ..exposure_words import headline
 from ..format import count
 from ..keys import bindings
+from ..record_words import record_lines
 from ..rehearsal_words import standing_words, step_words
 from ..widgets.banner import Standing
 from ..widgets.field import Field
@@ -66,7 +67,9 @@ class PrecheckScreen(Stage[bool]):
         self._exposure: Exposure | None = None
         self._rehearse = rehearse
         self._rehearsing: Worker[None] | None = None
-        self._about_plan = bool(plan.refusals) or any(statement.hazards for _, statement in _statements(plan))
+        hazards = any(statement.hazards for _, statement in _statements(plan))
+        # what is written down is no row of the table
+        self._about_plan = bool(plan.refusals) or hazards or bool(record_lines(plan))
 
     def body(self) -> Iterable[Widget]:
         """Heading, table, details."""
