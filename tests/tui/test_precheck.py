@@ -87,6 +87,18 @@ async def test_what_stops_a_plan_can_be_read_to_its_end(shown: Shown) -> None:
         assert isinstance(pilot.app.screen, DetailsScreen)
 
 
+async def test_a_refusal_that_a_repair_settles_names_the_key_only_where_there_is_one(shown: Shown) -> None:
+    half = replace(MISSING, id="partial", advice="`changeover repair` shows what is there.")
+    async with shown(PlanScreen(STANDING, plan(half))) as pilot:
+        assert "In this console: esc, then e on the overview settles it." in text(pilot)
+    async with shown(PlanScreen(STANDING, plan(MISSING))) as pilot:
+        assert "In this console" not in text(pilot)
+    async with shown(PrecheckScreen(STANDING, plan(half), reading=True)) as pilot:
+        seen = text(pilot)
+        assert half.advice in seen
+        assert "In this console" not in seen
+
+
 async def test_an_empty_plan_leads_nowhere_and_says_why(shown: Shown) -> None:
     screen = PlanScreen(STANDING, plan(empty=True))
     async with shown(screen) as pilot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
@@ -22,6 +22,9 @@ from ..widgets.paper import Paper
 from ..words import fault_words, joined, stacked, words
 from .stage import Stage
 
+# The advice is for the command line; here a key does the same.
+_SETTLED_BY: Final = "In this console: esc, then e on the overview settles it."
+
 
 class DangersScreen(Stage[None]):
     """All of it, where the pre-check has room for the first few lines only. Nothing leads on from here."""
@@ -30,9 +33,9 @@ class DangersScreen(Stage[None]):
     FOLDS: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("pre-check row")
 
-    def __init__(self, standing: Standing, plan: Plan, *, reading: bool = False) -> None:
+    def __init__(self, standing: Standing, plan: Plan, *, reading: bool = False, settles: bool = False) -> None:
         super().__init__(standing, reading=reading)
-        self._words = danger_words(plan)
+        self._words = danger_words(plan, settles=settles)
 
     def body(self) -> Iterable[Widget]:
         """Return what is to be read."""
@@ -52,13 +55,14 @@ class DangersScreen(Stage[None]):
         self.dismiss(None)
 
 
-def danger_words(plan: Plan) -> Content:
+def danger_words(plan: Plan, *, settles: bool = False) -> Content:
     """Return what stops the plan, what it writes down, then the hazards in it."""
     parts: list[Content] = []
     for fault in plan.refusals:
         # a hazard that stops the plan is told below, with the safe way
         if fault.id != "hazard":
-            parts += [fault_words(fault), Content("")]
+            key = words(_SETTLED_BY, "key") if settles and "`changeover repair" in fault.advice else None
+            parts += [stacked(fault_words(fault), key), Content("")]
     if written := record_lines(plan):
         parts += [*(words(line, "head", bold=True) for line in written), Content("")]
     if plan.rehearsal is not None:

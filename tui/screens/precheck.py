@@ -50,6 +50,8 @@ class PrecheckScreen(Stage[bool]):
     STAGE: ClassVar[str] = "pre-check"
     FOLDS: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("pre-check")
+    # whether the overview has a key that settles what stopped half-way
+    _SETTLES: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -133,7 +135,7 @@ class PrecheckScreen(Stage[bool]):
         view = self.query_one(SqlView)
         row = self._chosen()
         if self._about_plan or row is None:
-            view.show(danger_words(self._plan))
+            view.show(danger_words(self._plan, settles=self._SETTLES))
             return
         view.show(row_words(self._plan, row))
 
@@ -180,7 +182,7 @@ class PrecheckScreen(Stage[bool]):
         """Show in full what stands below: the chosen row, or what stops and endangers the plan."""
         row, reading = self._chosen(), self._path is READING_PATH
         if self._about_plan or row is None:
-            self.app.push_screen(DangersScreen(self._standing, self._plan, reading=reading))
+            self.app.push_screen(DangersScreen(self._standing, self._plan, reading=reading, settles=self._SETTLES))
         else:
             self.app.push_screen(DetailsScreen(self._standing, self._plan, row, self._exposure, reading=reading))
 
@@ -232,6 +234,7 @@ class PlanScreen(PrecheckScreen):
     """The pre-check that leads on; the result is whether to go on to the confirmation."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("pre-check, to change")
+    _SETTLES: ClassVar[bool] = True
 
     def _greet(self) -> None:
         if self._plan.can_be_allowed:
