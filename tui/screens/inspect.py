@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from ..widgets.banner import Standing
+from .absent import WHY_ABSENT
 from .overview import OverviewScreen
-
-WHY_ABSENT: Final = "this console only reads. One that may write has it."
 
 
 class InspectScreen(OverviewScreen):

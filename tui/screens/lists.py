@@ -20,7 +20,7 @@ from ..widgets.paper import Paper
 from ..widgets.sql_view import SqlView
 from ..widgets.table import Table
 from ..words import words
-from .inspect import WHY_ABSENT
+from .absent import WHY_ABSENT
 from .stage import Stage
 
 # How often what goes on now is read again; seconds.

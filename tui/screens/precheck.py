@@ -32,6 +32,7 @@ from ..widgets.precheck_table import PrecheckTable, first_in_the_way
 from ..widgets.sql_view import SqlView, sql_words
 from ..widgets.trail import READING_PATH
 from ..words import VERDICT, joined, stacked, words
+from .absent import WHY_ABSENT
 from .dangers import DangersScreen, danger_words, work_in_words
 from .details import DetailsScreen, statement_of
 from .stage import Stage
@@ -50,6 +51,7 @@ class PrecheckScreen(Stage[bool]):
     STAGE: ClassVar[str] = "pre-check"
     FOLDS: ClassVar[bool] = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("pre-check")
+    ABSENT: ClassVar[dict[str, str]] = {"pre-check, to change": WHY_ABSENT}
     # whether the overview has a key that settles what stopped half-way
     _SETTLES: ClassVar[bool] = False
 
@@ -234,6 +236,7 @@ class PlanScreen(PrecheckScreen):
     """The pre-check that leads on; the result is whether to go on to the confirmation."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("pre-check, to change")
+    ABSENT: ClassVar[dict[str, str]] = {}
     _SETTLES: ClassVar[bool] = True
 
     def _greet(self) -> None:
