@@ -50,7 +50,8 @@ class Past:
         session = ""
         while True:
             listed = await asyncio.to_thread(list_sessions)
-            chosen = await self._console.push_screen_wait(SessionsScreen(standing, listed, chosen=session))
+            screen = SessionsScreen(standing, listed, chosen=session, again=list_sessions)
+            chosen = await self._console.push_screen_wait(screen)
             if chosen is None:
                 return
             what, session = chosen

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
 from changeover.core.session_log import SessionSummary
+from changeover.tui.screens.sessions import SessionsScreen
 from changeover.tui.widgets.sessions_table import outcome_words, session_row
+from tests.tui.scenes import STANDING
+from tests.tui.showing import Shown, text
 
 
 @pytest.mark.parametrize(
@@ -53,3 +58,32 @@ def test_a_command_is_told_without_the_name_of_the_program(command: str, said: s
 
 def test_the_folder_of_a_socket_is_local() -> None:
     assert _row("demo", "ada@/run/user/1000/x:y/socket:5432/shop")[0] == "ada@[local]:5432/shop"
+
+
+def _going(name: str) -> SessionSummary:
+    return SessionSummary(
+        id=name, opened_at=0.0, command="apply", target="t", by="ada", result=None, exit_code=None, running=True,
+        run_goes_on=True,
+    )  # fmt: skip
+
+
+async def test_the_list_is_read_again_while_it_is_open_and_the_choice_stays(shown: Shown) -> None:
+    first, second = _going("first"), _going("second")
+    there = [second, first]
+    screen = SessionsScreen(STANDING, list(there), again=lambda: tuple(there))
+    async with shown(screen) as pilot:
+        await pilot.press("down")
+        assert "first, by ada, goes on: enter attaches; 2 sessions" in text(pilot)
+        there[:] = [_going("third"), second, replace(first, run_goes_on=False, running=False, result="applied")]
+        async with asyncio.timeout(30):
+            while "first, by ada; 3 sessions" not in text(pilot):
+                await pilot.pause(0.1)
+        assert next(line for line in text(pilot).splitlines() if line.startswith(">")).endswith("✓ applied")
+
+
+async def test_a_filter_without_a_hit_does_not_say_that_there_is_no_session(shown: Shown) -> None:
+    async with shown(SessionsScreen(STANDING, [_going("first")])) as pilot:
+        await pilot.press("slash", *"zzz")
+        await pilot.pause()
+        assert "no session has these words" in text(pilot)
+        assert "no session yet" not in text(pilot)

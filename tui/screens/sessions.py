@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, Final
 
 from textual.binding import BindingType
 from textual.widget import Widget
@@ -17,6 +18,9 @@ from ..widgets.field import FilterField
 from ..widgets.sessions_table import SessionsTable, outcome_words
 from .stage import Stage
 
+# How often the list is read again: a run that goes on ends while one looks at it; seconds.
+_AGAIN: Final = 3.0
+
 
 class SessionsScreen(Stage[tuple[str, str] | None]):
     """The list; the result is what is wanted (`open`, `log`, `replay`) and of which session; None: back."""
@@ -24,12 +28,22 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
     STAGE: ClassVar[str] = "sessions"
     BINDINGS: ClassVar[list[BindingType]] = bindings("sessions")
 
-    def __init__(self, standing: Standing, sessions: Sequence[SessionSummary], *, chosen: str = "") -> None:
-        """Show `sessions`, and begin at the one that was `chosen` before."""
+    def __init__(
+        self,
+        standing: Standing,
+        sessions: Sequence[SessionSummary],
+        *,
+        chosen: str = "",
+        again: Callable[[], Sequence[SessionSummary]] | None = None,
+    ) -> None:
+        """Show `sessions`, and begin at the one that was `chosen` before; `again` lists them anew, in a thread."""
         super().__init__(standing)
         self._begin_at = chosen
         self._all = tuple(sessions)
         self._left = self._all
+        self._typed = ""
+        self._again = again
+        self._told = ""
 
     def body(self) -> Iterable[Widget]:
         """Return the filter and the table."""
@@ -43,20 +57,43 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
         table.choose(next((at for at, each in enumerate(self._left) if each.id == self._begin_at), 0))
         table.focus()
         self._tell()
+        if self._again is not None:
+            self.set_interval(_AGAIN, self._tick)
+
+    def _tick(self) -> None:
+        if self.is_current and self._again is not None:
+            self.run_worker(self._read(self._again), exit_on_error=False, exclusive=True, group="read")
+
+    async def _read(self, again: Callable[[], Sequence[SessionSummary]]) -> None:
+        """List them anew; the one that is chosen stays so."""
+        found = tuple(await asyncio.to_thread(again))
+        if found == self._all:
+            return
+        chosen = self.copied()
+        self._all = found
+        self._filter()
+        table = self.query_one(SessionsTable)
+        table.choose(next((at for at, each in enumerate(self._left) if each.id == chosen), table.cursor))
+        if (said := self._said()) != self._told:
+            self._told = said
+            self.say(said, "head")
 
     def on_table_moved(self) -> None:
         """Name the chosen session."""
         self._tell()
 
     def _tell(self) -> None:
+        self._told = self._said()
+        self.say(self._told, "head")
+
+    def _said(self) -> str:
         if not self._left:
-            self.say("No session has these words." if self._all else "No session yet.", "head")
-            return
+            return "No session has these words." if self._all else "No session yet."
         chosen = self._left[self.query_one(SessionsTable).cursor]
         going = ", goes on: enter attaches" if chosen.run_goes_on else ", still open" if chosen.running else ""
         total = count(len(self._all), "session")
         shown = total if len(self._left) == len(self._all) else f"{len(self._left)} of {total}"
-        self.say(f"{chosen.id}, by {chosen.by}{going}; {shown}", "head")
+        return f"{chosen.id}, by {chosen.by}{going}; {shown}"
 
     def why_not(self, action: str) -> str:
         """Without a session there is nothing to open."""
@@ -72,11 +109,14 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
 
     def on_input_changed(self, event: FilterField.Changed) -> None:
         """Show what is left, at every letter."""
-        self._left = matching(self._all, event.value, outcome=lambda each: outcome_words(each)[0])
-        table = self.query_one(SessionsTable)
-        table.follow(self._left)
-        table.choose(0)
+        self._typed = event.value
+        self._filter()
+        self.query_one(SessionsTable).choose(0)
         self._tell()
+
+    def _filter(self) -> None:
+        self._left = matching(self._all, self._typed, outcome=lambda each: outcome_words(each)[0])
+        self.query_one(SessionsTable).follow(self._left, filtered=bool(self._all))
 
     def on_input_submitted(self, event: FilterField.Submitted) -> None:
         """Go back into the table; an empty filter goes away."""

@@ -27,6 +27,8 @@ ENDED: Final[dict[int, tuple[str, str]]] = {
     143: ("× was ended", "warn"),
 }
 
+_NONE: Final = "no session yet"
+
 
 class SessionsTable(Table):
     """Sessions, newest first; times are UTC, as in the files."""
@@ -41,12 +43,13 @@ class SessionsTable(Table):
                 Column(title="by", width=30, fits=True, cut="middle", from_width=110),
                 Column(title="session", width=36, fits=True, cut="middle", from_width=150),
             ],
-            empty="no session yet",
+            empty=_NONE,
             id=id,
         )
 
-    def follow(self, sessions: Sequence[SessionSummary]) -> None:
-        """Show these sessions."""
+    def follow(self, sessions: Sequence[SessionSummary], *, filtered: bool = False) -> None:
+        """Show these sessions; `filtered` where there are others."""
+        self.say_where_empty("no session has these words" if filtered else _NONE)
         self.show([session_row(session) for session in sessions])
 
 

@@ -109,6 +109,13 @@ class Table(ScrollView, can_focus=True):
         """How many rows there are."""
         return self._count
 
+    def say_where_empty(self, text: str) -> None:
+        """Say this where there is no row: it is not the same whether there is nothing or a filter hides it."""
+        if text != self._empty:
+            self._empty = text
+            if not self._count:
+                self.refresh()
+
     def row(self, index: int) -> TableRow:
         """Return the cells of a row."""
         return self._row_at(index)
