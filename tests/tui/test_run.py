@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ from changeover.core.events import (
     PostChecked,
     ProgressSeen,
     RunFinished,
+    RunStarted,
     Stalled,
     StatementFinished,
     StatementStarted,
@@ -58,6 +60,30 @@ def _play(screen: RunScreen[None], events: Iterable[Event], *, later: float = 0.
     for each in stamped(tuple(events)):
         screen.view = reduce(screen.view, each)
     screen.paint((screen.view.last_at or 0.0) + later)
+
+
+async def test_in_a_narrow_window_the_name_gives_way_and_not_the_clock(shown: Shown) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen, size=(60, 16)) as pilot:
+        _play(screen, WAITS, later=2)
+        await pilot.pause()
+        (line,) = [line for line in text(pilot).splitlines() if "waiting for a lock" in line]
+        assert "0002" in line
+        assert "…" in line
+        assert re.search(r"attempt 1 of 10  \d\d:\d\d:\d\d$", line)
+
+
+async def test_before_there_is_a_plan_no_statements_are_counted(shown: Shown) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen, size=(60, 16)) as pilot:
+        started = RunStarted(
+            run="run-1", digest="3f9a", by="ada", how="typed", pid=4000, on_hangup="finish", end_blockers=False
+        )
+        _play(screen, (started,))
+        await pilot.pause()
+        seen = text(pilot)
+        assert "making sure that no other run goes on  00:00:0" in seen
+        assert "statements" not in seen
 
 
 async def test_blockers_and_those_behind_us_are_shown_while_a_lock_is_waited_for(shown: Shown) -> None:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 
 from ...core.events import Result
 from ...core.view import MigrationView, RunView
-from ..format import count, duration, numbered
+from ..format import count, duration, numbered, visible
 from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.locks import LockPanel
@@ -21,12 +22,14 @@ from ..widgets.paper import Paper
 from ..widgets.progress import Progress
 from ..widgets.sql_view import sql_words
 from ..widgets.steps import Steps, is_sent_along
-from ..words import RESULT, fault_words, joined, stacked, words
+from ..words import NOTHING, RESULT, fault_words, fit, joined, stacked, words
 from .confirm import POLICIES
 from .stage import ResultT, Stage
 
 # Statements between two pictures; where more go by, one picture a second is enough.
 _READABLE: Final = 10
+# Phases whose own names say nothing to an operator.
+_PHASES: Final = {"waiting for the run key": "making sure that no other run goes on"}
 _STOPS: Final = {
     "now": "now",
     "after-statement": "after this statement",
@@ -65,7 +68,7 @@ class RunScreen(Stage[ResultT]):
             return
         self._painted, self._second = self.view, second
         view = self.view
-        self.query_one("#headline", Paper).write(headline_words(view, now))
+        self.query_one("#headline", Paper).write(headline_words(view, now, self.size.width))
         self.query_one(Steps).follow(view, now)
         if not fresh:
             return
@@ -120,8 +123,8 @@ def _stumbled(view: RunView) -> bool:
     return any(it.fault is not None and it.retry_at is None for it in view.migrations)
 
 
-def headline_words(view: RunView, now: float) -> Content:
-    """Return phase, migration, attempt and elapsed time; while waiting, the seconds that are left."""
+def headline_words(view: RunView, now: float, room: int) -> Content:
+    """Return phase, migration, attempt and elapsed time in `room` cells; while waiting, the seconds that are left."""
     since = view.started_at or view.opened_at
     spent = view.elapsed if view.elapsed is not None else (now - since if since is not None else 0.0)
     clock = words(f"  {_clock(spent)}", "head")
@@ -133,16 +136,24 @@ def headline_words(view: RunView, now: float) -> Content:
         said = f"■ stopping {_STOPS.get(view.stop.when, view.stop.when)}"
         return joined(" ", words(said, "warn", bold=True), clock)
     if migration is None:
-        return joined(" ", words(f"► {view.phase}", "live", bold=True), clock)
-    name = words(f"  {numbered(migration.brief.version)} {migration.brief.name}")
-    attempt = words(f"  attempt {migration.attempt} of {migration.of}", "head") if migration.of > 1 else ""
+        return joined(" ", words(f"► {_PHASES.get(view.phase, view.phase)}", "live", bold=True), clock)
+    attempt = words(f"  attempt {migration.attempt} of {migration.of}", "head") if migration.of > 1 else NOTHING
     if migration.retry_at is not None:
         left = max(0, math.ceil(migration.retry_at - now))
         said = f"• gave way; attempt {migration.attempt + 1} of {migration.of} in {left} s"
-        return joined(" ", words(said, "warn", bold=True), name, clock)
+        return _about(words(said, "warn", bold=True), migration, clock, room)
     if view.phase == "running" and view.locks is not None and view.locks.waiting_for:
-        return joined(" ", words("• waiting for a lock", "warn", bold=True), name, attempt, clock)
-    return joined(" ", words(f"► {view.phase}", "live", bold=True), name, attempt, clock)
+        return _about(words("• waiting for a lock", "warn", bold=True), migration, joined(attempt, clock), room)
+    return _about(words(f"► {view.phase}", "live", bold=True), migration, joined(attempt, clock), room)
+
+
+def _about(said: Content, migration: MigrationView, rest: Content, room: int) -> Content:
+    """Return what is said of a migration; its name gives way where the window is narrow, and the clock never."""
+    name = visible(f"{numbered(migration.brief.version)} {migration.brief.name}")
+    # the last column is left free, as everywhere
+    left = room - 4 - said.cell_length - rest.cell_length
+    shown = fit(name, min(left, cell_len(name)), cut="middle")
+    return joined(" ", said, words(f"  {shown}") if shown else "", rest)
 
 
 def _clock(seconds: float) -> str:

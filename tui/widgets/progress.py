@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from ..words import joined, words
+from ..words import NOTHING, joined, words
 from .paper import Paper
 
 
@@ -26,9 +26,13 @@ class Progress(Paper):
 
     def _paint(self) -> None:
         finished, total, tone = self._state
+        if not total:
+            # how many there are is not known before the plan is
+            self.write(NOTHING)
+            return
         said = f"  {finished:,} of {total:,} statements "
         room = max(0, self.size.width - len(said) - 1)
-        filled = room * finished // total if total else 0
+        filled = room * finished // total
         self.write(
             joined(
                 " ",
