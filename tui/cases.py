@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from ..core.orphans import OrphanBackend
 from ..core.recovery import InDoubt
 from ..core.repair import Case
 from .columns import table
 from .format import bounded, numbered, visible
+
+# Nothing runs any more: the record is of an attempt that is over.
+_RECORDED: Final = {"running": "begun, no end", "waiting": "not begun"}
 
 
 def case_lines(case: Case) -> list[str]:
@@ -25,7 +29,7 @@ def case_lines(case: Case) -> list[str]:
         (
             f"  {step.statement.number}",
             step.statement.kind,
-            "EDITED" if step.is_edited else step.recorded,
+            "EDITED" if step.is_edited else _RECORDED.get(step.recorded, step.recorded),
             step.found.value if step.recorded == "running" else "",
         )
         for step in case.steps

@@ -104,6 +104,9 @@ def test_repair_shows_what_is_there_and_changes_nothing_unasked(half: Target, tm
     assert done.code == 8
     assert "invalid index public.item_kind" in done.out
     assert "safe: drop-invalid" in done.out
+    # nothing of it runs any more
+    assert "begun, no end" in done.out
+    assert "running" not in done.out
     document = checked(changeover("repair", "--json", target=half, cwd=tmp_path), "repair")
     (case,) = document["cases"]
     assert [step["recorded"] for step in case["steps"]] == ["done", "running"]

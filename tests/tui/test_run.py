@@ -32,7 +32,7 @@ from changeover.core.events import (
 from changeover.core.view import RunView, reduce, view_of
 from changeover.tui.screens import end_blocker
 from changeover.tui.screens.end_blocker import EndBlocker
-from changeover.tui.screens.receipt import ReceiptScreen
+from changeover.tui.screens.receipt import ReceiptScreen, receipt_words
 from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.screens.run import RunScreen, promise_words
 from changeover.tui.widgets.banner import Standing
@@ -60,6 +60,17 @@ def _play(screen: RunScreen[None], events: Iterable[Event], *, later: float = 0.
     for each in stamped(tuple(events)):
         screen.view = reduce(screen.view, each)
     screen.paint((screen.view.last_at or 0.0) + later)
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        (FAILS, "checked      not looked for leftovers\n"),
+        ((FAILS[0], *FAILS[-2:]), "checked      not looked for leftovers: nothing was applied"),
+    ],
+)
+def test_a_receipt_says_why_nobody_has_looked_for_leftovers(events: tuple[Event, ...], said: str) -> None:
+    assert said in receipt_words(view_of(list(stamped(events))), FOLDER).plain
 
 
 async def test_in_a_narrow_window_the_name_gives_way_and_not_the_clock(shown: Shown) -> None:

@@ -26,6 +26,8 @@ from .stage import Stage
 
 # What is left of a line of 80 columns beside outcome, name and duration, in cells.
 _BESIDE: Final = 20
+# Of a migration that has left the database as it was.
+_NOTHING_DONE: Final = frozenset({None, Result.ROLLED_BACK, Result.STOPPED, Result.REFUSED, Result.NOTHING_TO_DO})
 
 
 class ReceiptScreen(Stage[None]):
@@ -78,17 +80,25 @@ def receipt_words(view: RunView, folder: Path) -> Content:
     for finding in view.post_checks or ():
         lines.append(words(post_check_words(finding), "warn"))
     compared = [] if view.compared is None else [view.compared]
-    checked = "nobody has looked" if view.post_checks is None else count(len(view.post_checks), "finding")
     exit_code = "" if view.exit_code is None else f"exit code {view.exit_code}"
     lines += [
         _named("approved", words(f"by {view.by}, {view.how}; plan {view.digest[:12]}")),
         _named("notices", words(count(view.notice_count, "notice"))),
-        _named("checked", words(checked, "warn" if view.post_checks or view.post_checks is None else "ok")),
+        _named("checked", checked_words(view)),
         *(_named("rehearsal", words(compared_words(it), "ok" if it.as_rehearsed else "warn")) for it in compared),
         _named("session", words(f"{view.session}  {exit_code}")),
         _named("log", words(str(folder))),
     ]
     return stacked(*lines)
+
+
+def checked_words(view: RunView) -> Content:
+    """Return whether anybody has looked for what the run should not leave behind, and how much was found."""
+    if view.post_checks is not None:
+        return words(count(len(view.post_checks), "finding"), "warn" if view.post_checks else "ok")
+    if all(migration.result in _NOTHING_DONE for migration in view.migrations):
+        return words("not looked for leftovers: nothing was applied", "dim")
+    return words("not looked for leftovers", "warn")
 
 
 def _named(name: str, value: Content) -> Content:
