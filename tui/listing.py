@@ -53,6 +53,8 @@ class Listing(Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     empty: str
+    # a line under the heading; empty where there is nothing to note
+    note: str = ""
     # whether it is read again by itself
     live: bool = field(default=False)
 
@@ -273,15 +275,15 @@ def activity_listing(backends: Sequence[Activity], at: datetime) -> Listing:
     hidden = sum(not it.visible for it in backends)
     open_ = count(len(backends), "connection")
     heading = f"{seen}  {open_} with a transaction open, {waiting or 'none'} waiting for a lock"
-    if hidden:
-        heading += f"; {hidden} hidden from this role: GRANT pg_monitor shows them"
+    note = f"{hidden} of them hidden from this role: GRANT pg_monitor shows what they do" if hidden else ""
     return Listing(
         name="activity",
         heading=heading,
+        note=note,
         columns=(
             Column(title="pid", width=7, fits=True, right=True),
-            Column(title="who", width=22, fits=True, cut="middle"),
-            Column(title="state", width=19, fits=True),
+            Column(title="who", width=17, fits=True, cut="middle"),
+            Column(title="state", width=12, fits=True),
             Column(title="tx age", width=9, fits=True, right=True),
             Column(title="waits for", width=14, fits=True),
             Column(title="query"),
@@ -292,6 +294,14 @@ def activity_listing(backends: Sequence[Activity], at: datetime) -> Listing:
     )
 
 
+# The longest would take the room of the query, which is what a row is read for; in full it has the manual's word.
+_SHORT_STATES: Final = {
+    "idle in transaction": "idle in tx",
+    "idle in transaction (aborted)": "idle, failed",
+    "fastpath function call": "fastpath",
+}
+
+
 def _activity_line(it: Activity, seen: str) -> Line:
     blocked = ", ".join(map(str, it.blocked_by[:3])) + ("…" if len(it.blocked_by) > 3 else "")
     who = it.application or it.user or it.kind or "?"
@@ -299,7 +309,7 @@ def _activity_line(it: Activity, seen: str) -> Line:
         row=(
             Cell(str(it.pid), "head"),
             cell(who),
-            cell(it.state or ("?" if it.visible else "hidden"), "dim"),
+            cell(_SHORT_STATES.get(it.state or "", it.state) or ("?" if it.visible else "hidden"), "dim"),
             Cell(age(it.xact_age), "warn" if (it.xact_age or 0) >= 60 else "text"),
             Cell(f"pid {blocked}" if blocked else "", "bad"),
             cell(squeezed(it.query[:400]), "dim"),
@@ -307,7 +317,7 @@ def _activity_line(it: Activity, seen: str) -> Line:
         whole=lambda: activity_words(it, seen),
         key=str(it.pid),
         said=squeezed(it.query[:400]),
-        more=" ".join((it.user or "", *it.locks)),
+        more=" ".join((it.user or "", it.state or "", *it.locks)),
     )
 
 

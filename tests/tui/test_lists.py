@@ -44,6 +44,26 @@ async def test_a_connection_stays_chosen_when_one_above_it_has_gone(shown: Shown
         assert "at 14:03:27 UTC; the list goes on, this does not" in text(pilot)
 
 
+async def test_at_80_columns_the_query_can_be_read_and_what_is_hidden_names_its_remedy(shown: Shown) -> None:
+    async def again() -> Listing:
+        raise NotImplementedError
+
+    idle = replace(
+        ACTIVITY[0], application="donation-platform/nightly", state="idle in transaction", blocked_by=(41234,)
+    )
+    hidden = replace(ACTIVITY[1], visible=False, state=None, query="")
+    async with shown(ListScreen(READING, activity_listing((idle, hidden), AT), again)) as pilot:
+        await pilot.pause()
+        seen = text(pilot)
+        assert "1 of them hidden from this role: GRANT pg_monitor shows what they do" in seen
+        row = next(line for line in seen.splitlines() if line.startswith(">"))
+        assert "idle in tx" in row
+        assert idle.query[:14] in row
+        await pilot.press("slash", *"transaction", "enter", "enter")
+        await pilot.pause()
+        assert "idle in transaction" in text(pilot)
+
+
 async def test_what_is_wrong_with_a_reading_is_said_until_one_goes_well(shown: Shown) -> None:
     goes_well = False
 

@@ -19,7 +19,7 @@ from ..widgets.field import FilterField
 from ..widgets.paper import Paper
 from ..widgets.sql_view import SqlView
 from ..widgets.table import Table
-from ..words import words
+from ..words import stacked, words
 from .absent import WHY_ABSENT
 from .stage import Stage
 
@@ -58,7 +58,7 @@ class ListScreen(Stage[str]):
 
     def body(self) -> Iterable[Widget]:
         """Heading, filter, lines."""
-        yield Paper(words(f" {self._listing.heading}", "head"), id="about-list", classes="section")
+        yield Paper(id="about-list", classes="section")
         yield FilterField()
         yield Table(self._listing.columns, empty=self._listing.empty, id="lines")
 
@@ -85,7 +85,9 @@ class ListScreen(Stage[str]):
         heading = self._listing.heading
         if self._typed:
             heading = f"{number(len(self._left))} of {number(len(self._listing.lines))}, filter: {self._typed}"
-        self.query_one("#about-list", Paper).write(words(f" {heading}", "head"))
+        about, note = self.query_one("#about-list", Paper), self._listing.note
+        about.set_class(bool(note), "-noted")
+        about.write(stacked(words(f" {heading}", "head"), words(f" {note}", "warn") if note else None))
         self._tell()
 
     def _tell(self) -> None:
