@@ -253,6 +253,13 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
     "log": (
         _FILTER,
         Key(keys="n", action="next_error", label="Next error", help="the next thing that went wrong, then the first"),
+        Key(
+            keys="N",
+            action="previous_error",
+            label="Previous error",
+            show=False,
+            help="the thing that went wrong before, then the last",
+        ),
         Key(keys="full_stop", action="follow", label="Follow", display=".", help="stay at the end as lines come"),
         Key(keys="w", action="export", label="Write", help="write the log as text and as JSON beside it"),
         Key(keys="R", action="replay", label="Replay", help="play this session"),

@@ -81,6 +81,15 @@ class LogLines:
         found = [place for place in (self._first(after + 1), self._first(0)) if place is not None]
         return found[0] if found else None
 
+    def previous_trouble(self, before: int) -> int | None:
+        """Return the number of the last trouble ahead of line `before`, else of the very last; None without any."""
+        found = [place for place in (self._last(max(before, 0)), self._last(len(self))) if place is not None]
+        return found[0] if found else None
+
+    def _last(self, end: int) -> int | None:
+        places = [place for place in (self._levels.rfind(level, 0, end) for level in (1, 2)) if place >= 0]
+        return max(places, default=None)
+
     def _first(self, start: int) -> int | None:
         places = [place for place in (self._levels.find(level, start) for level in (1, 2)) if place >= 0]
         return min(places, default=None)

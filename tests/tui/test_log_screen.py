@@ -65,6 +65,22 @@ def test_the_next_trouble_is_behind_the_chosen_line_and_then_the_first_again(tmp
         assert found[-1] is not None
         found.append(lines.next_trouble(found[-1]))
     assert found == [*marked, marked[0]]
+    back = [lines.previous_trouble(len(lines))]
+    while len(back) <= len(marked):
+        assert back[-1] is not None
+        back.append(lines.previous_trouble(back[-1]))
+    assert back == [*reversed(marked), marked[-1]]
+
+
+async def test_the_trouble_before_is_gone_back_to(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    async with shown(screen) as pilot:
+        await pilot.press("n")
+        first = screen.query_one(Table).cursor
+        await pilot.press("n")
+        assert screen.query_one(Table).cursor != first
+        await pilot.press("N")
+        assert screen.query_one(Table).cursor == first
 
 
 async def test_a_log_that_goes_on_is_followed_until_the_operator_moves(shown: Shown, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ class LogScreen(Stage[str]):
         """Only a session that goes on can be followed."""
         if action == "follow" and not self._goes_on:
             return "This session has ended: there is nothing to follow."
-        if action == "next_error" and not self._lines.has_trouble:
+        if action in {"next_error", "previous_error"} and not self._lines.has_trouble:
             return "Nothing went wrong in this session."
         return ""
 
@@ -196,9 +196,19 @@ class LogScreen(Stage[str]):
 
     def action_next_error(self) -> None:
         """Go to the next thing that went wrong; the filter goes away where it hides it."""
+        self._go_to(self._lines.next_trouble(self._number))
+
+    def action_previous_error(self) -> None:
+        """Go to the thing that went wrong before."""
+        self._go_to(self._lines.previous_trouble(self._number))
+
+    @property
+    def _number(self) -> int:
+        """Of the chosen line among all; -1 where there is none."""
         row = self.query_one(Table).cursor
-        chosen = (self._left[row] if self._typed else row) if self._rows else -1
-        found = self._lines.next_trouble(chosen)
+        return (self._left[row] if self._typed else row) if self._rows else -1
+
+    def _go_to(self, found: int | None) -> None:
         if found is None:
             return
         if self._typed and found not in self._left:
