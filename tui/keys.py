@@ -271,7 +271,7 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
             action="tab('migrations')",
             label="Look through",
             display="1-4",
-            help="what is applied and pending",
+            help="migrations, schema, history, activity",
         ),
         Key(keys="2", action="tab('schema')", label="Schema", show=False, help="tables, columns, indexes, sizes"),
         Key(keys="3", action="tab('history')", label="History", show=False, help="who applied what, and when"),

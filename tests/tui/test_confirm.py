@@ -115,3 +115,12 @@ async def test_escape_goes_back_and_approves_nothing(shown: Shown, typed: bool) 
         await pilot.press("escape")
         await pilot.pause()
         assert answers(screen) == [None]
+
+
+async def test_that_keys_do_not_count_yet_is_said_only_as_long_as_it_is_so(shown: Shown) -> None:
+    async with shown(_screen(typed=False)) as pilot:
+        await pilot.press("y")
+        assert "Read it first; keys count in a moment." in text(pilot)
+        await readable(pilot)
+        await pilot.pause()
+        assert "Read it first" not in text(pilot)

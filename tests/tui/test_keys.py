@@ -142,6 +142,7 @@ async def test_palette_and_help_say_why_a_key_does_nothing_that_stands_for_sever
         screen: Any = pilot.app.screen
         commands = {command.label: command for command in commands_of(screen)}
         assert commands["Schema"].why_not == "The database was not read yet; r reads it."
+        assert commands["Look through"].help == "migrations, schema, history, activity"
         await pilot.press("question_mark")
         await pilot.pause()
         assert text(pilot).count("not now: The database was not read yet; r reads it.") == 4

@@ -114,6 +114,8 @@ class ConfirmScreen(Stage[Approval | None]):
 
     def _arm(self) -> None:
         self._armed = True
+        # that no key counts yet is so no more
+        self._take_back()
         for widget in self.query("Input, Button").results(Widget):
             widget.disabled = False
         self.query_one("#name" if self._typed else "#cancel").focus()
