@@ -155,6 +155,7 @@ async def test_a_sitting_that_leaves_a_case_open_says_so_whatever_its_run_came_t
 
 async def test_the_target_of_a_sitting_is_the_database_that_it_came_to(tmp_path: Path) -> None:
     log = SessionLog.open(command="changeover", target="no target yet", root=tmp_path)
+    assert await log.seal()
     assert [it.target for it in list_sessions(tmp_path)] == ["no target yet"]
     for number, host in enumerate(("db.example.org", "::1"), start=1):
         server = replace(SERVER, user="ada", host=host, port=5433, database="shop")

@@ -48,10 +48,16 @@ def shop(database: Target, tmp_path: Path) -> Project:
     return project(database, tmp_path / "migrations")
 
 
-async def killed(shop: Project, *, at: int = 2) -> Path:
-    """Start a run, kill its runner in the statement `at`, wait until the server is rid of it; return its folder."""
+async def killed(shop: Project, *, at: int = 2, runs: str = "") -> Path:
+    """Start a run, kill its runner in the statement `at`, wait until the server is rid of it; return its folder.
+
+    With `runs` only once the server runs what has these words in it: a statement is told before it is sent.
+    """
     run = await shop.start()
     seen = await until(run, lambda event: isinstance(event, StatementStarted) and event.number == at)
+    busy = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%{runs}%'"
+    while runs and psql(shop.target, f"{busy} AND pid <> pg_backend_pid()") == "0":
+        await asyncio.sleep(0.02)
     started = next(it.event for it in seen if isinstance(it.event, RunStarted))
     os.kill(started.pid, signal.SIGKILL)
     with pytest.raises(NeedsAttention):

@@ -112,7 +112,7 @@ async def test_a_transaction_of_the_files_own_that_is_there_is_not_run_again(dat
 
 async def test_what_a_killed_runner_had_in_hand_is_looked_for(database: Target, tmp_path: Path) -> None:
     shop = half(database, tmp_path / "m", "dbmate", "CREATE TABLE shop (id int);\nSELECT pg_sleep(60);\n")
-    await killed(shop)
+    await killed(shop, runs="pg_sleep(60)")
     await come_later(database)
     plan = (await shop.look()).plan
     assert [it.id for it in plan.refusals] == ["step-unknown"]
