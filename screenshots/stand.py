@@ -38,7 +38,8 @@ _neutral()
 from msgspec.structs import replace  # noqa: E402 - after the environment is neutral
 from textual.pilot import Pilot  # noqa: E402
 
-from changeover.core.demo import SAID, Demo  # noqa: E402
+from changeover.core.attach import Run  # noqa: E402
+from changeover.core.demo import Demo  # noqa: E402
 from changeover.core.directories import make_private  # noqa: E402
 from changeover.core.errors import TargetError, fault_of  # noqa: E402
 from changeover.core.session_log import SessionLog  # noqa: E402
@@ -108,6 +109,7 @@ async def console(
     settings: Settings,
     size: tuple[int, int] = USUAL,
     demo: Demo | None = None,
+    attach: Run | None = None,
 ) -> AsyncIterator[Stand]:
     """Open the console as the command line does."""
     command = "changeover" if mode in {Mode.CONSOLE, Mode.SETUP} else f"changeover {mode.value}"
@@ -125,6 +127,7 @@ async def console(
         mode=mode,
         log=log,
         demo=demo,
+        attach=attach,
         environ=dict(os.environ),
         start=HOME,
     )
@@ -139,8 +142,7 @@ async def console(
 def settings_of(migrations: Path | None) -> Settings:
     """Return settings that only the environment of this file has a say in."""
     settings = load(start=Path("/"), environ=os.environ, flags=Flags())
-    sources = {**settings.sources, "migrations": "demo"}
-    return replace(settings, migrations=migrations, targets={SAID.name: SAID}, sources=sources)
+    return replace(settings, migrations=migrations, sources={**settings.sources, "migrations": "demo"})
 
 
 @contextmanager

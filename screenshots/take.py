@@ -19,10 +19,12 @@ from contextlib import contextmanager
 from importlib.resources import as_file, files
 from typing import Final
 
+from msgspec.structs import replace
 from stand import HOME, OURS, PICTURES, USUAL, WIDE, NotSeenError, Stand, console, private_home, settings_of, tell
 
+from changeover.core.attach import running_runs
 from changeover.core.connect import Connector
-from changeover.core.demo import Demo, running
+from changeover.core.demo import SAID, Demo, running
 from changeover.core.demo_traffic import REPORT
 from changeover.core.directories import data_root
 from changeover.core.settings import Flags, Settings, load
@@ -78,6 +80,7 @@ async def connect(album: dict[str, str]) -> None:
 async def run(album: dict[str, str], name: str, size: tuple[int, int], settings: Settings) -> None:
     """Run the demo's migrations from the beginning, until one of the runs was seen to wait; with a receipt."""
     usual = size == USUAL
+    settings = replace(settings, targets={SAID.name: SAID})
     for lead in _LEADS:
         async with running(data_root(), reset=True) as demo:
             async with console(album, Mode.DEMO, demo.target, settings=settings, size=size, demo=demo) as stand:
@@ -87,6 +90,7 @@ async def run(album: dict[str, str], name: str, size: tuple[int, int], settings:
                 await stand.press("y")
                 seen = await _sees_the_wait(stand, name)
                 if seen and usual:
+                    await _attach(album, settings)
                     await stand.press("x")
                     await stand.shows("Stop this run?")
                     stand.take("stop")
@@ -118,6 +122,11 @@ async def _to_the_confirmation(stand: Stand, *, pictures: bool) -> None:
     await stand.press("escape")
     await stand.shows("OVERVIEW")
     await stand.press("p")
+    await stand.shows("PRE-CHECK", "ready")
+    await stand.press("enter")
+    await stand.shows("severe rewrite-type-change", "esc Back")
+    await _take(stand, "dangers", pictures)
+    await stand.press("escape")
     await stand.shows("PRE-CHECK", "ready")
     # from what endangers the plan to a row: a column that is converted
     await stand.press("down")
@@ -172,6 +181,17 @@ async def _sees_the_wait(stand: Stand, name: str) -> bool:
     return False
 
 
+async def _attach(album: dict[str, str], settings: Settings) -> None:
+    """Follow the run from another console, as somebody who has logged in again does."""
+    async with console(album, Mode.ATTACH, None, settings=settings, attach=running_runs()[0]) as other:
+        await other.shows("RUN", "0002")
+        await other.pilot.pause(0.3)
+        other.take("attach")
+        await other.press("q")
+        await other.shows("A run is going on.")
+        await other.press("l")
+
+
 async def _ends_the_report(stand: Stand) -> None:
     """Ask who of those in the way should be ended, and leave them alone."""
     await stand.press("K")
@@ -187,6 +207,10 @@ async def _after_the_run(stand: Stand) -> None:
     await stand.press("L")
     await stand.shows("SESSIONS", "sessions")
     stand.take("sessions")
+    # the newest is the one that was attached
+    while " demo " not in stand.chosen_row:
+        await stand.press("down")
+        await stand.pilot.pause(0.1)
     await stand.press("l")
     await stand.shows("LOG", "lines")
     await stand.press("slash", *"0002")
