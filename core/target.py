@@ -6,6 +6,8 @@ What a target does not say itself comes, as in libpq, from its service, then fro
 libpq's defaults. One default differs on purpose: a link to another host for which nobody said an sslmode is
 `verify-full` against the machine's own authorities, so that no password goes over an unverified link unless the
 target says so.
+
+Past 400 lines: each value has its default, its check and its source in one place, and they hang on each other.
 """
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+"""The run screen, its receipt and its replay: one view of the same scenes, and so in one file, past 400 lines."""
+
 from __future__ import annotations
 
 import asyncio
