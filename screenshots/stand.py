@@ -100,6 +100,13 @@ class Stand:
         tell(f"  {name}.svg")
 
 
+class _AtFirst(Console):
+    """The console before anything has come behind its first frame."""
+
+    async def _set_out(self) -> None:
+        """Stay there."""
+
+
 @asynccontextmanager
 async def console(
     album: dict[str, str],
@@ -110,10 +117,12 @@ async def console(
     size: tuple[int, int] = USUAL,
     demo: Demo | None = None,
     attach: Run | None = None,
+    about: Target | None = None,
+    sets_out: bool = True,
 ) -> AsyncIterator[Stand]:
-    """Open the console as the command line does."""
+    """Open the console as the command line does; `about` is the target of the session that is attached to."""
     command = "changeover" if mode in {Mode.CONSOLE, Mode.SETUP} else f"changeover {mode.value}"
-    log = SessionLog.open(command=command, target=str(target or "no target yet"), label=mode.value)
+    log = SessionLog.open(command=command, target=str(target or about or "no target yet"), label=mode.value)
     error = None
     if mode is Mode.SETUP:
         try:
@@ -131,7 +140,7 @@ async def console(
         environ=dict(os.environ),
         start=HOME,
     )
-    app = Console(opening)
+    app = (Console if sets_out else _AtFirst)(opening)
     try:
         async with app.run_test(size=size) as pilot:
             yield Stand(pilot=pilot, album=album)

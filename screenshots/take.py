@@ -63,6 +63,9 @@ async def connect(album: dict[str, str]) -> None:
         (HOME / "changeover.toml").write_text(f'[targets.staging]\nurl = "{url}"\nenvironment = "staging"\n')
         settings = load(start=HOME, environ=os.environ, flags=Flags())
         target = resolve(choose("staging", environ=os.environ, named=settings.targets), environ=os.environ, home=HOME)
+        async with console(album, Mode.CONSOLE, target, settings=settings, sets_out=False) as stand:
+            await stand.shows("target staging, from ")
+            stand.take("first")
         async with console(album, Mode.CONSOLE, target, settings=settings) as stand:
             await stand.shows("attempt 4 of 4 in 3 s")
             stand.take("connect")
@@ -90,7 +93,7 @@ async def run(album: dict[str, str], name: str, size: tuple[int, int], settings:
                 await stand.press("y")
                 seen = await _sees_the_wait(stand, name)
                 if seen and usual:
-                    await _attach(album, settings)
+                    await _attach(album, settings, demo.target)
                     await stand.press("x")
                     await stand.shows("Stop this run?")
                     stand.take("stop")
@@ -181,9 +184,9 @@ async def _sees_the_wait(stand: Stand, name: str) -> bool:
     return False
 
 
-async def _attach(album: dict[str, str], settings: Settings) -> None:
+async def _attach(album: dict[str, str], settings: Settings, target: Target) -> None:
     """Follow the run from another console, as somebody who has logged in again does."""
-    async with console(album, Mode.ATTACH, None, settings=settings, attach=running_runs()[0]) as other:
+    async with console(album, Mode.ATTACH, None, settings=settings, attach=running_runs()[0], about=target) as other:
         await other.shows("RUN", "0002")
         await other.pilot.pause(0.3)
         other.take("attach")
@@ -217,8 +220,10 @@ async def _after_the_run(stand: Stand) -> None:
     await stand.shows("filter: 0002")
     # every line was asked before the next error among them is looked for
     await stand.until(lambda: "looked at" not in stand.text, "a filter that is through")
-    await stand.press("enter", "n")
-    await stand.shows("FAILED after")
+    await stand.press("enter", "f", *"failed after")
+    await stand.shows("to find: failed after")
+    await stand.press("enter")
+    await stand.until(lambda: "FAILED after" in stand.chosen_row, "the line that was looked for")
     stand.take("log")
     while "SESSIONS" not in stand.text:
         await stand.press("escape")

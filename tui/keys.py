@@ -84,6 +84,7 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
     "field of a reason": (Key(keys="enter", action="submit", label="Allow it, for this reason"),),
     "field of a settling reason": (Key(keys="enter", action="submit", label="Settle so, for this reason"),),
     "field of a filter": (Key(keys="enter", action="submit", label="Keep this filter"),),
+    "field of a search": (Key(keys="enter", action="submit", label="Stay here; n goes on"),),
     "question": (
         Key(keys="up,k", action="move(-1)", label="Up", show=False),
         Key(keys="down,j,tab", action="move(1)", label="Down", show=False),
@@ -252,9 +253,14 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
     ),
     "log": (
         _FILTER,
-        Key(keys="n", action="next_error", label="Next error", help="the next thing that went wrong, then the first"),
+        Key(keys="f", action="find", label="Find", help="go to the next line that has these words; all others stay"),
+        Key(keys="n", action="next_found", label="Next", show=False, help="the next line that was looked for"),
         Key(
-            keys="N",
+            keys="N", action="previous_found", label="Previous", show=False, help="the line before that was looked for"
+        ),
+        Key(keys="e", action="next_error", label="Next error", help="the next thing that went wrong, then the first"),
+        Key(
+            keys="E",
             action="previous_error",
             label="Previous error",
             show=False,

@@ -15,11 +15,12 @@ from .log_lines import LogLines
 from .opening import Opening
 from .screens.first import FirstScreen
 from .screens.live import LiveRunScreen
-from .screens.log import BATCH, LogScreen
+from .screens.log import LogScreen
 from .screens.receipt import ReceiptScreen
 from .screens.replay import ReplayScreen
 from .screens.sessions import SessionsScreen
 from .screens.stage import Stage
+from .selected_lines import BATCH
 from .widgets.banner import Standing
 
 if TYPE_CHECKING:

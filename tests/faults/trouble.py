@@ -74,6 +74,8 @@ class Trouble(Struct, kw_only=True):
         """Strike as the phase begins; the judge of a proxy."""
         if self.striking is None and self.cell.phase is not Phase.CONFIRMATION and self._begins(message):
             self.strike()
+            # What strikes between two migrations is there before the second begins, however slow the machine is.
+            return Way.LATE if self.cell.phase is Phase.BETWEEN else Way.PASS
         return Way.PASS
 
     def _begins(self, message: Message) -> bool:

@@ -47,6 +47,12 @@ def answers(screen: Screen[Any]) -> list[Any]:
     return _ANSWERS[id(screen)]
 
 
+def set_off(pilot: Pilot[int], row: int) -> str:
+    """Return what stands in reversed colours on a line of the screen."""
+    strip = pilot.app.screen._compositor.render_strips()[row]
+    return "".join(part.text for part in strip if part.style is not None and part.style.reverse).strip()
+
+
 async def readable(pilot: Pilot[int]) -> None:
     """Wait until the screen takes answers: what comes before was typed ahead."""
     async with asyncio.timeout(60):

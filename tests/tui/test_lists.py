@@ -12,8 +12,9 @@ from changeover.core.inspection import Comments
 from changeover.core.schema_browser import details
 from changeover.tui.listing import Listing, activity_listing, relation_words, schema_listing
 from changeover.tui.screens.lists import ListScreen
+from changeover.tui.widgets.table import Table
 from tests.core.catalogs import catalog
-from tests.tui.showing import Shown, text
+from tests.tui.showing import Shown, set_off, text
 from tests.tui.test_snapshots import ACTIVITY, AT, READING
 
 NO_COMMENTS = Comments(of_columns={}, of_constraints={})
@@ -42,6 +43,23 @@ async def test_a_connection_stays_chosen_when_one_above_it_has_gone(shown: Shown
         await pilot.press("enter")
         await pilot.pause()
         assert "at 14:03:27 UTC; the list goes on, this does not" in text(pilot)
+
+
+async def test_a_line_stays_chosen_while_the_filter_leaves_it_and_what_it_asks_for_is_set_off(shown: Shown) -> None:
+    async def again() -> Listing:
+        raise NotImplementedError
+
+    screen = ListScreen(READING, activity_listing(ACTIVITY, AT), again)
+    async with shown(screen) as pilot:
+        table = screen.query_one(Table)
+        await pilot.press("j", "slash", *"4188")
+        await pilot.pause()
+        assert table.row(table.cursor)[0].text.strip() == "4188"
+        assert set_off(pilot, table.region.y + 1) == "4188"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert table.cursor == 1
+        assert not set_off(pilot, table.region.y + 2)
 
 
 async def test_at_80_columns_the_query_can_be_read_and_what_is_hidden_names_its_remedy(shown: Shown) -> None:

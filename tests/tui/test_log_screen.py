@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
 from changeover.core.errors import UsageError
 from changeover.core.events import NoticeRaised
@@ -22,7 +23,7 @@ from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.table import Table
 from tests.tui.scenes import APPLIES, BEGUN, FAILS, SESSION, lines_of, recorded, stamped
-from tests.tui.showing import Shown, answers, text
+from tests.tui.showing import Shown, answers, set_off, text
 
 
 def _screen(events: Sequence[Stamped], root: Path, *, goes_on: bool = False) -> LogScreen:
@@ -36,18 +37,18 @@ async def test_a_log_is_read_filtered_and_searched_for_what_went_wrong(shown: Sh
         seen = text(pilot)
         assert SESSION in seen
         assert "0001 applied" in seen
-        await pilot.press("n")
+        await pilot.press("e")
         await pilot.pause()
         assert "FAIL" in next(line for line in text(pilot).splitlines() if line.startswith(">"))
         first = next(line for line in text(pilot).splitlines() if line.startswith(">"))
-        await pilot.press("n")
+        await pilot.press("e")
         await pilot.pause()
         assert next(line for line in text(pilot).splitlines() if line.startswith(">")) != first
         await pilot.press("slash", *"0001")
         await pilot.pause()
         assert "filter: 0001" in text(pilot)
         assert "0002 started" not in text(pilot)
-        await pilot.press("enter", "n")
+        await pilot.press("enter", "e")
         await pilot.pause()
         # what went wrong is hidden by the filter: it goes away
         assert "filter:" not in text(pilot)
@@ -75,12 +76,140 @@ def test_the_next_trouble_is_behind_the_chosen_line_and_then_the_first_again(tmp
 async def test_the_trouble_before_is_gone_back_to(shown: Shown, tmp_path: Path) -> None:
     screen = _screen(stamped(FAILS), tmp_path)
     async with shown(screen) as pilot:
-        await pilot.press("n")
+        await pilot.press("e")
         first = screen.query_one(Table).cursor
-        await pilot.press("n")
+        await pilot.press("e")
         assert screen.query_one(Table).cursor != first
-        await pilot.press("N")
+        await pilot.press("E")
         assert screen.query_one(Table).cursor == first
+
+
+def _chosen(screen: LogScreen) -> str:
+    table = screen.query_one(Table)
+    return table.row(table.cursor)[2].text
+
+
+async def _settled(pilot: Pilot[int]) -> None:
+    await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def test_words_are_found_while_all_other_lines_stay(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    async with shown(screen) as pilot:
+        table = screen.query_one(Table)
+        rows = table.row_count
+        having = [index for index in range(rows) if "0001" in table.row(index)[2].text]
+        assert len(having) > 2
+        await pilot.press("f", *"0001")
+        await _settled(pilot)
+        assert table.cursor == having[0]
+        # while words are typed, the last row names no key that would be typed, too
+        assert "/ Filter" not in text(pilot)
+        await pilot.press("enter")
+        assert "to find: 0001" in text(pilot)
+        found = [table.cursor]
+        for _again in having:
+            await pilot.press("n")
+            await _settled(pilot)
+            found.append(table.cursor)
+        assert found == [*having, having[0]]
+        assert "on from the first line" in text(pilot)
+        await pilot.press("N")
+        await _settled(pilot)
+        assert table.cursor == having[-1]
+        assert "on from the last line" in text(pilot)
+        assert table.row_count == rows
+        # the search goes before the screen does
+        await pilot.press("escape")
+        assert "to find" not in text(pilot)
+        assert table.cursor == having[-1]
+        await pilot.press("n")
+        assert "Nothing is looked for" in text(pilot)
+        assert table.cursor == having[-1]
+        await pilot.press("escape")
+    assert answers(screen) == [""]
+
+
+async def test_a_search_that_is_given_up_leaves_one_where_one_was(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    async with shown(screen) as pilot:
+        await pilot.press("j", "j")
+        before = _chosen(screen)
+        await pilot.press("f", *"FAIL")
+        await _settled(pilot)
+        assert "FAIL" in _chosen(screen)
+        await pilot.press("escape")
+        assert _chosen(screen) == before
+        await pilot.press("f", *"not there")
+        await _settled(pilot)
+        assert "No line has these words." in text(pilot)
+        assert _chosen(screen) == before
+
+
+async def test_the_only_line_that_has_them_is_said_to_be_that(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    async with shown(screen) as pilot:
+        table = screen.query_one(Table)
+        only = table.row(0)[2].text.split()
+        await pilot.press("f", *" ".join(only), "enter")
+        await _settled(pilot)
+        await pilot.press("n")
+        await _settled(pilot)
+        assert "No other line has these words." in text(pilot)
+        assert table.cursor == 0
+
+
+async def test_a_search_stays_among_what_the_filter_leaves(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    async with shown(screen) as pilot:
+        await pilot.press("slash", *"0002", "enter")
+        await _settled(pilot)
+        rows = screen.query_one(Table).row_count
+        await pilot.press("f", *"ALTER", "enter")
+        await _settled(pilot)
+        for _again in range(rows):
+            await pilot.press("n")
+            await _settled(pilot)
+            assert "0002" in _chosen(screen)
+            assert "ALTER" in _chosen(screen)
+        assert screen.query_one(Table).row_count == rows
+
+
+async def test_the_line_that_was_chosen_stays_when_the_filter_goes(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    async with shown(screen) as pilot:
+        await pilot.press("slash", *"0002", "enter", "j")
+        await _settled(pilot)
+        before = _chosen(screen)
+        await pilot.press("escape")
+        assert _chosen(screen) == before
+        assert screen.query_one(Table).cursor > 1
+        # and where the filter hides it, the next one that it leaves is chosen
+        await pilot.press("g", "slash", *"0002")
+        await _settled(pilot)
+        assert screen.query_one(Table).cursor == 0
+        await pilot.press("escape")
+        await _settled(pilot)
+        assert screen.query_one(Table).cursor == 0
+
+
+async def test_what_is_sought_is_set_off_where_it_stands(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    async with shown(screen) as pilot:
+        top = screen.query_one(Table).region.y + 1
+        assert not any(set_off(pilot, row) for row in range(top, 22))
+        await pilot.press("f", *"APPLIED", "enter")
+        await _settled(pilot)
+        in_table = [row for row in range(top, 17) if "applied" in text(pilot).splitlines()[row]]
+        assert in_table
+        assert all("applied" in set_off(pilot, row) for row in in_table)
+        assert any("applied" in set_off(pilot, row) for row in range(18, 22))
+        # what the filter left is set off, too; what is sought comes before it
+        await pilot.press("escape", "slash", *"0001", "enter")
+        await _settled(pilot)
+        assert {set_off(pilot, row) for row in range(top + 1, top + 3)} == {"0001"}
 
 
 async def test_a_log_that_goes_on_is_followed_until_the_operator_moves(shown: Shown, tmp_path: Path) -> None:
@@ -173,7 +302,7 @@ async def test_lines_that_come_do_not_take_the_place_of_an_answer(shown: Shown, 
     more = stamped(APPLIES)[len(BEGUN) :]
     screen = _screen(stamped(BEGUN), tmp_path, goes_on=True)
     async with shown(screen) as pilot:
-        await pilot.press("g", "n")
+        await pilot.press("g", "e")
         await pilot.pause()
         recorded(more[:1], tmp_path)
         await screen._read()

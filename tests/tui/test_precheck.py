@@ -14,9 +14,10 @@ from changeover.core.traffic import Exposure, RelationExposure, User
 from changeover.tui.exposure_words import headline, relation_lines
 from changeover.tui.screens.details import DetailsScreen
 from changeover.tui.screens.precheck import PlanScreen, PrecheckScreen
+from changeover.tui.widgets.precheck_table import PrecheckTable
 from changeover.tui.words import VERDICT
 from tests.tui.scenes import HAZARD, HOSTILE, MISSING, STANDING, plan, row
-from tests.tui.showing import Shown, answers, text
+from tests.tui.showing import Shown, answers, set_off, text
 
 
 async def test_the_table_says_object_place_expectation_finding_and_verdict(shown: Shown) -> None:
@@ -182,6 +183,24 @@ async def test_a_filter_keeps_the_rows_that_have_every_word(shown: Shown) -> Non
         await pilot.press("enter", "escape")
         assert "sessions" in text(pilot)
         assert answers(pilot.app.screen) == []
+
+
+async def test_a_row_stays_chosen_while_the_filter_leaves_it_and_what_it_asks_for_is_set_off(shown: Shown) -> None:
+    screen = PlanScreen(STANDING, plan())
+    async with shown(screen) as pilot:
+        table = screen.query_one(PrecheckTable)
+        await pilot.press("G")
+        last = table.row(table.cursor)
+        await pilot.press("slash", *last[0].text.upper()[-4:])
+        assert table.row(table.cursor) == last
+        y = table.region.y + 1 + table.cursor
+        assert set_off(pilot, y).lower().startswith(last[0].text.lower()[-4:])
+        await pilot.press("escape")
+        assert table.row(table.cursor) == last
+        assert table.cursor == 3
+        assert not set_off(pilot, y)
+        await pilot.press("slash", *"amount")
+        assert table.row(table.cursor) != last
 
 
 async def test_a_filter_that_fits_nothing_leaves_an_empty_table_and_no_detail(shown: Shown) -> None:

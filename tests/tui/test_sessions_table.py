@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from changeover.core.session_log import SessionSummary
 from changeover.tui.screens.sessions import SessionsScreen
-from changeover.tui.widgets.sessions_table import outcome_words, session_row
+from changeover.tui.widgets.sessions_table import SessionsTable, outcome_words, session_row
 from tests.tui.scenes import STANDING
-from tests.tui.showing import Shown, text
+from tests.tui.showing import Shown, set_off, text
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,18 @@ async def test_a_filter_without_a_hit_does_not_say_that_there_is_no_session(show
         await pilot.pause()
         assert "no session has these words" in text(pilot)
         assert "no session yet" not in text(pilot)
+
+
+async def test_a_session_stays_chosen_while_the_filter_leaves_it_and_what_it_asks_for_is_set_off(shown: Shown) -> None:
+    screen = SessionsScreen(STANDING, [_going(name) for name in ("first", "second", "third")])
+    async with shown(screen, size=(160, 24)) as pilot:
+        table = screen.query_one(SessionsTable)
+        await pilot.press("down", "slash", *"SEC")
+        assert screen.copied() == "second"
+        y = table.region.y + 1
+        assert set_off(pilot, y) == "sec"
+        await pilot.press("escape")
+        assert screen.copied() == "second"
+        assert not set_off(pilot, y + 1)
+        await pilot.press("slash", *"ird")
+        assert screen.copied() == "third"

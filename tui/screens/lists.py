@@ -79,6 +79,7 @@ class ListScreen(Stage[str]):
         self._left = self._listing.matching(self._typed)
         table = self.query_one(Table)
         table.say_where_empty("no line has these words" if self._typed and self._listing.lines else self._listing.empty)
+        table.mark(self._typed.split())
         table.show([line.row for line in self._left])
         if chosen is not None:
             table.choose(place_of(chosen, self._left, table.cursor))
@@ -128,10 +129,11 @@ class ListScreen(Stage[str]):
         self.query_one(FilterField).begin()
 
     def on_input_changed(self, event: FilterField.Changed) -> None:
-        """Show what is left, at every letter."""
+        """Show what is left, at every letter; the chosen line stays so while it is there."""
+        chosen = self._chosen()
         self._typed = event.value.strip()
         self._show()
-        self.query_one(Table).choose(0)
+        self.query_one(Table).choose(place_of(chosen, self._left, 0) if chosen is not None else 0)
         self._tell()
 
     def on_input_submitted(self, event: FilterField.Submitted) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Final
 
+from textual import on
 from textual.binding import BindingType
 from textual.widget import Widget
+from textual.widgets import Input
 
 from ...core.errors import ChangeoverError
 from ...core.exports import export
@@ -18,8 +19,10 @@ from ...core.session_log import read_session
 from ..format import count, number
 from ..keys import bindings
 from ..log_lines import LogLine, LogLines
+from ..marking import Marker
+from ..selected_lines import BATCH, SelectedLines
 from ..widgets.banner import Standing
-from ..widgets.field import FilterField
+from ..widgets.field import FilterField, FindField
 from ..widgets.paper import Paper
 from ..widgets.sql_view import SqlView
 from ..widgets.table import Column, Table, TableRow
@@ -29,8 +32,6 @@ from .stage import Stage
 # How often a session that goes on is read on, and how often what is being read is shown; seconds.
 _AGAIN: Final = 1.0
 _SHOWN: Final = 0.5
-# Events, or lines for a filter, that are looked at before a key can be answered.
-BATCH: Final = 1000
 _LEVELS: Final = {"FAIL": "bad", "warn": "warn"}
 
 
@@ -57,18 +58,20 @@ class LogScreen(Stage[str]):
         self._goes_on = goes_on
         self._folder = folder
         self._root = root
-        # how many of the lines are shown, and with a filter which; lines that it was asked about
-        self._count = len(lines)
-        self._left: array[int] = array("L")
-        self._asked = 0
-        self._typed = ""
+        self._selected = SelectedLines(lines)
+        # the number of the line that was chosen last: it stays so, or what is next to it where a filter hides it
+        self._stays = 0
+        self._sought = ""
+        # the number of the line at which the search began
+        self._sought_from = 0
         self._following = goes_on
         self._new = 0
 
     def body(self) -> Iterable[Widget]:
-        """Heading, filter, lines, and the chosen one in full."""
+        """Heading, filter, search, lines, and the chosen one in full."""
         yield Paper(id="about-list", classes="section")
         yield FilterField()
+        yield FindField()
         columns = (Column(title="UTC", width=12), Column(title="", width=4, fits=True), Column(title="what"))
         yield Table(columns, empty="no line has these words", id="lines")
         yield SqlView(id="line")
@@ -95,55 +98,51 @@ class LogScreen(Stage[str]):
             more = await asyncio.to_thread(self._lines.read, BATCH)
             if not more or time.monotonic() - shown > _SHOWN:
                 shown = time.monotonic()
-                self._new += len(self._lines) - self._count
-                self._count = len(self._lines)
+                self._new += self._selected.grow()
                 self._begin_filter()
                 self._show()
 
     def _begin_filter(self) -> None:
-        if self._typed:
-            self.run_worker(self._filter(self._typed), exit_on_error=False, exclusive=True, group="filter")
+        if self._selected.filter:
+            self.run_worker(self._filter(self._selected.filter), exit_on_error=False, exclusive=True, group="filter")
 
     async def _filter(self, typed: str) -> None:
         """Ask all lines that were not asked yet whether they have what was typed."""
-        sought = typed.lower().split()
-        while typed == self._typed and self._asked < self._count:
-            numbers = range(self._asked, min(self._count, self._asked + BATCH))
-            found = await asyncio.to_thread(self._that_have, sought, numbers)
-            if typed != self._typed:
+        while typed == self._selected.filter and (numbers := self._selected.to_ask()):
+            found = await asyncio.to_thread(self._selected.that_have, typed, numbers)
+            if typed != self._selected.filter:
                 return
-            self._left.extend(found)
-            self._asked = numbers.stop
+            self._selected.keep(found, numbers)
             self._show()
 
-    def _that_have(self, sought: Sequence[str], numbers: range) -> list[int]:
-        return [number for number in numbers if self._lines[number].has(sought)]
-
-    @property
-    def _rows(self) -> int:
-        return len(self._left) if self._typed else self._count
-
-    def _at(self, row: int) -> LogLine:
-        return self._lines[self._left[row] if self._typed else row]
-
     def _show(self) -> None:
-        table = self.query_one(Table)
-        table.show_lazily(self._rows, self._row)
-        if self._following and self._rows:
-            self._new = 0
-            table.choose(self._rows - 1)
+        table, rows = self.query_one(Table), len(self._selected)
+        table.mark(self._to_mark)
+        table.show_lazily(rows, self._row)
+        if rows:
+            self._new = 0 if self._following else self._new
+            table.choose(rows - 1 if self._following else self._selected.row_of(self._stays))
         self._tell()
 
+    @property
+    def _to_mark(self) -> list[str]:
+        return (self._sought or self._selected.filter).split()
+
     def _row(self, index: int) -> TableRow:
-        return line_row(self._at(index))
+        return line_row(self._selected[index])
 
     def _tell(self) -> None:
-        looking = f", {self._asked * 100 // self._count} % looked at" if 0 < self._asked < self._count else ""
-        shown = f"{number(self._rows)} of {number(self._count)}, filter: {self._typed}{looking}"
-        said = shown if self._typed else count(self._count, "line")
-        self.query_one("#about-list", Paper).write(words(f" {said}{self._beyond()}", "head"))
-        chosen = self._chosen()
-        self.query_one("#line", SqlView).show(words(chosen.text if chosen else "", lines=True))
+        self.query_one("#about-list", Paper).write(words(f" {self._shown()}{self._beyond()}", "head"))
+        chosen, marker = self._chosen(), Marker(self._to_mark)
+        self.query_one("#line", SqlView).show(marker.marked(words(chosen.text if chosen else "", lines=True)))
+
+    def _shown(self) -> str:
+        shown, asked, known = self._selected, self._selected.asked, self._selected.known
+        said = count(known, "line")
+        if shown.filter:
+            looking = f", {asked * 100 // known} % looked at" if 0 < asked < known else ""
+            said = f"{number(len(shown))} of {number(known)}, filter: {shown.filter}{looking}"
+        return f"{said}; to find: {self._sought}" if self._sought else said
 
     def _beyond(self) -> str:
         """Return whether more may come, and whether one is there to see it: no answer to a key is lost to that."""
@@ -154,12 +153,13 @@ class LogScreen(Stage[str]):
         return f"; goes on: {count(self._new, 'new line')}; . goes to the end and follows"
 
     def _chosen(self) -> LogLine | None:
-        return self._at(self.query_one(Table).cursor) if self._rows else None
+        return self._selected[self.query_one(Table).cursor] if len(self._selected) else None
 
     def on_table_moved(self, event: Table.Moved) -> None:
         """Stay where a key has moved, until it is back at the end."""
         if event.by_hand:
-            self._following = self._goes_on and event.index == self._rows - 1
+            self._following = self._goes_on and event.index == len(self._selected) - 1
+            self._stays = self._number
         self._tell()
 
     def why_not(self, action: str) -> str:
@@ -168,6 +168,8 @@ class LogScreen(Stage[str]):
             return "This session has ended: there is nothing to follow."
         if action in {"next_error", "previous_error"} and not self._lines.has_trouble:
             return "Nothing went wrong in this session."
+        if action in {"next_found", "previous_found"} and not self._sought:
+            return "Nothing is looked for: f takes words to find, e goes to what went wrong."
         return ""
 
     def copied(self) -> str:
@@ -179,20 +181,66 @@ class LogScreen(Stage[str]):
         """Type what lines should have."""
         self.query_one(FilterField).begin()
 
-    def on_input_changed(self, event: FilterField.Changed) -> None:
+    @on(Input.Changed, "#filter")
+    def _filtered(self, event: Input.Changed) -> None:
         """Show what is left, at every letter."""
         self._set_filter(event.value.strip())
 
     def _set_filter(self, typed: str) -> None:
-        self._typed, self._left, self._asked = typed, array("L"), 0
+        self._selected.filter_by(typed)
         self._begin_filter()
         self._show()
 
-    def on_input_submitted(self, event: FilterField.Submitted) -> None:
+    @on(Input.Submitted, "#filter")
+    def _kept(self, event: Input.Submitted) -> None:
         """Go back to the lines; an empty filter goes away."""
         event.stop()
-        self.query_one("#filter").display = bool(event.value.strip())
+        self.query_one(FilterField).display = bool(event.value.strip())
         self.query_one(Table).focus()
+
+    def action_find(self) -> None:
+        """Type what a line should have."""
+        self._sought_from = self._number
+        self.query_one(FindField).begin()
+
+    @on(Input.Changed, "#find")
+    def _sought_at_each_letter(self, event: Input.Changed) -> None:
+        self._sought = event.value.strip()
+        self._show()
+        if self._sought:
+            self._begin_find(self._sought_from, itself=True)
+
+    @on(Input.Submitted, "#find")
+    def _found(self, event: Input.Submitted) -> None:
+        """Go back to the lines, to the one that was found."""
+        event.stop()
+        self.query_one(FindField).display = False
+        self.query_one(Table).focus()
+
+    def action_next_found(self) -> None:
+        """Go to the next line that has what is looked for."""
+        self._begin_find(self._number)
+
+    def action_previous_found(self) -> None:
+        """Go to the line before that has what is looked for."""
+        self._begin_find(self._number, -1)
+
+    def _begin_find(self, start: int, step: int = 1, *, itself: bool = False) -> None:
+        found = self._find(self._sought, start, step, itself=itself)
+        self.run_worker(found, exit_on_error=False, exclusive=True, group="find")
+
+    async def _find(self, typed: str, start: int, step: int, *, itself: bool) -> None:
+        """Choose the first line from line `start` on that has what was typed; behind the last comes the first."""
+        row = self._selected.row_of(start) + (0 if itself else step)
+        for numbers in self._selected.around(row, step):
+            found = await asyncio.to_thread(self._selected.first_that_has, typed, numbers)
+            if found is not None:
+                self.say("" if itself else _way(start, found, step), "head")
+                self._go_to(found)
+                return
+        if itself:
+            self._go_to(start)
+        self.say("No line has these words.")
 
     def action_next_error(self) -> None:
         """Go to the next thing that went wrong; the filter goes away where it hides it."""
@@ -205,16 +253,17 @@ class LogScreen(Stage[str]):
     @property
     def _number(self) -> int:
         """Of the chosen line among all; -1 where there is none."""
-        row = self.query_one(Table).cursor
-        return (self._left[row] if self._typed else row) if self._rows else -1
+        return self._selected.number_at(self.query_one(Table).cursor)
 
     def _go_to(self, found: int | None) -> None:
         if found is None:
             return
-        if self._typed and found not in self._left:
-            self._clear_filter()
+        self._stays = found
         self._following = False
-        self.query_one(Table).choose(self._left.index(found) if self._typed else found)
+        if self._selected.has(found):
+            self._show()
+        else:
+            self._clear_filter()
 
     def action_follow(self) -> None:
         """Stay at the end."""
@@ -228,11 +277,11 @@ class LogScreen(Stage[str]):
         self.run_worker(self._export(), exit_on_error=False, exclusive=True, group="export")
 
     async def _export(self) -> None:
-        rows = list(self._left) if self._typed else range(self._count)
+        numbers = self._selected.numbers()
 
         def write() -> tuple[Path, Path]:
             events = read_session(self._session, self._root)
-            return export(self._session, events, (self._lines[row].plain for row in rows), self._folder)
+            return export(self._session, events, (self._lines[each].plain for each in numbers), self._folder)
 
         try:
             text, document = await asyncio.to_thread(write)
@@ -246,18 +295,31 @@ class LogScreen(Stage[str]):
         self.dismiss("replay")
 
     def _clear_filter(self) -> None:
-        field = self.query_one("#filter", FilterField)
-        field.value = ""
-        field.display = False
-        self._set_filter("")
+        if self.query_one(FilterField).clear_away():
+            self._set_filter("")
 
     def action_back(self) -> None:
-        """Take the filter away, or go back to the sessions."""
-        if self.query_one("#filter").display:
+        """Take the search away, then the filter; or go back to the sessions."""
+        table = self.query_one(Table)
+        if self.query_one(FindField).clear_away():
+            self._stays = self._sought_from
+        elif not self._sought:
+            if not self.query_one(FilterField).display:
+                self.dismiss("")
+                return
             self._clear_filter()
-            self.query_one(Table).focus()
-            return
-        self.dismiss("")
+        self._sought = ""
+        self._show()
+        table.focus()
+
+
+def _way(start: int, found: int, step: int) -> str:
+    """Return what the search from one line to another has to say for itself."""
+    if found == start:
+        return "No other line has these words."
+    if (found - start) * step > 0:
+        return ""
+    return "That was the last; on from the first line." if step > 0 else "That was the first; on from the last line."
 
 
 def line_row(each: LogLine) -> TableRow:

@@ -150,11 +150,13 @@ class PrecheckScreen(Stage[bool]):
         field.focus()
 
     def on_input_changed(self, event: Field.Changed) -> None:
-        """Show what is left, at every letter."""
+        """Show what is left, at every letter; the chosen row stays so while it is there."""
+        chosen = self._chosen()
         self._rows = matching(self._plan.rows, event.value)
         table = self.query_one(PrecheckTable)
+        table.mark(event.value.split())
         table.follow(self._rows)
-        table.choose(0)
+        table.choose(next((at for at, row in enumerate(self._rows) if row is chosen), 0))
         self._about_plan = False
         self._show_details()
         self.say(f"{len(self._rows)} of {len(self._plan.rows)} rows" if event.value.strip() else "", "head")

@@ -98,6 +98,7 @@ class RepairScreen(Stage[Answer | None]):
         sought = event.value.lower().split()
         self._open = [(case, remedy) for case, remedy in self._all if _has(case, remedy, sought)]
         table = self.query_one(Table)
+        table.mark(sought)
         table.show([remedy_row(case, remedy) for case, remedy in self._open])
         table.choose(0)
         self._show()

@@ -72,8 +72,7 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
         chosen = self.copied()
         self._all = found
         self._filter()
-        table = self.query_one(SessionsTable)
-        table.choose(next((at for at, each in enumerate(self._left) if each.id == chosen), table.cursor))
+        self._stay_at(chosen, self.query_one(SessionsTable).cursor)
         if (said := self._said()) != self._told:
             self._told = said
             self.say(said, "head")
@@ -108,15 +107,22 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
         self.query_one(FilterField).begin()
 
     def on_input_changed(self, event: FilterField.Changed) -> None:
-        """Show what is left, at every letter."""
+        """Show what is left, at every letter; the chosen session stays so while it is there."""
+        chosen = self.copied()
         self._typed = event.value
         self._filter()
-        self.query_one(SessionsTable).choose(0)
+        self._stay_at(chosen, 0)
         self._tell()
 
     def _filter(self) -> None:
         self._left = matching(self._all, self._typed, outcome=lambda each: outcome_words(each)[0])
-        self.query_one(SessionsTable).follow(self._left, filtered=bool(self._all))
+        table = self.query_one(SessionsTable)
+        table.mark(self._typed.split())
+        table.follow(self._left, filtered=bool(self._all))
+
+    def _stay_at(self, session: str, otherwise: int) -> None:
+        place = next((at for at, each in enumerate(self._left) if each.id == session), otherwise)
+        self.query_one(SessionsTable).choose(place)
 
     def on_input_submitted(self, event: FilterField.Submitted) -> None:
         """Go back into the table; an empty filter goes away."""

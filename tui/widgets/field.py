@@ -22,6 +22,10 @@ class Field(Input):
         super().__init__(id=name, password=secret, compact=True, disabled=disabled, select_on_focus=False)
         self.cursor_blink = False
 
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether it is typed here; Textual does not know that the key called slash is one."""
+        return super().check_consume_key(key, "/" if key == "slash" else character)
+
 
 class _Veil(Highlighter):
     def highlight(self, text: Text) -> None:
@@ -57,13 +61,11 @@ class SettlingField(Field):
     BINDINGS: ClassVar[list[BindingType]] = bindings("field of a settling reason")
 
 
-class FilterField(Field):
-    """A line in which words are typed that lines must have."""
+class PassingField(Field):
+    """A line that is there while it is typed into, or has something in it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("field of a filter")
-
-    def __init__(self) -> None:
-        super().__init__(name="filter")
+    def __init__(self, *, name: str) -> None:
+        super().__init__(name=name)
         self.display = False
 
     def allow_focus(self) -> bool:
@@ -81,3 +83,21 @@ class FilterField(Field):
         self.value = ""
         self.display = False
         return was_there
+
+
+class FilterField(PassingField):
+    """A line in which words are typed that lines must have."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field of a filter")
+
+    def __init__(self) -> None:
+        super().__init__(name="filter")
+
+
+class FindField(PassingField):
+    """A line in which words are typed that the next line to look at has."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field of a search")
+
+    def __init__(self) -> None:
+        super().__init__(name="find")

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, TypeAlias
 from msgspec import Struct
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -20,6 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from ..keys import bindings
+from ..marking import MARK, Marker
 from ..theme import TONES
 from ..words import Cell, fit
 
@@ -98,6 +100,7 @@ class Table(ScrollView, can_focus=True):
         self._painted: dict[int, TableRow] = {}
         # of each column the widest text; empty where the rows are not known before they are painted
         self._needs: tuple[int, ...] = ()
+        self._marker = Marker()
 
     @property
     def room(self) -> int:
@@ -144,6 +147,18 @@ class Table(ScrollView, can_focus=True):
         top = self.scroll_offset.y
         for index in range(top, min(count, top + self.size.height)):
             self._repaint(index)
+
+    def mark(self, sought: Sequence[str]) -> None:
+        """Set these words off, of any case, wherever a row has them."""
+        before, self._marker = self._marker, Marker(sought)
+        if before.sought == self._marker.sought:
+            return
+        for index, row in self._painted.items():
+            if any(marker.places(each.text) for marker in (before, self._marker) for each in row):
+                self._refresh_row(index)
+
+    def _refresh_row(self, index: int) -> None:
+        self.refresh(Region(0, index - self.scroll_offset.y + self._above, self.room, 1))
 
     def _repaint(self, index: int) -> None:
         before, now = self._painted.get(index), self._row_at(index)
@@ -243,21 +258,29 @@ class Table(ScrollView, can_focus=True):
         for position, ((column, _x, room), each) in enumerate(zip(layout, cells, strict=False)):
             gap = " " * _GAP if position else ""
             style = base + self.get_component_rich_style(f"tone--{each.tone}", partial=True)
-            text = gap + fit(each.text, room, cut=column.cut, right=column.right)
-            segments.append(Segment(text, style))
+            segments += self._set_off(gap + fit(each.text, room, cut=column.cut, right=column.right), style)
             used += len(gap) + room
         segments.append(Segment(" " * max(0, width - used), base))
         return Strip(segments).adjust_cell_length(width, base)
 
+    def _set_off(self, text: str, style: Style) -> list[Segment]:
+        """Return a cell's text, the sought words in it set off."""
+        segments: list[Segment] = []
+        done = 0
+        for start, end in self._marker.places(text):
+            segments += [Segment(text[done:start], style), Segment(text[start:end], style + Style.parse(MARK))]
+            done = end
+        return [*segments, Segment(text[done:], style)]
+
     def watch_cursor(self, before: int, now: int) -> None:
         """Repaint the two rows, and tell."""
         for index in {before, now}:
-            self.refresh(Region(0, index - self.scroll_offset.y + self._above, self.room, 1))
+            self._refresh_row(index)
         self._keep_in_view()
 
     def watch_has_focus(self, _has_focus: bool) -> None:
         """Repaint the chosen row only."""
-        self.refresh(Region(0, self.cursor - self.scroll_offset.y + self._above, self.room, 1))
+        self._refresh_row(self.cursor)
 
     def _keep_in_view(self) -> None:
         room = self.size.height - self._above
