@@ -5,16 +5,55 @@ What is on offer, what is asked and what an answer means is decided in `core.set
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from ..core import found_folders, saved_targets, setup
 from ..core.errors import ExitCode, Fault, UsageError, fault_of
 from ..core.setup_offers import Offer, offers
-from ..core.setup_questions import ABOUT_THE_TARGET, Answers, Question
+from ..core.setup_questions import ABOUT_THE_TARGET, Answers, Ask, Question
 from ..core.target import Target
 from .format import at_local
 from .link import Link
 from .screens.setup import LEAVE, OTHER, ChoiceScreen, OffersScreen, QuestionScreen, WriteScreen
+
+
+class Walk:
+    """The way through the questions; an answer that was given is the usual one when one comes back to its question."""
+
+    def __init__(self, steps: Sequence[Answers]) -> None:
+        """Begin at the last of `steps`; the others are the way back."""
+        # by question and its usual answer: where that is another now, what was given before may not hold any more
+        self._given: dict[tuple[Ask, str], str] = {}
+        self.begin(steps)
+
+    def begin(self, steps: Sequence[Answers]) -> None:
+        """Begin anew, at the last of `steps`."""
+        *self._past, self.answers = steps
+
+    def go_on(self, answers: Answers) -> None:
+        """Go a step on."""
+        self._past.append(self.answers)
+        self.answers = answers
+
+    def go_back(self) -> bool:
+        """Go a step back; False where there is none."""
+        if not self._past:
+            return False
+        self.answers = self._past.pop()
+        return True
+
+    def keep(self, question: Question, text: str) -> None:
+        """Keep what was given as an answer; never what may hold a password."""
+        if text.strip() and not question.secret:
+            self._given[question.ask, question.default] = text.strip()
+
+    def as_given(self, question: Question) -> Question:
+        """Return the question with what was given before as its usual answer."""
+        given = self._given.get((question.ask, question.default), question.default)
+        fits = not question.words or given in question.words
+        return replace(question, default=given) if fits else question
 
 
 class SetUp:
@@ -55,64 +94,54 @@ class SetUp:
 
         Begins at what `fault`, which kept us from it, is about.
         """
-        *past, answers = setup.steps_to(fault, setup.to_edit(target), settings=self._link.settings)
-        while (question := self._next(answers)) is not None:
-            changed = await self._ask(question, answers)
-            if changed is not None:
-                past.append(answers)
-                answers = changed
-            elif past:
-                answers = past.pop()
-            else:
+        walk = Walk(setup.steps_to(fault, setup.to_edit(target), settings=self._link.settings))
+        while (question := self._next(walk.answers)) is not None:
+            if not await self._step(walk, question):
                 return None
-        return setup.edited(answers, environ=self._opening.environ)
+        return setup.edited(walk.answers, environ=self._opening.environ)
 
     async def _ask_through(self, start: Answers) -> bool | None:
         """Ask what is still open, trying the database as soon as it is named.
 
         True once all is settled, False where the operator leaves, None for a step back to the offers.
         """
-        past: list[Answers] = []
-        answers, tried = start, False
+        walk, tried = Walk([start]), False
         while True:
-            question = self._next(answers)
+            question = self._next(walk.answers)
             if not tried and (question is None or question.ask not in ABOUT_THE_TARGET):
-                said = await self._try_answers(answers)
+                said = await self._try_answers(walk.answers)
                 if said == "leave":
                     return False
                 tried = said == "connected"
-                if tried:
-                    continue
-                if self._link.target is not None:
-                    begin = setup.anew(answers, self._link.target)
-                    *past, answers = setup.steps_to(self._link.fault, begin, settings=self._link.settings)
-                elif past:
-                    answers = past.pop()
-                else:
-                    return None
-                continue
-            if question is None:
-                settled = await self._settle(answers)
-                if settled:
+                moved = tried or self._to_what_was_refused(walk) or walk.go_back()
+            elif question is None:
+                if await self._settle(walk.answers):
                     return True
-                changed = None
+                moved = walk.go_back()
             else:
-                changed = await self._ask(question, answers)
-            if changed is not None:
-                past.append(answers)
-                answers = changed
-            elif past:
-                answers = past.pop()
-                asked = self._next(answers)
-                tried = tried and asked is not None and asked.ask not in ABOUT_THE_TARGET
-            else:
+                moved = await self._step(walk, question)
+            if not moved:
                 return None
+            asked = self._next(walk.answers)
+            tried = tried and (asked is None or asked.ask not in ABOUT_THE_TARGET)
 
-    async def _ask(self, question: Question, answers: Answers) -> Answers | None:
+    def _to_what_was_refused(self, walk: Walk) -> bool:
+        """Go to the question that the refusal is about; False where there is no target that was refused."""
+        if self._link.target is None:
+            return False
+        begin = setup.anew(walk.answers, self._link.target)
+        walk.begin(setup.steps_to(self._link.fault, begin, settings=self._link.settings))
+        return True
+
+    async def _step(self, walk: Walk, question: Question) -> bool:
+        """Ask, and go a step on or back; False for a step back from the first question."""
+        answers, asked = walk.answers, walk.as_given(question)
+
         def take(text: str) -> Answers:
-            taken = setup.answer(answers, question, text)
+            taken = setup.answer(answers, asked, text)
             if self._next(taken) is None or taken.choice is not None:
                 setup.target_of(taken, environ=self._opening.environ)
+            walk.keep(question, text)
             return taken
 
         screen_of = ChoiceScreen if question.words else QuestionScreen
@@ -120,8 +149,12 @@ class SetUp:
             # what was tried before is no target any more
             await self._link.close()
             self._link.target = None
-        screen = screen_of(self._link.standing, question, settled=_settled(answers, self._link.target), take=take)
-        return await self._console.push_screen_wait(screen)
+        screen = screen_of(self._link.standing, asked, settled=_settled(answers, self._link.target), take=take)
+        taken = await self._console.push_screen_wait(screen)
+        if taken is None:
+            return walk.go_back()
+        walk.go_on(taken)
+        return True
 
     async def _try_answers(self, answers: Answers) -> str:
         try:
