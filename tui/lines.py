@@ -222,7 +222,7 @@ def _of_verbs(event: RunKeyAwaited | Verified) -> str:
     match event:
         case RunKeyAwaited():
             left = duration(max(event.limit - event.waited, 0.0))
-            return f"waiting for the run key, at most {left} more: {visible(event.holder)}"
+            return f"another run goes on here; waiting for its end, at most {left} more: {visible(event.holder)}"
         case Verified(fault=None):
             return f"{visible(numbered(event.version))} verify ok in {duration(event.elapsed)}"
         case Verified():

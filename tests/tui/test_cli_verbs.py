@@ -174,7 +174,7 @@ def test_apply_waits_for_another_run_as_long_as_it_is_told(database: Target, tmp
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert long.code == 0, long.err
-    assert "waiting for the run key" in long.err
+    assert "another run goes on here; waiting for its end" in long.err
     assert "Nothing to do" in long.out
 
 

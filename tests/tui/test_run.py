@@ -469,6 +469,6 @@ async def test_statements_that_go_by_too_quickly_to_be_read_are_painted_once_a_s
 def test_who_waited_behind_an_attempt_is_said_whole_in_80_columns() -> None:
     stood = Stalled(sessions=1234, longest=2.04)
     told = tuple(replace(each, stalled=stood) if isinstance(each, MigrationRolledBack) else each for each in GIVES_WAY)
-    said = promise_words(view_of(list(stamped(told)))).plain
+    said = promise_words(view_of(list(stamped(told))), RunScreen.CLOSES).plain
     assert "nothing is held; 1,234 application sessions waited, at most 2.0 s" in said
     assert len(said) <= 80

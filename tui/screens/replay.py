@@ -29,6 +29,8 @@ class ReplayScreen(RunScreen[None]):
     """Plays a session at its own pace or faster, or one event at a time."""
 
     STAGE: ClassVar[str] = "replay"
+    # the one that is looked at has no say in it
+    CLOSES: ClassVar[str] = "If its terminal was closed"
     BINDINGS: ClassVar[list[BindingType]] = bindings("replay")
 
     def __init__(self, standing: Standing, events: tuple[Stamped, ...]) -> None:

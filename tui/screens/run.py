@@ -43,6 +43,8 @@ class RunScreen(Stage[ResultT]):
 
     STAGE: ClassVar[str] = "run"
     FOLDS: ClassVar[bool] = True
+    # of the terminal that the run's policy is about
+    CLOSES: ClassVar[str] = "If this terminal closes"
     BINDINGS: ClassVar[list[BindingType]] = bindings("run")
 
     def __init__(self, standing: Standing, view: RunView) -> None:
@@ -78,7 +80,7 @@ class RunScreen(Stage[ResultT]):
         self._paint_sql()
         self.query_one(LockPanel).show(view)
         self.query_one(Notices).show(view.notices, view.notice_count)
-        self.query_one("#promise", Paper).write(promise_words(view))
+        self.query_one("#promise", Paper).write(promise_words(view, self.CLOSES))
 
     def _paint_sql(self) -> None:
         chosen = self.query_one(Steps).chosen()
@@ -184,8 +186,8 @@ def step_words(chosen: tuple[MigrationView, int | None] | None) -> Content:
     return stacked(place, sql_words(brief.sql, limit=2000))
 
 
-def promise_words(view: RunView) -> Content:
-    """Return what is certain: what stopping has come to, and what closing this terminal does."""
+def promise_words(view: RunView, closes: str) -> Content:
+    """Return what is certain: what stopping has come to, and what it does to it that the terminal `closes`."""
     if view.result is not None:
         closed = view.connections_closed
         said = f"{count(closed, 'connection')} closed" if closed is not None else "connections are being closed"
@@ -205,7 +207,7 @@ def promise_words(view: RunView) -> Content:
             why = f"; {count(behind.sessions, 'application session')} waited, at most {duration(behind.longest)}"
         return words(f" Rolled back, nothing is held{why}", "warn")
     policy = POLICIES.get(view.on_hangup)
-    return words(f" If this terminal closes, {policy}." if policy else "", "dim")
+    return words(f" {closes}, {policy}." if policy else "", "dim")
 
 
 def outcome_words(view: RunView) -> Content:
