@@ -101,6 +101,20 @@ async def test_what_is_wrong_with_a_reading_is_said_until_one_goes_well(shown: S
         assert "SELECT count(*) FROM donations" in text(pilot).splitlines()[-2]
 
 
+async def test_a_comment_is_not_crowded_out_by_a_long_name(shown: Shown) -> None:
+    async def again() -> Listing:
+        raise NotImplementedError
+
+    found = catalog(f"CREATE TABLE {'a_very_long_name_' * 3} (id integer);")
+    (oid,) = (relation.oid for relation in found.relations.values() if relation.kind == "table")
+    comments = Comments(of_columns={(oid, 0): "What it is for, said at some length."}, of_constraints={})
+    async with shown(ListScreen(READING, schema_listing(found, comments), again)) as pilot:
+        await pilot.pause()
+        row = next(line for line in text(pilot).splitlines() if line.startswith(">"))
+        assert "What it" in row
+        assert "a_very_long_name" in row
+
+
 def test_the_columns_of_a_table_with_wide_names_stand_under_each_other() -> None:
     found = catalog('CREATE TABLE gifts (id integer, "顧客名称" integer NOT NULL, "a\nb" integer NOT NULL);')
     (line,) = schema_listing(found, NO_COMMENTS).lines

@@ -32,6 +32,8 @@ _MARK: Final = "> "
 _GAP: Final = 2
 # No column is made narrower than this to make room for others; cells.
 _LEAST: Final = 4
+# What a column that shares is left at least, where its texts are as wide; cells.
+_LEAST_SHARE: Final = 8
 # Right of the last column, as on every other line; where there is a scroll bar, it is that.
 _EDGE: Final = 1
 
@@ -185,9 +187,10 @@ class Table(ScrollView, can_focus=True):
         """Return the columns that are shown, each with its left edge and width."""
         shown = [(index, column) for index, column in enumerate(self.columns) if self.size.width >= column.from_width]
         left = min(self.room, self.size.width - _EDGE) - len(_MARK) - _GAP * (len(shown) - 1)
-        fixed = self._fixed_in(left, [index for index, _column in shown])
-        left -= sum(fixed.values())
         flexible = [(index, column.share) for index, column in shown if not column.width]
+        kept = sum(min(_LEAST_SHARE, self._wish(index)) for index, _share in flexible)
+        fixed = self._fixed_in(left - kept, [index for index, _column in shown])
+        left -= sum(fixed.values())
         widths = dict(zip((index for index, _ in flexible), self._shared(max(0, left), flexible), strict=True))
         placed: list[tuple[Column, int, int]] = []
         x = len(_MARK)
@@ -213,19 +216,17 @@ class Table(ScrollView, can_focus=True):
         column = self.columns[index]
         if not column.fits or index >= len(self._needs):
             return column.width
-        return min(column.width, max(self._needs[index], cell_len(column.title)))
+        return min(column.width, self._wish(index))
+
+    def _wish(self, index: int) -> int:
+        """Return how wide a column's texts and title are, as far as they are known."""
+        return max(self._needs[index] if index < len(self._needs) else 0, cell_len(self.columns[index].title))
 
     def _shared(self, left: int, flexible: list[tuple[int, int]]) -> list[int]:
         """Return the widths of the columns that share `left` cells; each is given as its index and its share."""
         if not self._needs:
             return shared(left, [(left, share) for _, share in flexible])
-        return shared(
-            left,
-            [
-                (max(self._needs[index] if index < len(self._needs) else 0, cell_len(self.columns[index].title)), share)
-                for index, share in flexible
-            ],
-        )
+        return shared(left, [(self._wish(index), share) for index, share in flexible])
 
     def render_line(self, y: int) -> Strip:
         """Return the header, a row, or an empty line."""
