@@ -188,7 +188,7 @@ class Table(ScrollView, can_focus=True):
         shown = [(index, column) for index, column in enumerate(self.columns) if self.size.width >= column.from_width]
         left = min(self.room, self.size.width - _EDGE) - len(_MARK) - _GAP * (len(shown) - 1)
         flexible = [(index, column.share) for index, column in shown if not column.width]
-        kept = sum(min(_LEAST_SHARE, self._wish(index)) for index, _share in flexible)
+        kept = sum(self._least(index) for index, _share in flexible)
         fixed = self._fixed_in(left - kept, [index for index, _column in shown])
         left -= sum(fixed.values())
         widths = dict(zip((index for index, _ in flexible), self._shared(max(0, left), flexible), strict=True))
@@ -217,6 +217,10 @@ class Table(ScrollView, can_focus=True):
         if not column.fits or index >= len(self._needs):
             return column.width
         return min(column.width, self._wish(index))
+
+    def _least(self, index: int) -> int:
+        """Return the cells that a column that shares has left to it: its title in full."""
+        return max(min(_LEAST_SHARE, self._wish(index)), cell_len(self.columns[index].title))
 
     def _wish(self, index: int) -> int:
         """Return how wide a column's texts and title are, as far as they are known."""
