@@ -77,6 +77,8 @@ class StatusDocument(Struct, frozen=True, kw_only=True):
     also_managed_by: tuple[OtherHistory, ...]
     migrations: tuple[MigrationStatusPart, ...]
     pending: int
+    # who is migrating this database right now; null where nobody is
+    running: str | None
 
 
 class AttemptPart(Struct, frozen=True, kw_only=True):

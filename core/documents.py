@@ -72,6 +72,7 @@ def status_document(found: Survey | Glance, target: Target, *, pending: int) -> 
         also_managed_by=found.history.others,
         migrations=tuple(_status(one) for one in found.statuses),
         pending=pending,
+        running=found.running or None,
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from msgspec import Struct
+
 from .connect import Connection, Connector
 from .errors import ConnectionLost, LockHeld, ServerError
 from .events import Emit, RunKeyAwaited, RunKeyTaken
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # Between two questions for a key that somebody else holds; seconds.
 _PERIOD: Final = 0.5
+_OURS: Final = "Another run of Changeover had this database"
 
 
 class Guard:
@@ -78,8 +81,8 @@ async def _take(connection: Connection, keys: Keys, emit: Emit, wait: float) -> 
         if missed is None:
             return time.monotonic() - began
         await connection.execute("ROLLBACK")
-        holder = held(await connection.fetch(query("key_holder"), missed), tool=_tool_of(keys, missed))
-        told = await _wait_on(holder, told, emit, began, wait)
+        found = Holding(holders=await connection.fetch(query("key_holder"), missed), tool=_tool_of(keys, missed))
+        told = await _wait_on(found.refusal(), told, emit, began, wait)
 
 
 async def _missed(connection: Connection, keys: Keys) -> int | None:
@@ -98,9 +101,16 @@ async def until_free(connection: Connection, keys: Keys, emit: Emit, *, wait: fl
     """Look, without asking for them, until nobody holds one of the keys; raises `LockHeld` after `wait` seconds."""
     began = time.monotonic()
     told = ""
+    while found := await holding(connection, keys):
+        told = await _wait_on(found.refusal(), told, emit, began, wait)
+
+
+async def holding(connection: Connection, keys: Keys) -> Holding | None:
+    """Look who has one of the keys; None where all are free. Nothing is taken."""
     for key in (keys.run, *keys.theirs):
-        while holders := await connection.fetch(query("key_holder"), key):
-            told = await _wait_on(held(holders, tool=_tool_of(keys, key)), told, emit, began, wait)
+        if holders := await connection.fetch(query("key_holder"), key):
+            return Holding(holders=holders, tool=_tool_of(keys, key))
+    return None
 
 
 async def _wait_on(holder: LockHeld, told: str, emit: Emit, began: float, wait: float) -> str:
@@ -115,30 +125,42 @@ async def _wait_on(holder: LockHeld, told: str, emit: Emit, began: float, wait: 
     return name
 
 
-def held(holders: Sequence[Mapping[str, Any]], *, tool: str = "") -> LockHeld:
-    """Return the error that names who holds a key; `tool` is whose key it is, empty for our own."""
-    if not holders:
-        whose = (
-            f"Something held the migration lock of {tool}" if tool else "Another run of Changeover had this database"
-        )
-        return LockHeld(f"{whose} a moment ago, so nothing was run.", advice="Try again.")
-    holder = holders[0]
-    where = holder["address"] or "this server's own host"
-    # a lock of a session may be older than its transaction, or have none
-    moment = holder["since"] or holder["connected"]
-    since = f", since {moment:%Y-%m-%d %H:%M:%S %Z} ({holder['age']:.0f} s)" if moment else ""
-    if tool:
-        known = f", application {holder['application']}" if holder["application"] else ""
+class Holding(Struct, frozen=True, kw_only=True):
+    """Who has a key, as `key_holder` tells it; nobody any more where it has no rows."""
+
+    holders: Sequence[Mapping[str, Any]]
+    # whose key it is, empty for our own
+    tool: str = ""
+
+    @property
+    def who(self) -> str:
+        """Which backend it is, of whom, from where, since when."""
+        holder = self.holders[0]
+        where = holder["address"] or "this server's own host"
+        # a lock of a session may be older than its transaction, or have none
+        moment = holder["since"] or holder["connected"]
+        since = f", since {moment:%Y-%m-%d %H:%M:%S %Z} ({holder['age']:.0f} s)" if moment else ""
+        if self.tool:
+            known = f", application {holder['application']}" if holder["application"] else ""
+            return f"backend {holder['pid']} as {holder['user']} from {where}{known}{since}"
+        return f"{holder['application']} as {holder['user']} from {where}, backend {holder['pid']}{since}"
+
+    def refusal(self) -> LockHeld:
+        """Return the error for who wants the key."""
+        if not self.holders:
+            whose = f"Something held the migration lock of {self.tool}" if self.tool else _OURS
+            return LockHeld(f"{whose} a moment ago, so nothing was run.", advice="Try again.")
+        if self.tool:
+            return LockHeld(
+                f"{self.tool} holds its migration lock: {self.who}.",
+                advice=f"Wait until {self.tool} is done (--wait S), and look with `changeover status` what it did. "
+                "Where its process is gone and the lock has stayed, end its backend: "
+                f"SELECT pg_terminate_backend({self.holders[0]['pid']});",
+            )
         return LockHeld(
-            f"{tool} holds its migration lock: backend {holder['pid']} as {holder['user']} from {where}{known}{since}.",
-            advice=f"Wait until {tool} is done (--wait S), and look with `changeover status` what it did. Where its "
-            f"process is gone and the lock has stayed, end its backend: SELECT pg_terminate_backend({holder['pid']});",
+            f"Another run is going on in this database: {self.who}.",
+            advice="Nothing was run. Wait until it ends (--wait S), and look with `changeover status` what it did.",
         )
-    return LockHeld(
-        f"Another run is going on in this database: {holder['application']} as {holder['user']} from {where}, "
-        f"backend {holder['pid']}{since}.",
-        advice="Nothing was run. Wait until it ends (--wait S), and look with `changeover status` what it did.",
-    )
 
 
 def _endurance(connection: Connection) -> str:

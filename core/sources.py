@@ -108,6 +108,13 @@ async def keys_at(connection: Connection, settings: Settings, folder: Folder | N
     return keys_of_place(sources.folder.format, place, sources.tables.database)
 
 
+def keys_of_history(settings: Settings, history: History, database: str) -> Keys:
+    """Return the keys of a run that would write to this history."""
+    if history.place is None:
+        return keys_of(settings.schema)
+    return keys_of_place(history.format, history.place, database)
+
+
 def is_native(settings: Settings, folder: Folder | None) -> bool:
     """Whether the folder can be of no other format than ours, whatever the database has."""
     if folder is None or folder.format != formats.NATIVE.name or settings.migrations is None:

@@ -17,6 +17,7 @@ from .actions import APPLY, Action
 from .connect import Connection, Connector
 from .errors import ServerError
 from .events import ServerFacts
+from .guard import holding
 from .history import History
 from .migration import Folder
 from .settings import Settings
@@ -42,6 +43,8 @@ class Glance(Struct, frozen=True, kw_only=True):
     folder: Folder
     history: History
     statuses: tuple[MigrationStatus, ...]
+    # who is migrating this database right now; empty where nobody is
+    running: str = ""
 
 
 class Survey(Struct, frozen=True, kw_only=True):
@@ -60,6 +63,8 @@ class Survey(Struct, frozen=True, kw_only=True):
     exposure: Exposure | None = None
     # by what our role could write, empty where it cannot at all; None where we can write: nobody has asked then
     power: str | None = None
+    # who is migrating this database right now; empty where nobody is
+    running: str = ""
 
 
 async def look(
@@ -92,6 +97,7 @@ async def look(
         found = await sources.find(connection, settings, folder)
         history, folder = await sources.read_history(connection, settings, found)
         history = _with_steps(history, folder, connection.facts)
+        running = await _running(connection, settings, history, found.tables.database)
         catalog = await catalogs.read(connection)
         power = await read_power(connection) if connection.facts.read_only else None
         plan = make_plan(
@@ -120,6 +126,7 @@ async def look(
         plan=shown,
         estimated=plan,
         power=power,
+        running=running,
     )
 
 
@@ -130,7 +137,14 @@ async def glance(connection: Connection, settings: Settings, *, folder: Folder |
         found = await sources.find(connection, settings, folder)
         history, folder = await sources.read_history(connection, settings, found)
         history = _with_steps(history, folder, connection.facts)
-    return Glance(server=connection.facts, folder=folder, history=history, statuses=statuses(folder, history))
+        running = await _running(connection, settings, history, found.tables.database)
+    return Glance(
+        server=connection.facts,
+        folder=folder,
+        history=history,
+        statuses=statuses(folder, history),
+        running=running,
+    )
 
 
 async def read_schema(connection: Connection) -> Catalog:
@@ -156,6 +170,13 @@ async def _reading(connection: Connection) -> AsyncIterator[None]:
     finally:
         if not connection.is_closed:
             await connection.execute("ROLLBACK")
+
+
+async def _running(connection: Connection, settings: Settings, history: History, database: str) -> str:
+    found = await holding(connection, sources.keys_of_history(settings, history, database))
+    if found is None:
+        return ""
+    return f"{found.tool} is migrating: {found.who}" if found.tool else found.who
 
 
 def _with_steps(history: History, folder: Folder, server: ServerFacts) -> History:

@@ -41,6 +41,7 @@ def status_lines(found: Survey | Glance) -> list[str]:
         f"{size} in {folder}{what}, history {visible(history.table)}{there}",
         *other_lines(history),
         *guarantee_lines(found),
+        *([f"a run is going on: {visible(found.running)}"] if found.running else []),
     ]
     rows = [
         (

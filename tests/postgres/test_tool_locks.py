@@ -75,12 +75,16 @@ async def test_while_the_tool_holds_its_lock_nothing_runs_and_the_tool_is_named(
         assert done.end.fault is not None
         assert "holds its migration lock" in done.end.fault.summary
         assert str(tool.get_server_pid()) in done.end.fault.summary
+        # who only looks is told, and not kept waiting
+        running = (await shop.look()).running
+        assert f" is migrating: backend {tool.get_server_pid()} as " in running
         # nothing of ours waits inside the server
         assert await tool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 0
         run = await shop.start(wait=60)
         await until(run, lambda event: isinstance(event, RunKeyAwaited))
         await tool.execute("SELECT pg_advisory_unlock_all()")
         assert (await follow(run)).end.exit_code == 0
+        assert (await shop.look()).running == ""
     finally:
         await tool.close()
 

@@ -168,6 +168,9 @@ def test_apply_waits_for_another_run_as_long_as_it_is_told(database: Target, tmp
     for text in process.stderr:
         if "1/1 SELECT" in text:
             break
+    assert "a run is going on: changeover guard " in changeover("status", target=database, cwd=tmp_path).out
+    seen = checked(changeover("status", "--json", target=database, cwd=tmp_path), "status")
+    assert seen["running"].startswith("changeover guard ")
     short = changeover("apply", "--yes", "--json", "--wait", "1", target=database, cwd=tmp_path)
     assert (short.code, checked(short, "apply")["error"]["id"]) == (9, "lock-held")
     long = changeover("apply", "--yes", "--wait", "60", target=database, cwd=tmp_path)
@@ -176,6 +179,9 @@ def test_apply_waits_for_another_run_as_long_as_it_is_told(database: Target, tmp
     assert long.code == 0, long.err
     assert "another run goes on here; waiting for its end" in long.err
     assert "Nothing to do" in long.out
+    after = changeover("status", "--json", target=database, cwd=tmp_path)
+    assert checked(after, "status")["running"] is None
+    assert "a run is going on" not in changeover("status", target=database, cwd=tmp_path).out
 
 
 def test_work_of_another_run_that_is_half_done_is_exit_9_too(database: Target, tmp_path: Path) -> None:

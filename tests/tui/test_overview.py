@@ -55,6 +55,18 @@ async def test_it_begins_at_what_matters(
         assert last_in_view in text(pilot)
 
 
+async def test_who_is_migrating_the_database_right_now_is_named(shown: Shown) -> None:
+    screen = OverviewScreen(STANDING, reading=True)
+    async with shown(screen) as pilot:
+        found = survey([State.APPLIED, State.PENDING])
+        screen.show(replace(found, running="changeover guard 20261123T140327Z-apply-7f3a as app from 10.0.0.3"))
+        await pilot.pause()
+        assert "running   changeover guard 20261123T140327Z-apply-7f3a as app" in text(pilot)
+        screen.show(found)
+        await pilot.pause()
+        assert "running" not in text(pilot)
+
+
 async def test_a_choice_by_hand_outlives_another_look(shown: Shown) -> None:
     screen = OverviewScreen(STANDING, reading=True)
     async with shown(screen) as pilot:

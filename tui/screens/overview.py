@@ -19,7 +19,7 @@ from ..format import count, numbered
 from ..keys import bindings
 from ..messages import Wanted
 from ..widgets.banner import Standing
-from ..widgets.facts import guarantee_words, server_words, sources_words
+from ..widgets.facts import guarantee_words, running_words, server_words, sources_words
 from ..widgets.field import FilterField
 from ..widgets.migrations import Migrations, first_to_look_at, matching
 from ..widgets.paper import Paper
@@ -83,6 +83,7 @@ class OverviewScreen(Stage[None]):
                 server_words(survey.server),
                 sources_words(survey.folder, survey.history),
                 guarantee_words(survey.power),
+                running_words(survey.running),
             ),
             layout=True,
         )

@@ -59,3 +59,8 @@ def guarantee_words(power: str | None) -> Content | None:
         else f"read-only transactions; role could write: {power}"
     )
     return joined(words(" guarantee ", "dim"), words(said, "warn" if power else "ok"))
+
+
+def running_words(running: str) -> Content | None:
+    """Return who is migrating this database right now; None where nobody is."""
+    return joined(words(" running   ", "dim"), words(running, "warn")) if running else None
