@@ -14,7 +14,7 @@ from changeover.tui.listing import Listing, activity_listing, relation_words, sc
 from changeover.tui.screens.lists import ListScreen
 from changeover.tui.widgets.table import Table
 from tests.core.catalogs import catalog
-from tests.tui.showing import Shown, set_off, text
+from tests.tui.showing import Shown, answers, set_off, text
 from tests.tui.test_snapshots import ACTIVITY, AT, READING
 
 NO_COMMENTS = Comments(of_columns={}, of_constraints={})
@@ -43,6 +43,25 @@ async def test_a_connection_stays_chosen_when_one_above_it_has_gone(shown: Shown
         await pilot.press("enter")
         await pilot.pause()
         assert "at 14:03:27 UTC; the list goes on, this does not" in text(pilot)
+
+
+async def test_from_a_line_in_full_one_goes_on_to_the_other_lists(shown: Shown) -> None:
+    async def again() -> Listing:
+        raise NotImplementedError
+
+    screen = ListScreen(READING, activity_listing(ACTIVITY, AT), again)
+    async with shown(screen) as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "1-4 Look through" in text(pilot)
+        await pilot.press("4")
+        await pilot.pause()
+        assert "You are there already." in text(pilot)
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("2")
+        await pilot.pause()
+    assert answers(screen) == ["schema"]
 
 
 async def test_a_line_stays_chosen_while_the_filter_leaves_it_and_what_it_asks_for_is_set_off(shown: Shown) -> None:

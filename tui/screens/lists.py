@@ -122,7 +122,8 @@ class ListScreen(Stage[str]):
         line = self._chosen()
         if line is not None:
             read = partial(self._in_full, line) if self._in_full is not None and line.defined is not None else None
-            self.app.push_screen(WholeScreen(self._standing, self._listing.name, line.whole(), read))
+            whole = WholeScreen(self._standing, self._listing.name, line.whole(), read)
+            self.app.push_screen(whole, lambda name: self.action_tab(name) if name else None)
 
     def action_filter(self) -> None:
         """Type what lines should have."""
@@ -182,10 +183,10 @@ class ReadingListScreen(ListScreen):
     ABSENT: ClassVar[dict[str, str]] = {"overview, to change": WHY_ABSENT, "pre-check, to change": WHY_ABSENT}
 
 
-class WholeScreen(Stage[None]):
-    """A line in full."""
+class WholeScreen(Stage[str]):
+    """A line in full; the result is the name of the list to go to next, or an empty text for the one it is of."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bindings("inspect, details")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("inspect, details", "inspect")
 
     def __init__(
         self, standing: Standing, stage: str, content: Content, read: Callable[[], Awaitable[Content]] | None = None
@@ -220,6 +221,10 @@ class WholeScreen(Stage[None]):
         """Return all of it."""
         return self._content.plain
 
+    def action_tab(self, name: str) -> None:
+        """Go to another list."""
+        self.dismiss(name)
+
     def action_back(self) -> None:
         """Back to the list."""
-        self.dismiss(None)
+        self.dismiss("")
