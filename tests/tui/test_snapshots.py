@@ -261,6 +261,7 @@ SCENES: Final[dict[str, Callable[[], Screen[Any]]]] = {
     "repair": lambda: RepairScreen(STANDING, (CASE,)),
     "sessions": lambda: SessionsScreen(STANDING, SUMMARIES),
     "log": _log,
+    "log-searched": _log,
     "replay": lambda: ReplayScreen(Standing(replay=True), stamped(FAILS, step=60.0)),
     "question": lambda: Asked(
         "Stop this run?",
@@ -300,6 +301,9 @@ async def dress(name: str, screen: Any, pilot: Pilot[int], survey: Survey = SURV
         screen.paint(now)
         # painted again after each change of size: panels have other heights
         screen.set_interval(0.02, lambda: screen.paint(now))
+    if name == "log-searched":
+        await pilot.press("f", *"table", "enter")
+        await pilot.app.workers.wait_for_complete()
     if name == "help":
         await pilot.press("question_mark")
     if name == "commands":
