@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # -qq: setuptools warns of every editable installation, and pip of every index that lacks a package; errors are still shown.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-# how many tests run side by side, each with servers of its own; a third of the time of each it waits
-WORKERS ?= 3
+# how many tests run side by side, each with servers of its own; half of the time of each it waits
+WORKERS ?= 4
 # what was installed: the program with its embedded PostgreSQL, and that with the tools of the developers
 DEMO := $(VENV)/.demo-installed
 DEV := $(VENV)/.dev-installed

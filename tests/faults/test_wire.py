@@ -1,6 +1,6 @@
 """A run is cut at its messages, one cell for each: what it reports, the history and the effects agree every time.
 
-Here are all cells around every COMMIT and a sample of the others; `make soak` runs them all.
+Here are half of the cells around every COMMIT and a sample of the others; `make soak` runs them all.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ async def test_the_outcome_is_known_wherever_the_link_is_cut_around_a_commit(
 ) -> None:
     cells = [it for it in around_commits(cells_of(messages), reach=1) if it.way not in SLOW]
     assert len(cells) > 60
-    await all_agree(server, tmp_path, cells)
+    # every other one: of each place the one half of the ways, and of the next place the other
+    part = [it for it in cells if (it.number + list(Way).index(it.way)) % 2]
+    assert {it.way for it in part} == {it.way for it in cells}
+    await all_agree(server, tmp_path, part)
 
 
 async def test_the_outcome_is_known_wherever_an_answer_vanishes_around_a_commit(
