@@ -221,7 +221,7 @@ async def _after_the_run(stand: Stand) -> None:
     # every line was asked before the next error among them is looked for
     await stand.until(lambda: "looked at" not in stand.text, "a filter that is through")
     await stand.press("enter", "f", *"failed after")
-    await stand.shows("to find: failed after")
+    await stand.shows("find: failed after")
     await stand.press("enter")
     await stand.until(lambda: "FAILED after" in stand.chosen_row, "the line that was looked for")
     stand.take("log")
@@ -242,6 +242,8 @@ async def _after_the_run(stand: Stand) -> None:
 async def _inspect(album: dict[str, str], demo: Demo, settings: Settings) -> None:
     async with console(album, Mode.INSPECT, demo.target, settings=settings) as stand:
         await stand.shows("READ-ONLY", "nothing pending", "Last sessions", " demo ")
+        # the table begins at its first row, and is scrolled to the chosen one once its size is known
+        await stand.until(lambda: "0008" in stand.chosen_row, "the newest migration")
         stand.take("inspect")
         await stand.press("2")
         await stand.shows("SCHEMA", "public.donations")

@@ -69,7 +69,7 @@ class Console(Frame):
 
     async def on_mount(self) -> None:
         """Set out, once the first frame is there."""
-        self.call_after_refresh(self.run_worker, self._set_out(), exit_on_error=False, name="journey")
+        self.call_after_refresh(self.run_worker, self._set_out, exit_on_error=False, name="journey")
 
     async def _set_out(self) -> None:
         journey, past = await asyncio.to_thread(_loaded)

@@ -108,7 +108,7 @@ async def test_words_are_found_while_all_other_lines_stay(shown: Shown, tmp_path
         # while words are typed, the last row names no key that would be typed, too
         assert "/ Filter" not in text(pilot)
         await pilot.press("enter")
-        assert "to find: 0001" in text(pilot)
+        assert "find: 0001" in text(pilot)
         found = [table.cursor]
         for _again in having:
             await pilot.press("n")
@@ -123,7 +123,7 @@ async def test_words_are_found_while_all_other_lines_stay(shown: Shown, tmp_path
         assert table.row_count == rows
         # the search goes before the screen does
         await pilot.press("escape")
-        assert "to find" not in text(pilot)
+        assert "; find" not in text(pilot)
         assert table.cursor == having[-1]
         await pilot.press("n")
         assert "Nothing is looked for" in text(pilot)
@@ -226,7 +226,7 @@ async def test_a_log_that_goes_on_is_followed_until_the_operator_moves(shown: Sh
         recorded(more[1:], tmp_path)
         await screen._read()
         await pilot.pause()
-        assert "new lines; . goes to the end and follows" in text(pilot)
+        assert "new lines; . follows" in text(pilot)
         await pilot.press("full_stop")
         await pilot.pause()
         assert "finished" in text(pilot).lower() or "applied" in text(pilot).lower()
@@ -308,7 +308,7 @@ async def test_lines_that_come_do_not_take_the_place_of_an_answer(shown: Shown, 
         await screen._read()
         await pilot.pause()
         assert "Nothing went wrong in this session." in text(pilot)
-        assert "goes on: 1 new line; . goes to the end and follows" in text(pilot)
+        assert "goes on: 1 new line; . follows" in text(pilot)
         await pilot.press("full_stop")
         await pilot.pause()
         assert "goes on, and is followed" in text(pilot)

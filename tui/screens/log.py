@@ -142,7 +142,7 @@ class LogScreen(Stage[str]):
         if shown.filter:
             looking = f", {asked * 100 // known} % looked at" if 0 < asked < known else ""
             said = f"{number(len(shown))} of {number(known)}, filter: {shown.filter}{looking}"
-        return f"{said}; to find: {self._sought}" if self._sought else said
+        return f"{said}; find: {self._sought}" if self._sought else said
 
     def _beyond(self) -> str:
         """Return whether more may come, and whether one is there to see it: no answer to a key is lost to that."""
@@ -150,7 +150,7 @@ class LogScreen(Stage[str]):
             return ""
         if self._following:
             return "; goes on, and is followed"
-        return f"; goes on: {count(self._new, 'new line')}; . goes to the end and follows"
+        return f"; goes on: {count(self._new, 'new line')}; . follows"
 
     def _chosen(self) -> LogLine | None:
         return self._selected[self.query_one(Table).cursor] if len(self._selected) else None
