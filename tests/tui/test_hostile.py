@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -61,24 +62,36 @@ _OURS = frozenset(
 )
 
 
-def poisoned(value: Any, name: str = "") -> Any:
+Poison = Callable[[str], str]
+
+
+def at_length(text: str) -> str:
+    return f"{text}{ACTS}"
+
+
+def in_short(text: str) -> str:
+    """Hide nothing of what comes behind it on the same line."""
+    return f"\x9b{text}"
+
+
+def poisoned(value: Any, poison: Poison = at_length, name: str = "") -> Any:
     """Return `value` with what would act in every text of it that comes from outside."""
     if isinstance(value, Enum):
         return value
     if isinstance(value, str):
-        return value if name in _OURS or not value else f"{value}{ACTS}"
+        return value if name in _OURS or not value else poison(value)
     if isinstance(value, tuple) and hasattr(value, "_replace"):
         return value
     if isinstance(value, tuple):
-        return tuple(poisoned(each, name) for each in value)
+        return tuple(poisoned(each, poison, name) for each in value)
     if isinstance(value, Struct):
-        return _poisoned_fields(value)
+        return _poisoned_fields(value, poison)
     return value
 
 
-def _poisoned_fields(value: Any) -> Any:
-    changed = {name: poisoned(getattr(value, name), name) for name in value.__struct_fields__ if name not in _OURS}
-    return replace(value, **changed)
+def _poisoned_fields(value: Any, poison: Poison) -> Any:
+    fields = [name for name in value.__struct_fields__ if name not in _OURS]
+    return replace(value, **{name: poisoned(getattr(value, name), poison, name) for name in fields})
 
 
 def acting(shown: str) -> list[str]:
@@ -86,14 +99,15 @@ def acting(shown: str) -> list[str]:
     return [letter for letter in shown if letter != "\n" and (visible(letter) != letter or letter == "\ufffd")]
 
 
+@pytest.mark.parametrize("poison", [at_length, in_short])
 @pytest.mark.parametrize("name", SCENES)
-async def test_no_text_from_outside_acts_on_any_screen(name: str, shown: Shown) -> None:
+async def test_no_text_from_outside_acts_on_any_screen(name: str, poison: Poison, shown: Shown) -> None:
     screen: Any = SCENES[name]()
     for each, held in list(vars(screen).items()):
         if each in {"_standing", "view", "_plan", "_view", "_events", "_all", "_left", "_offers", "_cases", "_target"}:
-            setattr(screen, each, poisoned(held))
+            setattr(screen, each, poisoned(held, poison))
     async with shown(screen, size=(120, 40)) as pilot:
-        await dress(name, screen, pilot, poisoned(SURVEY))
+        await dress(name, screen, pilot, poisoned(SURVEY, poison))
         seen = text(pilot)
         assert acting(seen) == []
         assert "\u0301" * 5 not in seen
