@@ -18,6 +18,7 @@ The path of the data, one line per module::
       settings_file      reads changeover.toml; knows the line of every value
       directories        where configuration, logs and demo data of this user live
       target             which database, as whom, how protected
+      protection         what is said of a database under a name holds without it
       conninfo           connection URLs and key=value strings, as strictly as libpq reads them
       services           the service file
       pgpass             the password file

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ..core import dotenv
 from ..core.errors import ChangeoverError, ExitCode, TargetMissing
+from ..core.protection import as_described
 from ..core.secret import Secret
 from ..core.session_log import SessionLog
 from ..core.settings import Flags, Settings, load
@@ -42,7 +43,7 @@ def target_of(options: Options, settings: Settings) -> Target:
         choice = choose(options.target, environ=os.environ, named=settings.targets, default=settings.default_target)
     except TargetMissing as error:
         raise TargetMissing(error.summary, advice=f"{_of_dotenv(Path.cwd())}{error.advice}") from None
-    return resolve(choice, environ=os.environ)
+    return as_described(resolve(choice, environ=os.environ), settings.targets, environ=os.environ)
 
 
 def _of_dotenv(start: Path) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.errors import TargetError
+from changeover.core.protection import as_described
 from changeover.core.target import Choice, NamedTarget, Target, choose, resolve
 from tests.nameless import NUMBER, as_nameless, as_root
 
@@ -280,3 +282,47 @@ def test_a_user_without_a_name_has_to_be_named(tmp_path: Path) -> None:
     said = as_nameless(resolved)
     assert said.startswith("TargetError: No user is named")
     assert str(NUMBER) in said
+
+
+LIVE = NamedTarget(
+    name="live", url="postgresql://app@db1.example/shop", source="x", protected=True, environment="production"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "protected", "environment"),
+    [
+        # whoever comes, and however the host is written
+        ("postgresql://somebody@DB1.example:5432/shop", True, "production"),
+        ("postgresql://db1.example/other", False, ""),
+        ("postgresql://db1.example:6432/shop", False, ""),
+        ("postgresql://db2.example/shop", False, ""),
+    ],
+)
+def test_what_is_said_of_a_database_under_a_name_holds_without_the_name(
+    tmp_path: Path, said: str, protected: bool, environment: str
+) -> None:
+    found = as_described(target(said, home=tmp_path), {"live": LIVE}, environ={}, home=tmp_path)
+    assert (found.name, found.protected, found.environment) == (None, protected, environment)
+
+
+def test_the_strictest_of_two_names_holds_and_one_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    named = {
+        "broken": NamedTarget(name="broken", url="postgresql:///?service=gone", source="x"),
+        "calm": replace(LIVE, name="calm", protected=False, environment="development", read_only=True),
+        "live": LIVE,
+        "again": replace(LIVE, name="again", protected=False, environment="development"),
+    }
+    found = as_described(target("postgresql://db1.example/shop", home=tmp_path), named, environ={}, home=tmp_path)
+    assert (found.protected, found.environment, found.read_only) == (True, "production", False)
+    assert found.sources["protection"] == "the target live"
+
+
+def test_all_ways_to_this_machine_are_the_same_server_and_a_name_says_enough_of_itself(tmp_path: Path) -> None:
+    live = replace(LIVE, url="postgresql:///shop?host=/run/postgresql")
+    found = as_described(target("postgresql://127.0.0.1/shop", home=tmp_path), {"live": live}, environ={})
+    assert found.protected
+    calm = replace(live, name="calm", protected=False, environment="development")
+    both = {"live": live, "calm": calm}
+    said = target("calm", home=tmp_path, named=both)
+    assert as_described(said, both, environ={}, home=tmp_path) == said

@@ -127,6 +127,11 @@ def test_a_protected_target_wants_more_than_yes(database: Target, tmp_path: Path
     refused = changeover(*words, "--yes", cwd=tmp_path)
     assert refused.code == 2
     assert "--yes is not enough" in refused.err
+    # nor is the same database under another name
+    nameless = changeover("apply", "--yes", target=database, cwd=tmp_path)
+    assert nameless.code == 2
+    assert "--yes is not enough" in nameless.err
+    assert "protection from the target live" in changeover("status", target=database, cwd=tmp_path).err
     assert changeover(*words, "--confirm-database", "other", cwd=tmp_path).code == 2
     assert changeover(*words, "--confirm-database", database.database, cwd=tmp_path).code == 0
 
