@@ -32,6 +32,8 @@ from .stage import Stage
 # How often a session that goes on is read on, and how often what is being read is shown; seconds.
 _AGAIN: Final = 1.0
 _SHOWN: Final = 0.5
+# After how many parts a search that has found nothing yet says how far it is.
+_TOLD: Final = 10
 _LEVELS: Final = {"FAIL": "bad", "warn": "warn"}
 
 
@@ -232,7 +234,9 @@ class LogScreen(Stage[str]):
     async def _find(self, typed: str, start: int, step: int, *, itself: bool) -> None:
         """Choose the first line from line `start` on that has what was typed; behind the last comes the first."""
         row = self._selected.row_of(start) + (0 if itself else step)
-        for numbers in self._selected.around(row, step):
+        for part, numbers in enumerate(self._selected.around(row, step)):
+            if part and part % _TOLD == 0:
+                self.say(f"looking, {part * BATCH * 100 // len(self._selected)} %", "head")
             found = await asyncio.to_thread(self._selected.first_that_has, typed, numbers)
             if found is not None:
                 self.say("" if itself else _way(start, found, step), "head")
