@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+import threading
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from changeover.core.view import Stamped
 from changeover.tui.log_lines import LogLines
 from changeover.tui.screens.log import LogScreen
 from changeover.tui.screens.replay import ReplayScreen
+from changeover.tui.selected_lines import SelectedLines
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.table import Table
 from tests.tui.scenes import APPLIES, BEGUN, FAILS, SESSION, lines_of, recorded, stamped
@@ -175,6 +177,41 @@ async def test_a_search_stays_among_what_the_filter_leaves(shown: Shown, tmp_pat
             assert "0002" in _chosen(screen)
             assert "ALTER" in _chosen(screen)
         assert screen.query_one(Table).row_count == rows
+
+
+async def test_a_search_among_no_lines_finds_none_and_leaves_the_filter(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    async with shown(screen) as pilot:
+        await pilot.press("slash", *"nowhere at all", "enter")
+        await _settled(pilot)
+        await pilot.press("f", *"0001", "enter", "n")
+        await _settled(pilot)
+        assert "No line has these words." in text(pilot)
+        assert "filter: nowhere at all" in text(pilot)
+        assert screen.query_one(Table).row_count == 0
+
+
+async def test_a_search_that_is_given_up_before_it_is_through_does_not_go_on(
+    shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = _screen(stamped(FAILS), tmp_path)
+    looked, go_on = threading.Event(), threading.Event()
+    first_that_has = SelectedLines.first_that_has
+
+    def slowly(selected: SelectedLines, typed: str, numbers: Sequence[int]) -> int | None:
+        looked.set()
+        go_on.wait(60)
+        return first_that_has(selected, typed, numbers)
+
+    async with shown(screen) as pilot:
+        monkeypatch.setattr(SelectedLines, "first_that_has", slowly)
+        await pilot.press("f", "k")
+        await asyncio.to_thread(looked.wait, 60)
+        await pilot.press("escape")
+        go_on.set()
+        await _settled(pilot)
+        assert screen.query_one(Table).cursor == 0
+        assert "find" not in text(pilot).splitlines()[3]
 
 
 async def test_the_line_that_was_chosen_stays_when_the_filter_goes(shown: Shown, tmp_path: Path) -> None:

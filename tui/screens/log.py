@@ -238,11 +238,13 @@ class LogScreen(Stage[str]):
             if part and part % _TOLD == 0:
                 self.say(f"looking, {part * BATCH * 100 // len(self._selected)} %", "head")
             found = await asyncio.to_thread(self._selected.first_that_has, typed, numbers)
+            if typed != self._sought:
+                return
             if found is not None:
                 self.say("" if itself else _way(start, found, step), "head")
                 self._go_to(found)
                 return
-        if itself:
+        if itself and len(self._selected):
             self._go_to(start)
         self.say("No line has these words.")
 
