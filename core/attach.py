@@ -15,7 +15,7 @@ from .channel import short_path
 from .codec import encode, event_of
 from .directories import log_root
 from .errors import ExitCode, NeedsAttention, UsageError
-from .events import Backend, RunFinished, SessionOpened
+from .events import Backend, RunFinished, RunStarted, SessionOpened
 from .journal import is_written, read_file
 from .requests import Assignment, Command, RunRequest
 from .session_log import CONSOLE_FILE, SessionLog, folder_of, newest_first, who
@@ -188,6 +188,14 @@ def opened_by(run: Run) -> Stamped | None:
     if not path.exists():
         return None
     return next((it for it, _ in read_file(path) if isinstance(it.event, SessionOpened)), None)
+
+
+def started_by(run: Run) -> RunStarted | None:
+    """Return the event with which a run began; None where it is not there yet."""
+    path = run.folder / f"{run.name}.jsonl"
+    if not path.exists():
+        return None
+    return next((it.event for it, _ in read_file(path) if isinstance(it.event, RunStarted)), None)
 
 
 class ReadyRunner:

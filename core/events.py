@@ -254,6 +254,11 @@ class RunStarted(Struct, frozen=True, kw_only=True):
     schema: str = "changeover"
     # whether the target's settings let a viewer end who blocks us
     end_blockers: bool = False
+    # for who attaches: user@host:port/database
+    target: str = ""
+    # and what is said of it: production, staging, ...; empty where nobody has said
+    environment: str = ""
+    protected: bool = False
 
 
 class RunKeyAwaited(Struct, frozen=True, kw_only=True):

@@ -169,6 +169,7 @@ class Runner:
 
     def _started(self, approval: Approval, settings: Settings) -> Authorship:
         """Say that the run begins; return in whose name it writes."""
+        target = self._assignment.request.target
         self._emit(
             RunStarted(
                 run=self._run,
@@ -179,6 +180,9 @@ class Runner:
                 on_hangup=approval.on_hangup,
                 schema=settings.schema,
                 end_blockers=settings.end_blockers,
+                target=str(target),
+                environment=target.environment,
+                protected=target.protected,
             )
         )
         return Authorship(

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from ..core.attach import Run, last_run, opened_by
+from ..core.attach import Run, last_run, opened_by, started_by
 from ..core.errors import ExitCode, NeedsAttention
+from ..core.events import RunStarted
 from ..core.session_log import is_open, list_sessions, read_session
 from ..core.session_reader import SessionReader
 from ..core.view import RunView, reduce
@@ -21,6 +22,7 @@ from .screens.replay import ReplayScreen
 from .screens.sessions import SessionsScreen
 from .screens.stage import Stage
 from .selected_lines import BATCH
+from .theme import environment_named
 from .widgets.banner import Standing
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class Past:
         """Follow a run that was started elsewhere to its receipt; `alone` where this console does nothing else."""
         opened = await asyncio.to_thread(opened_by, run)
         view = reduce(RunView(), opened) if opened is not None else RunView(session=run.session)
-        standing = Standing(attached=True, said=view.target)
+        standing = _standing_at(await asyncio.to_thread(started_by, run), view.target)
         if run.is_going_on:
             screen = LiveRunScreen(standing, view, run)
             if await self._console.push_screen_wait(screen) == "leave":
@@ -99,3 +101,13 @@ class Past:
         """Play a session again."""
         events = await asyncio.to_thread(read_session, session)
         await self._console.push_screen_wait(ReplayScreen(Standing(replay=True), events))
+
+
+def _standing_at(started: RunStarted | None, session_target: str) -> Standing:
+    """Return where one stands at a run; as long as nothing is known of it, it counts as one on production."""
+    environment, protected = (started.environment, started.protected) if started is not None else ("", False)
+    return Standing(
+        attached=True,
+        said=(started.target if started is not None else "") or session_target,
+        environment=environment_named(environment, protected=protected),
+    )

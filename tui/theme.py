@@ -203,8 +203,13 @@ class Environment(Struct, frozen=True, kw_only=True):
 
 
 def environment_of(target: Target) -> Environment:
-    """Return the word and tone for a target; one that nobody has described counts as production."""
-    name = target.environment.strip()
+    """Return the word and tone for a target."""
+    return environment_named(target.environment, protected=target.protected)
+
+
+def environment_named(environment: str, *, protected: bool) -> Environment:
+    """Return the word and tone for an environment; one that nobody has described counts as production."""
+    name = environment.strip()
     match name.lower():
         case "":
             return Environment(word="UNKNOWN ENVIRONMENT", tone="danger")
@@ -213,4 +218,4 @@ def environment_of(target: Target) -> Environment:
         case "staging" | "stage" | "preproduction" | "test" | "testing":
             return Environment(word=name.upper(), tone="care")
         case _:
-            return Environment(word=name.upper(), tone="danger" if target.protected else "calm")
+            return Environment(word=name.upper(), tone="danger" if protected else "calm")

@@ -74,7 +74,8 @@ def enter(terminal: Terminal, text: str) -> None:
 def test_the_run_screen_of_another_terminal_has_the_same_keys(project: Path, database: Target) -> None:
     write(project, "CREATE TABLE early (); SELECT pg_sleep(60);")
     with running(project, database) as applying, screen(project, "attach") as terminal:
-        terminal.shows("ATTACHED", "0001 x", "pg_sleep", "CREATE TABLE")
+        # commanded from here like any other, and nobody has said what kind of database it is
+        terminal.shows("UNKNOWN ENVIRONMENT", database.database, "ATTACHED", "0001 x", "pg_sleep", "CREATE TABLE")
         terminal.type("x")
         terminal.shows("Stop this run?")
         answer(terminal, "x", "RECEIPT", "Stopped by the operator")
@@ -220,6 +221,7 @@ def test_a_blocker_is_ended_by_its_typed_pid(
         screen(project, "attach") as terminal,
     ):
         terminal.shows("waits for ACCESS EXCLUSIVE on public.orders", "held by", "shop-web", "End blocker")
+        terminal.shows("DEVELOPMENT", "ATTACHED", within=1)
         pid = psql(app, "SELECT pid FROM pg_stat_activity WHERE application_name = 'shop-web'")
         terminal.type("K")
         terminal.shows("End who blocks this run?", offered)

@@ -248,6 +248,12 @@ def test_a_long_host_is_shortened_and_the_database_never_is() -> None:
     assert shown_address.startswith("deployer@a.very.")
     assert "…" in shown_address
     assert shown_address.endswith(":5432/donations")
+    # where the host has given way, the user does, and the database last of all
+    assert address(standing, 30).endswith(":5432/donations")
+    assert address(standing, 30).startswith("dep…er@a.ve…org")
+    assert address(standing, 12) == "…2/donations"
+    local = Standing(target=replace(TARGET, user="donation_owner", host="/run"))
+    assert address(local, 34) == "donat…owner@[local]:5432/donations"
 
 
 def test_every_part_of_an_address_is_made_visible() -> None:

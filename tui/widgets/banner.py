@@ -9,7 +9,7 @@ from textual.content import Content
 from ...core.events import ServerFacts
 from ...core.target import Target
 from ..format import at_local, visible
-from ..theme import environment_of
+from ..theme import Environment, environment_of
 from ..words import fit, joined, words
 from .paper import Paper
 
@@ -25,6 +25,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     # whether the log of a session is read
     log: bool = False
     attached: bool = False
+    # what is said of the target of a run that is attached to; None where nothing is known of the run yet
+    environment: Environment | None = None
     # what a replayed or attached session works on
     said: str = ""
 
@@ -44,7 +46,7 @@ class Banner(Paper):
         self._paint()
 
     def on_resize(self) -> None:
-        """Shorten the address to the width, in its host only."""
+        """Shorten the address to the width."""
         self._paint()
 
     def show(self, standing: Standing) -> None:
@@ -54,15 +56,16 @@ class Banner(Paper):
 
     def _paint(self) -> None:
         standing = self._standing
+        if standing.environment is not None:
+            self._paint_run(standing.said, standing.environment)
+            return
         if standing.target is None:
             said = {standing.replay: "REPLAY", standing.log: "LOG OF", standing.attached: "ATTACHED"}
             word = Content.styled(f" {said.get(True, 'NO TARGET YET')} ", "$env-calm-fg on $env-calm-bg bold")
             room = self.size.width - word.cell_length - 1
             self.write(joined(word, " ", words(fit(visible(at_local(standing.said)), room).rstrip(), bold=True)))
             return
-        environment = environment_of(standing.target)
-        tone = environment.tone
-        word = Content.styled(f" {visible(environment.word)} ", f"$env-{tone}-fg on $env-{tone}-bg bold")
+        word = environment_words(environment_of(standing.target))
         badge = Content.styled(
             f" {standing.read_only.upper()} " if standing.read_only else "",
             "$env-care-fg on $env-care-bg bold",
@@ -70,9 +73,23 @@ class Banner(Paper):
         room = self.size.width - word.cell_length - badge.cell_length - 2
         self.write(joined(word, Content.styled(f" {address(standing, room)} ", "$text bold"), badge))
 
+    def _paint_run(self, said: str, environment: Environment) -> None:
+        """Paint what a run works on that is attached to: it is commanded from here like any other."""
+        word = environment_words(environment)
+        badge = Content.styled(" ATTACHED ", "$env-calm-fg on $env-calm-bg bold")
+        room = self.size.width - word.cell_length - badge.cell_length - 2
+        shown = fit(visible(at_local(said)), room, cut="middle")
+        self.write(joined(word, Content.styled(f" {shown} ", "$text bold"), badge))
+
+
+def environment_words(environment: Environment) -> Content:
+    """Return what kind of database it is."""
+    colours = f"$env-{environment.tone}-fg on $env-{environment.tone}-bg bold"
+    return Content.styled(f" {visible(environment.word)} ", colours)
+
 
 def address(standing: Standing, room: int) -> str:
-    """Return `user@host:port/database` in `room` cells; a long host is shortened in the middle, nothing else is."""
+    """Return `user@host:port/database` in `room` cells: the host gives way first, then the user, the database last."""
     target, server = standing.target, standing.server
     if target is None:
         return ""
@@ -82,7 +99,12 @@ def address(standing: Standing, room: int) -> str:
     database = visible(server.database if server else target.database)
     if host.startswith("/"):
         host = "[local]"
-    rest = cell_len(f"{user}@:{port}/{database}")
-    if cell_len(host) > room - rest:
-        host = fit(host, max(8, room - rest), cut="middle")
-    return fit(f"{user}@{host}:{port}/{database}", room)
+    host = _shortened(host, cell_len(f"{user}@{host}:{port}/{database}") - room, 8)
+    user = _shortened(user, cell_len(f"{user}@{host}:{port}/{database}") - room, 6)
+    return fit(f"{user}@{host}:{port}/{database}", room, cut="start")
+
+
+def _shortened(text: str, by: int, least: int) -> str:
+    """Return `text` shorter by so many cells, in its middle, but not below `least`."""
+    width = cell_len(text)
+    return fit(text, max(least, width - by), cut="middle") if by > 0 and width > least else text
