@@ -198,6 +198,12 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
     "pre-check row": (
         Key(keys="q,escape,enter", action="back", label="Back", display="esc", help="back to the table"),
     ),
+    "above a question": (
+        Key(keys="up", action="look(-1)", label="Up", show=False),
+        Key(keys="down", action="look(1)", label="Down", show=False),
+        Key(keys="pageup", action="look_page(-1)", label="Page up", show=False),
+        Key(keys="pagedown", action="look_page(1)", label="Page down", show=False),
+    ),
     "allow": (_back(text="nothing is allowed; back to the plan", keys="escape"),),
     "confirm": (
         Key(keys="y", action="agree", label="Yes, run it", help="approve this plan and start it"),

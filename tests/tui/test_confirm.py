@@ -109,6 +109,24 @@ async def test_what_a_lost_terminal_does_can_be_chosen(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("typed", [True, False])
+async def test_in_a_small_window_all_that_is_asked_about_can_be_read_and_the_policy_is_said(
+    shown: Shown, typed: bool
+) -> None:
+    async with shown(_screen(typed=typed), size=(60, 16)) as pilot:
+        await readable(pilot)
+        assert "terminal   " not in text(pilot)
+        await pilot.press("pagedown", "pagedown")
+        await pilot.pause()
+        assert "terminal   " in text(pilot)
+        await pilot.press("pageup", "pageup", "down", "up")
+        await pilot.pause()
+        assert "terminal   " not in text(pilot)
+        await pilot.press("f3")
+        await pilot.pause()
+        assert "If this terminal closes, the run goes on to its end." in text(pilot)
+
+
+@pytest.mark.parametrize("typed", [True, False])
 async def test_escape_goes_back_and_approves_nothing(shown: Shown, typed: bool) -> None:
     screen = _screen(typed=typed)
     async with shown(screen) as pilot:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from textual.geometry import Region
 
+from changeover.core.attach import Run
 from changeover.core.events import (
     BlockerEndAnswered,
     BlockerEndAsked,
@@ -31,9 +33,10 @@ from changeover.core.events import (
     StatementStarted,
     StatementState,
 )
-from changeover.core.view import RunView, reduce, view_of
+from changeover.core.view import RunView, Stamped, reduce, view_of
 from changeover.tui.screens import end_blocker
 from changeover.tui.screens.end_blocker import EndBlocker
+from changeover.tui.screens.live import LiveRunScreen
 from changeover.tui.screens.receipt import ReceiptScreen, receipt_words
 from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.screens.run import RunScreen, promise_words
@@ -472,3 +475,34 @@ def test_who_waited_behind_an_attempt_is_said_whole_in_80_columns() -> None:
     said = promise_words(view_of(list(stamped(told))), RunScreen.CLOSES).plain
     assert "nothing is held; 1,234 application sessions waited, at most 2.0 s" in said
     assert len(said) <= 80
+
+
+class _Slow(Run):
+    """A run whose events come when they are asked for."""
+
+    def __init__(self, folder: Path, events: Sequence[Event]) -> None:
+        super().__init__(folder, "run-1")
+        self._told = stamped(tuple(events))
+        self.goes_on = [asyncio.Event() for _ in self._told]
+
+    async def events(self) -> AsyncIterator[Stamped]:
+        for one, goes_on in zip(self._told, self.goes_on, strict=True):
+            await goes_on.wait()
+            yield one
+        await asyncio.Event().wait()
+
+
+async def test_why_a_key_does_nothing_is_said_only_as_long_as_it_is_true(shown: Shown, tmp_path: Path) -> None:
+    allows = RunStarted(run="r", digest="d", by="ada", how="y", pid=1, on_hangup="finish", end_blockers=True)
+    run = _Slow(tmp_path, (allows,))
+    async with shown(LiveRunScreen(STANDING, RunView(), run)) as pilot:
+        await pilot.press("K")
+        await pilot.pause()
+        assert "The run is only starting: nobody blocks it yet." in text(pilot)
+        run.goes_on[0].set()
+        async with asyncio.timeout(60):
+            while "only starting" in text(pilot):
+                await pilot.pause(0.1)
+        await pilot.press("K")
+        await pilot.pause()
+        assert "Nobody blocks this run now." in text(pilot)

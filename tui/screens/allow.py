@@ -10,7 +10,6 @@ from typing import ClassVar, Final
 
 from textual import on
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
@@ -23,8 +22,9 @@ from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.field import ReasonField
 from ..widgets.paper import Paper
+from ..widgets.text_scroll import AboveQuestion
 from ..words import joined, stacked, words
-from .stage import Stage
+from .stage import Asking
 
 # Keys that were typed before the hazard could be read allow nothing; seconds.
 DEAD_TIME: Final = 0.4
@@ -32,13 +32,13 @@ DEAD_TIME: Final = 0.4
 _LEAST: Final = 3
 
 
-class AllowScreen(Stage[dict[str, str] | None]):
+class AllowScreen(Asking[dict[str, str] | None]):
     """Ends in the reason for each hazard, or in None: then nothing is allowed."""
 
     STAGE: ClassVar[str] = "confirm"
     AUTO_FOCUS: ClassVar[str | None] = None
     FOLDS: ClassVar[bool] = True
-    BINDINGS: ClassVar[list[BindingType]] = bindings("allow")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("allow", "above a question")
 
     def __init__(self, standing: Standing, plan: Plan) -> None:
         super().__init__(standing)
@@ -50,7 +50,7 @@ class AllowScreen(Stage[dict[str, str] | None]):
 
     def body(self) -> Iterable[Widget]:
         """Return the hazard, then the question."""
-        with VerticalScroll(id="summary", can_focus=False):
+        with AboveQuestion(id="summary"):
             yield Paper(self._shown(), id="what")
         yield Paper(self._question(), id="ask")
         yield ReasonField(name="reason", disabled=True)

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from textual import on
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
@@ -30,8 +30,9 @@ from ..rehearsal_words import standing_words
 from ..widgets.banner import Standing
 from ..widgets.field import NameField
 from ..widgets.paper import Paper
+from ..widgets.text_scroll import AboveQuestion
 from ..words import joined, stacked, words
-from .stage import Stage
+from .stage import Asking
 
 # Without a key, between the first paint and the first key that counts; seconds.
 DEAD_TIME: Final = 0.4
@@ -46,14 +47,14 @@ POLICIES: Final[dict[str, str]] = {
 }
 
 
-class ConfirmScreen(Stage[Approval | None]):
+class ConfirmScreen(Asking[Approval | None]):
     """Ends in the approval of exactly this plan, or in None."""
 
     STAGE: ClassVar[str] = "confirm"
     AUTO_FOCUS: ClassVar[str | None] = None
     FOLDS: ClassVar[bool] = True
     COPIES: ClassVar[bool] = False
-    BINDINGS: ClassVar[list[BindingType]] = bindings("confirm")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("confirm", "above a question")
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class ConfirmScreen(Stage[Approval | None]):
 
     def body(self) -> Iterable[Widget]:
         """Return what will run, then the question."""
-        with VerticalScroll(id="summary", can_focus=False):
+        with AboveQuestion(id="summary"):
             # at 24 lines everything has to be in sight, the question too
             taken = len(allowed_hazards_words(self._plan)) + (self._plan.rehearsal is not None)
             most = max(2, self.app.size.height - 19 - taken)
@@ -157,6 +158,8 @@ class ConfirmScreen(Stage[Approval | None]):
         names = list(POLICIES)
         self._policy = names[(names.index(self._policy) + 1) % len(names)]
         self.query_one("#policy", Paper).write(policy_words(self._policy))
+        # its line may be out of sight in a small window
+        self.say(f"If this terminal closes, {POLICIES[self._policy]}.", "head")
 
     def action_back(self) -> None:
         """Back to the plan; nothing was done."""

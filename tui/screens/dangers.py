@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
@@ -19,6 +18,7 @@ from ..record_words import record_lines
 from ..rehearsal_words import difference_lines, remark_lines, standing_words, unknown_lines
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
+from ..widgets.text_scroll import TextScroll
 from ..words import fault_words, joined, stacked, words
 from .stage import Stage
 
@@ -39,7 +39,7 @@ class DangersScreen(Stage[None]):
 
     def body(self) -> Iterable[Widget]:
         """Return what is to be read."""
-        with VerticalScroll(id="whole", classes="sql"):
+        with TextScroll(id="whole", classes="sql"):
             yield Paper(self._words)
 
     def on_mount(self) -> None:

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
@@ -20,6 +19,7 @@ from ..keys import bindings
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
 from ..widgets.sql_view import sql_words
+from ..widgets.text_scroll import TextScroll
 from ..words import NOTHING, VERDICT, beside, cell, joined, stacked, words
 from .stage import Stage
 
@@ -41,7 +41,7 @@ class DetailsScreen(Stage[None]):
 
     def body(self) -> Iterable[Widget]:
         """Return the parts, the traffic as one of its own: it changes while one reads."""
-        with VerticalScroll(id="whole", classes="sql"):
+        with TextScroll(id="whole", classes="sql"):
             yield Paper(row_head(self._row))
             yield Paper(work_words(self._statement), id="work")
             yield Paper(id="traffic")

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import Screen
 
@@ -16,6 +16,7 @@ from ..keys import bindings, key_name
 from ..widgets.hints import depth_of
 from ..widgets.paper import Paper
 from ..widgets.room import Room
+from ..widgets.text_scroll import TextScroll
 from ..words import joined, stacked, words
 from .left import Over
 from .stage import Stage
@@ -49,13 +50,13 @@ WORDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 _KEYS: Final = 16
 _ROOM: Final = 52
 # What moves in a list or a text: together in a line, because nobody has to look these keys up.
-_MOVES: Final = ("move(", "page(", "edge(", "scroll_", "page_", "app.focus_")
+_MOVES: Final = ("move(", "page(", "edge(", "scroll_", "page_", "look", "app.focus_")
 
 
 class Help(Over[None]):
     """Every key of a screen, and its words."""
 
-    AUTO_FOCUS: ClassVar[str | None] = "VerticalScroll"
+    AUTO_FOCUS: ClassVar[str | None] = "TextScroll"
     BINDINGS: ClassVar[list[BindingType]] = bindings("help")
 
     def __init__(self, below: Screen[object], stage: str) -> None:
@@ -65,7 +66,7 @@ class Help(Over[None]):
     def compose(self) -> ComposeResult:
         """Put a box in the middle."""
         yield Room()
-        with Vertical(id="help"), VerticalScroll():
+        with Vertical(id="help"), TextScroll():
             yield Paper(self._content)
 
     def action_close(self) -> None:

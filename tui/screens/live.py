@@ -50,6 +50,8 @@ class LiveRunScreen(RunScreen[str]):
         if now != self._keys:
             self._keys = now
             self.refresh_bindings()
+            # why a key did nothing may not be true any more
+            self._take_back()
 
     @property
     def _blockers(self) -> tuple[Backend, ...]:
@@ -88,6 +90,8 @@ class LiveRunScreen(RunScreen[str]):
                 return "Nothing is waited for: the attempt is under way."
             case "give_up" if not (waiting or blocked):
                 return "Nothing is waited for; x stops the run."
+            case "end_blocker" if not self.view.run:
+                return "The run is only starting: nobody blocks it yet."
             case "end_blocker" if not may_end:
                 return "Not allowed here: end_blockers = true in the target's settings allows it."
             case "end_blocker" if not blocked:

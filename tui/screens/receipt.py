@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
@@ -20,6 +19,7 @@ from ..keys import bindings
 from ..rehearsal_words import compared_words
 from ..widgets.banner import Standing
 from ..widgets.paper import Paper
+from ..widgets.text_scroll import TextScroll
 from ..words import RESULT, beside, cell, fault_words, fit, joined, stacked, words
 from .run import outcome_words
 from .stage import Stage
@@ -43,7 +43,7 @@ class ReceiptScreen(Stage[None]):
 
     def body(self) -> Iterable[Widget]:
         """All of it, scrolling where it is long."""
-        with VerticalScroll(id="receipt"):
+        with TextScroll(id="receipt"):
             yield Paper(receipt_words(self._view, self._folder))
 
     def copied(self) -> str:

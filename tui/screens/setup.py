@@ -9,7 +9,6 @@ from typing import ClassVar
 from msgspec.structs import replace
 from textual import on
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
@@ -24,6 +23,7 @@ from ..widgets.banner import Standing
 from ..widgets.field import Field, UrlField
 from ..widgets.paper import Paper
 from ..widgets.table import Column, Table, TableRow
+from ..widgets.text_scroll import TextScroll
 from ..words import Cell, cell, fault_words, joined, stacked, words
 from .stage import Stage
 
@@ -227,7 +227,7 @@ class WriteScreen(Stage[str]):
             ),
             classes="facts",
         )
-        with VerticalScroll(id="written"):
+        with TextScroll(id="written"):
             yield Paper(words(self._text, lines=True))
 
     def action_save(self) -> None:

@@ -20,6 +20,7 @@ from ..widgets.banner import Banner, Standing
 from ..widgets.hints import Hints
 from ..widgets.paper import Paper
 from ..widgets.room import LEAST_WIDTH, Room
+from ..widgets.text_scroll import AboveQuestion
 from ..widgets.trail import PATH, READING_PATH, Trail
 from ..words import NOTHING, words
 from .left import LeftOnce
@@ -156,3 +157,15 @@ class Stage(LeftOnce[ResultT], Generic[ResultT]):
         """Show another standing in the first row."""
         self._standing = standing
         self.query_one(Banner).show(standing)
+
+
+class Asking(Stage[ResultT]):
+    """A screen whose answer has the focus, while keys scroll what it is about."""
+
+    def action_look(self, by: int) -> None:
+        """Scroll it by lines."""
+        self.query_one(AboveQuestion).look(by)
+
+    def action_look_page(self, by: int) -> None:
+        """Scroll it by pages."""
+        self.query_one(AboveQuestion).look_page(by)

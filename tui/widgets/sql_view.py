@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.highlight import HighlightTheme, highlight
 
 from ..format import visible
-from ..keys import bindings
 from ..words import stacked, words
 from .paper import Paper
+from .text_scroll import TextScroll
 
 # More than this is not read on a screen, and colouring it would hold the screen up; characters.
 _LIMIT: Final = 20_000
@@ -42,10 +40,8 @@ def sql_words(sql: str, *, limit: int = _LIMIT) -> Content:
     return content
 
 
-class SqlView(VerticalScroll):
+class SqlView(TextScroll):
     """A scrolling view of SQL, or of anything else that is longer than its place."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings("text")
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name that Textual gives it
         super().__init__(id=id, classes="sql")
