@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,19 @@ from msgspec.structs import replace
 
 from changeover.core.repair import Remedy
 from changeover.core.status import State
-from changeover.core.view import RunView, view_of
+from changeover.core.view import RunView
 from changeover.tui.keys import KEYS, table
 from changeover.tui.screens.commands import Command, Commands, command_row, commands_of, matching
 from changeover.tui.screens.confirm import ConfirmScreen
 from changeover.tui.screens.inspect import InspectScreen
 from changeover.tui.screens.overview import WorkScreen
 from changeover.tui.screens.precheck import PlanScreen
-from changeover.tui.screens.receipt import ReceiptScreen
 from changeover.tui.screens.repair import RepairScreen
 from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.screens.run import RunScreen
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.text_scroll import TextScroll
-from tests.tui.scenes import APPLIES, FAILS, FOLDER, MISSING, SERVER, STANDING, plan, stamped
+from tests.tui.scenes import APPLIES, MISSING, SERVER, STANDING, plan, stamped
 from tests.tui.showing import Shown, answers, text
 from tests.tui.test_snapshots import CASE, SCENES, SUMMARIES, SURVEY, dress
 
@@ -365,19 +365,16 @@ async def test_what_a_replay_answers_to_a_key_is_not_overwritten_by_its_clock(sh
         assert "UTC, 1x; event" in text(pilot)
 
 
-async def test_what_is_read_scrolls_by_the_keys_of_a_list(shown: Shown) -> None:
-    view = view_of(list(stamped(FAILS)))
-    receipt = ReceiptScreen(STANDING, view, FOLDER)
-    async with shown(receipt, size=(60, 16)) as pilot:
-        for screen in (receipt, None):
-            if screen is None:
-                await pilot.press("question_mark")
-                await pilot.pause()
-            (reading,) = pilot.app.screen.query(TextScroll)
-            assert reading.max_scroll_y > 2
-            await pilot.press("j", "j", "k")
-            assert reading.scroll_offset.y == 1
-            await pilot.press("G")
-            assert reading.scroll_offset.y == reading.max_scroll_y
-            await pilot.press("g")
-            assert reading.scroll_offset.y == 0
+@pytest.mark.parametrize(("scene", "opens"), [("receipt-failed", ()), ("overview", ("question_mark",))])
+async def test_what_is_read_scrolls_by_the_keys_of_a_list(scene: str, opens: Sequence[str], shown: Shown) -> None:
+    async with shown(SCENES[scene](), size=(60, 16)) as pilot:
+        await pilot.press(*opens)
+        await pilot.pause()
+        (reading,) = pilot.app.screen.query(TextScroll)
+        assert reading.max_scroll_y > 2
+        await pilot.press("j", "j", "k")
+        assert reading.scroll_offset.y == 1
+        await pilot.press("G")
+        assert reading.scroll_offset.y == reading.max_scroll_y
+        await pilot.press("g")
+        assert reading.scroll_offset.y == 0
