@@ -12,8 +12,9 @@ from typing import Final, TextIO
 
 from .columns import Row, width
 
-# What stands before the text of a line: blanks, then a mark with a blank, or a name with two blanks or more.
-_LEAD: Final = re.compile(r" *(?:[^\w\s(\[{'\"$/%.,;] +|\w[^\n]{0,13}? {2,})?")
+# What stands before the text of a line: blanks, then a mark (that of an SQL comment is one) with a blank, or a name
+# with two blanks or more.
+_LEAD: Final = re.compile(r" *(?:(?:--|[^\w\s(\[{'\"$/%.,;]) +|\w[^\n]{0,13}? {2,})?")
 # How far a line without a mark goes on to the right of where it began.
 _HANG: Final = 2
 

@@ -135,5 +135,5 @@ def test_beside_its_address_a_reason_is_told_without_it(summary: str, said: str)
 
 
 def test_a_link_without_tls_is_called_that() -> None:
-    assert source_words(replace(TARGET, sslmode="disable")).plain.endswith("; no TLS")
-    assert source_words(TARGET).plain.endswith("; TLS verify-full")
+    assert source_words(replace(TARGET, sslmode="disable")).plain.startswith(" no TLS; ")
+    assert source_words(TARGET).plain.startswith(" TLS verify-full; ")

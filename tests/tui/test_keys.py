@@ -311,7 +311,7 @@ async def test_a_filter_knows_the_words_by_which_the_overview_says_a_state(shown
         await pilot.press(*"never")
         await pilot.pause()
         assert screen.chosen() is None
-        assert "no migration here" in text(pilot)
+        assert "no migration has these words" in text(pilot)
 
 
 async def test_the_answers_of_a_repair_are_filtered_and_none_is_taken_where_none_is_left(shown: Shown) -> None:

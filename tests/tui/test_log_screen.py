@@ -316,7 +316,7 @@ async def test_what_is_filtered_is_written_and_the_document_is_whole(shown: Show
         await pilot.press("slash", *"0001", "enter", "w")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
-        assert "Written here" in text(pilot)
+        assert "lines, filter: 0001) and .json with all" in " ".join(text(pilot).split())
     lines = (tmp_path / f"{SESSION}.txt").read_text().splitlines()
     assert lines
     assert all("0001" in line for line in lines)
@@ -332,7 +332,7 @@ async def test_a_log_that_cannot_be_written_is_said_to_be(shown: Shown, tmp_path
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         assert f"{SESSION}.txt cannot be written: No such file or directory." in text(pilot)
-        assert "Written here" not in text(pilot)
+        assert "Written: " not in text(pilot)
 
 
 async def test_lines_that_come_do_not_take_the_place_of_an_answer(shown: Shown, tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ async def test_a_session_is_written_as_text_and_as_its_document(shown: Shown, tm
         await pilot.press("w")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
-        assert f"Written here: {SESSION}.txt and .json" in text(pilot)
+        assert f"Written: {SESSION}.txt and .json, in" in " ".join(text(pilot).split())
         await pilot.press("R")
     assert answers(screen) == ["replay"]
     written = tmp_path / f"{SESSION}.json"

@@ -207,6 +207,8 @@ async def test_a_filter_that_fits_nothing_leaves_an_empty_table_and_no_detail(sh
     async with shown(PlanScreen(STANDING, plan())) as pilot:
         await pilot.press("slash", *"nowhere", "enter", "enter")
         assert "0 of 4 rows" in text(pilot) or "There is no row." in text(pilot)
+        assert "no row has these words" in text(pilot)
+        assert "runs no statement" not in text(pilot)
 
 
 async def test_enter_opens_a_row_in_full_and_enter_closes_it(shown: Shown) -> None:

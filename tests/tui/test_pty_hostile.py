@@ -72,7 +72,7 @@ def test_what_a_folder_and_a_server_say_does_not_act_on_the_terminal(project: Pa
         terminal.type("\x15\r")
         terminal.hides("filter:")
         terminal.type("w")
-        terminal.shows("Written here")
+        terminal.shows("Written: ")
     assert acting(bytes(terminal.written)) == set()
     exports = [*project.glob("2*.txt"), *project.glob("2*.json")]
     assert len(exports) == 2

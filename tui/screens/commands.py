@@ -17,9 +17,10 @@ from textual.widgets import Input
 from ..keys import bindings, key_name
 from ..widgets.field import Field
 from ..widgets.hints import shown_bindings
+from ..widgets.paper import Paper
 from ..widgets.room import Room
 from ..widgets.table import Column, Table
-from ..words import Cell, cell
+from ..words import NOTHING, Cell, cell, words
 from .left import Over
 from .stage import Stage
 
@@ -79,6 +80,8 @@ class Commands(Over[str]):
                 id="found",
             )
             yield table
+            # the chosen one in full: its line may have no room for it
+            yield Paper(id="told")
 
     def on_mount(self) -> None:
         """Show all of them."""
@@ -93,6 +96,18 @@ class Commands(Over[str]):
         table = self.query_one(Table)
         table.show([command_row(it) for it in self._left])
         table.choose(0)
+        self._tell()
+
+    def on_table_moved(self) -> None:
+        """Tell of the chosen one."""
+        self._tell()
+
+    def _chosen(self) -> Command | None:
+        return self._left[self.query_one(Table).cursor] if self._left else None
+
+    def _tell(self) -> None:
+        chosen = self._chosen()
+        self.query_one("#told", Paper).write(words(said_of(chosen), "dim") if chosen is not None else NOTHING)
 
     def action_move(self, by: int) -> None:
         """Choose another one."""
@@ -100,7 +115,7 @@ class Commands(Over[str]):
 
     def action_take(self) -> None:
         """Do the chosen one, unless it cannot be done now."""
-        chosen = self._left[self.query_one(Table).cursor] if self._left else None
+        chosen = self._chosen()
         if chosen is not None and not chosen.why_not:
             self.dismiss(chosen.action)
 
@@ -112,5 +127,10 @@ class Commands(Over[str]):
 def command_row(command: Command) -> tuple[Cell, ...]:
     """Return a command as a row, with the reason where it does nothing now."""
     if command.why_not:
-        return (cell(command.key, "dim"), cell(command.label, "dim"), cell(f"not now: {command.why_not}", "dim"))
-    return (cell(command.key, "key"), cell(command.label, "head"), cell(command.help))
+        return (cell(command.key, "dim"), cell(command.label, "dim"), cell(said_of(command), "dim"))
+    return (cell(command.key, "key"), cell(command.label, "head"), cell(said_of(command)))
+
+
+def said_of(command: Command) -> str:
+    """Return what a command does, or why it does nothing now."""
+    return f"not now: {command.why_not}" if command.why_not else command.help

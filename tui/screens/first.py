@@ -32,9 +32,10 @@ class FirstScreen(Stage[None]):
 
 def source_words(target: Target) -> Content:
     """Return where the target's values come from, and how the link is protected."""
-    sources = ", ".join(sorted({source for source in target.sources.values() if source != "default"}))
+    sources = ", ".join(sorted({it for it in target.sources.values() if not it.startswith("default")}))
     name = f"target {target.name}" if target.name else "target without a name"
     link = "no TLS" if target.sslmode == "disable" else f"TLS {target.sslmode}"
     if target.host.startswith("/"):
         link = "a socket of this machine"
-    return words(f" {name}, from {sources or 'defaults'}; {link}", "dim")
+    # the sources may be many: what protects the link is not cut off for them
+    return words(f" {link}; {name}, from {sources or 'defaults'}", "dim")

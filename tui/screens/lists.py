@@ -78,7 +78,7 @@ class ListScreen(Stage[str]):
         chosen = self._chosen()
         self._left = self._listing.matching(self._typed)
         table = self.query_one(Table)
-        table.say_where_empty("no line has these words" if self._typed and self._listing.lines else self._listing.empty)
+        table.say_where_empty("no line has these words" if self._typed else self._listing.empty)
         table.mark(self._typed.split())
         table.show([line.row for line in self._left])
         if chosen is not None:

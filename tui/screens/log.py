@@ -283,7 +283,7 @@ class LogScreen(Stage[str]):
         self.run_worker(self._export(), exit_on_error=False, exclusive=True, group="export")
 
     async def _export(self) -> None:
-        numbers = self._selected.numbers()
+        numbers, typed, known = self._selected.numbers(), self._selected.filter, self._selected.known
 
         def write() -> tuple[Path, Path]:
             events = read_session(self._session, self._root)
@@ -294,7 +294,9 @@ class LogScreen(Stage[str]):
         except ChangeoverError as error:
             self.say(f"{error.summary} {error.advice}", "bad")
         else:
-            self.say(f"Written here: {text.name} and {document.suffix}", "ok")
+            part = f" ({number(len(numbers))} of {number(known)} lines, filter: {typed})" if typed else ""
+            whole = " with all" if typed else ""
+            self.say(f"Written: {text.name}{part} and {document.suffix}{whole}, in {text.parent}", "ok")
 
     def action_replay(self) -> None:
         """Play it."""

@@ -145,18 +145,19 @@ class OverviewScreen(Stage[None]):
             shown = f"   {len(self._left)} of {len(survey.statuses)}, filter: {self._typed}"
             heading = joined(heading, words(shown, "head"))
         self.query_one("#pending", Paper).write(heading)
-        self.query_one(Migrations).follow(self._left)
+        self.query_one(Migrations).follow(self._left, self._typed)
 
     def action_filter(self) -> None:
         """Type what migrations should have."""
         self.query_one(FilterField).begin()
 
     def on_input_changed(self, event: FilterField.Changed) -> None:
-        """Show what is left, at every letter."""
+        """Show what is left, at every letter; the chosen migration stays so while it is there."""
+        chosen = self.chosen()
         self._typed = event.value.strip()
         if self.survey is not None:
             self._show_left(self.survey)
-            self.query_one(Migrations).choose(0)
+            self.query_one(Migrations).choose(next((at for at, each in enumerate(self._left) if each is chosen), 0))
             self.refresh_bindings()
 
     def on_input_submitted(self, event: FilterField.Submitted) -> None:

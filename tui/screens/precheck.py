@@ -154,8 +154,7 @@ class PrecheckScreen(Stage[bool]):
         chosen = self._chosen()
         self._rows = matching(self._plan.rows, event.value)
         table = self.query_one(PrecheckTable)
-        table.mark(event.value.split())
-        table.follow(self._rows)
+        table.follow(self._rows, event.value)
         table.choose(next((at for at, row in enumerate(self._rows) if row is chosen), 0))
         self._about_plan = False
         self._show_details()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from ...core.status import ODD_STATES, PENDING_STATES, MigrationStatus
 from ..format import duration, numbered
 from ..words import STATE, Cell, cell
 from .table import Column, Table, TableRow
+
+_NONE: Final = "no migration here"
 
 
 class Migrations(Table):
@@ -24,12 +27,14 @@ class Migrations(Table):
                 Column(title="by", width=20, fits=True, from_width=100),
                 Column(title="note", share=1, from_width=150),
             ],
-            empty="no migration here",
+            empty=_NONE,
             id="migrations",
         )
 
-    def follow(self, statuses: Sequence[MigrationStatus]) -> None:
-        """Show these states."""
+    def follow(self, statuses: Sequence[MigrationStatus], typed: str = "") -> None:
+        """Show these states; those of them that a filter leaves where something is `typed`."""
+        self.say_where_empty("no migration has these words" if typed else _NONE)
+        self.mark(typed.split())
         self.show([status_row(status) for status in statuses])
 
 

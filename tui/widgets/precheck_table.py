@@ -33,23 +33,29 @@ _AROUND: Final = frozenset(
 )
 
 
+_NONE: Final = "nothing to check: this plan runs no statement"
+
+
 class PrecheckTable(Table):
     """Object, needed by, expected, found, verdict."""
 
     def __init__(self) -> None:
-        super().__init__(_columns(80), empty="nothing to check: this plan runs no statement", id="rows")
+        super().__init__(_columns(80), empty=_NONE, id="rows")
         self._rows: Sequence[Row] = ()
+        self._typed = ""
 
-    def follow(self, rows: Sequence[Row]) -> None:
-        """Show these rows."""
-        self._rows = rows
+    def follow(self, rows: Sequence[Row], typed: str = "") -> None:
+        """Show these rows; those of them that a filter leaves where something is `typed`."""
+        self._rows, self._typed = rows, typed
+        self.say_where_empty("no row has these words" if typed.strip() else _NONE)
+        self.mark(typed.split())
         self.show([precheck_row(row, wide=self.room >= _WIDE) for row in rows])
 
     def on_resize(self) -> None:
         """Name the file in full where there is room for it."""
         self.columns = _columns(self.room)
         super().on_resize()
-        self.follow(self._rows)
+        self.follow(self._rows, self._typed)
 
 
 def first_in_the_way(rows: Sequence[Row]) -> int:
