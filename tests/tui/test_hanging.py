@@ -35,7 +35,7 @@ NOTE = "index public.orders_customer_unique_because_it_has_to_be is there and in
         ("plain words that are too long for it", "for it"),
         ("  two blanks before what is too long", "  too long"),
         ("× a mark, and then what is too long for it", "  long for it"),
-        ("-- a comment, and what is too long for it", "   too long for it"),
+        ("-- a comment, and what is too long for it", "   long for it"),
         ("detail   a name, and then more than fits", "         than fits"),
         ("a_name_of_half_and_more  and a text", "text"),
         ("表表  表表表表表表表表表表表表表表表表", "      表表表"),
