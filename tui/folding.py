@@ -46,7 +46,7 @@ def folded(line: str, room: int) -> list[str]:
     if isinstance(line, Row) or "\n" in line or width(line) <= room:
         return [line]
     blanks, lead = len(line) - len(line.lstrip(" ")), lead_of(line)
-    hang = lead if lead > blanks else blanks + _HANG
+    hang = width(line[:lead]) if lead > blanks else blanks + _HANG
     if 2 * hang > room:
         # under a lead of half the line there is no room to go on
         hang = min(blanks, room // 2)

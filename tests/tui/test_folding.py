@@ -23,6 +23,11 @@ DIGEST = "0123456789abcdef" * 4
         ("  ! a mark, and then too long", ["  ! a mark, and then", "    too long"]),
         (f"plan {DIGEST}", ["plan", f"  {DIGEST}"]),
         ("日本語日本語 日本語日本", ["日本語日本語", "  日本語日本"]),
+        ("a_name  and more than fits", ["a_name  and more", "        than fits"]),
+        ("表表  日本語日本語 日本語日本", ["表表  日本語日本語", "      日本語日本"]),
+        # under a name of half the line there is no room
+        ("日本語日本  日本 日本語日本", ["日本語日本  日本", "日本語日本"]),
+        (f"a {DIGEST} b", ["a", f"  {DIGEST}", "  b"]),
         (Row("SELECT a, b, c FROM there"), ["SELECT a, b, c FROM there"]),
         ('{\n  "path": "of more than fits into it"\n}', ['{\n  "path": "of more than fits into it"\n}']),
     ],
