@@ -23,6 +23,7 @@ from changeover.tui.screens.log import LogScreen
 from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.selected_lines import SelectedLines
 from changeover.tui.widgets.banner import Standing
+from changeover.tui.widgets.field import FindField
 from changeover.tui.widgets.table import Table
 from tests.tui.scenes import APPLIES, BEGUN, FAILS, SESSION, lines_of, recorded, stamped
 from tests.tui.showing import Shown, answers, set_off, text
@@ -132,6 +133,83 @@ async def test_words_are_found_while_all_other_lines_stay(shown: Shown, tmp_path
         assert table.cursor == having[-1]
         await pilot.press("escape")
     assert answers(screen) == [""]
+
+
+# More lines than are looked at in one part, and where a word stands in them.
+LONG, NEEDLES = 2500, (5, 1700, 2400)
+
+
+def _long_screen(root: Path) -> LogScreen:
+    said = [f"needle of line {number}" if number in NEEDLES else "hay" for number in range(LONG)]
+    notices = (NoticeRaised(version="0001", number=1, severity="NOTICE", sqlstate="00000", message=it) for it in said)
+    return _screen(stamped(tuple(notices)), root)
+
+
+async def test_a_log_of_many_parts_is_filtered_and_searched_to_its_end_and_around(shown: Shown, tmp_path: Path) -> None:
+    screen = _long_screen(tmp_path)
+    async with shown(screen) as pilot:
+        table = screen.query_one(Table)
+        await pilot.press("slash", *"needle", "enter")
+        await _settled(pilot)
+        assert [table.row(row)[2].text.split()[-1] for row in range(table.row_count)] == [str(it) for it in NEEDLES]
+        await pilot.press("escape", "g", "f", *"needle", "enter")
+        await _settled(pilot)
+        found = [table.cursor]
+        for key in "nnnN":
+            await pilot.press(key)
+            await _settled(pilot)
+            found.append(table.cursor)
+        assert found == [*NEEDLES, NEEDLES[0], NEEDLES[-1]]
+
+
+async def test_how_far_the_filter_has_looked_is_said_until_it_has_looked_at_all(shown: Shown, tmp_path: Path) -> None:
+    screen = _long_screen(tmp_path)
+    async with shown(screen) as pilot:
+        screen._selected.filter_by("needle")
+        screen._selected.keep([NEEDLES[0]], range(1000))
+        screen._show()
+        await pilot.pause()
+        assert "1 of 2,500, filter: needle, 40 % looked at" in text(pilot)
+        screen._begin_filter()
+        await _settled(pilot)
+        assert "3 of 2,500, filter: needle" in text(pilot)
+        assert "looked at" not in text(pilot)
+
+
+async def test_what_the_filter_has_not_looked_at_yet_is_searched_too(shown: Shown, tmp_path: Path) -> None:
+    screen = _long_screen(tmp_path)
+    async with shown(screen) as pilot:
+        screen._set_filter("needle")
+        screen.query_one(FindField).value = str(NEEDLES[-1])
+        await _settled(pilot)
+        assert _chosen(screen).endswith(f"needle of line {NEEDLES[-1]}")
+        assert "No line has these words." not in text(pilot)
+
+
+async def test_what_the_filter_has_not_looked_at_yet_is_written_too(shown: Shown, tmp_path: Path) -> None:
+    screen = _long_screen(tmp_path)
+    async with shown(screen) as pilot:
+        screen._set_filter("needle")
+        screen.action_export()
+        await _settled(pilot)
+        assert "Written here" in text(pilot)
+    lines = (tmp_path / f"{SESSION}.txt").read_text().splitlines()
+    assert [int(line.split()[-1]) for line in lines] == list(NEEDLES)
+
+
+async def test_a_line_that_has_what_is_typed_stays_chosen_letter_by_letter(shown: Shown, tmp_path: Path) -> None:
+    screen = _long_screen(tmp_path)
+    async with shown(screen) as pilot:
+        await pilot.press("f")
+        for letter in "line":
+            await pilot.press(letter)
+            await _settled(pilot)
+            assert screen.query_one(Table).cursor == NEEDLES[0]
+        await pilot.press("enter", "n", "f")
+        await _settled(pilot)
+        await pilot.press(*"needle")
+        await _settled(pilot)
+        assert screen.query_one(Table).cursor == NEEDLES[1]
 
 
 async def test_a_search_that_is_given_up_leaves_one_where_one_was(shown: Shown, tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import Worker, WorkerError
 
 from ...core.errors import ChangeoverError
 from ...core.exports import export
@@ -87,9 +89,18 @@ class LogScreen(Stage[str]):
         if self._goes_on:
             self.set_interval(_AGAIN, self._tick)
 
+    def _at_work(self, *groups: str) -> list[Worker[Any]]:
+        return [it for it in self.workers if it.node is self and it.group in groups and it.is_running]
+
+    async def _until_all_looked_at(self) -> None:
+        """Wait for lines that are not read yet, or not asked by the filter."""
+        while looking := self._at_work("read", "filter"):
+            with contextlib.suppress(WorkerError):
+                # who gives up waiting does not end the work
+                await asyncio.shield(looking[0].wait())
+
     def _tick(self) -> None:
-        busy = any(worker.group == "read" and worker.is_running for worker in self.workers)
-        if self.is_current and not busy:
+        if self.is_current and not self._at_work("read"):
             self.run_worker(self._read(), exit_on_error=False, exclusive=True, group="read")
 
     async def _read(self) -> None:
@@ -232,21 +243,33 @@ class LogScreen(Stage[str]):
         self.run_worker(found, exit_on_error=False, exclusive=True, group="find")
 
     async def _find(self, typed: str, start: int, step: int, *, itself: bool) -> None:
-        """Choose the first line from line `start` on that has what was typed; behind the last comes the first."""
-        row = self._selected.row_of(start) + (0 if itself else step)
-        for part, numbers in enumerate(self._selected.around(row, step)):
-            if part and part % _TOLD == 0:
-                self.say(f"looking, {part * BATCH * 100 // len(self._selected)} %", "head")
-            found = await asyncio.to_thread(self._selected.first_that_has, typed, numbers)
+        """Choose the first line from line `start` on that has what was typed; behind the last comes the first.
+
+        Where none has it while lines are still to come, they are waited for: they may.
+        """
+        searched = -1
+        while searched < len(self._selected):
+            searched = len(self._selected)
+            found = await self._first_from(typed, self._selected.row_of(start) + (0 if itself else step), step)
             if typed != self._sought:
                 return
             if found is not None:
                 self.say("" if itself else _way(start, found, step), "head")
                 self._go_to(found)
                 return
+            await self._until_all_looked_at()
         if itself and len(self._selected):
             self._go_to(start)
         self.say("No line has these words.")
+
+    async def _first_from(self, typed: str, row: int, step: int) -> int | None:
+        for part, numbers in enumerate(self._selected.around(row, step)):
+            if part and part % _TOLD == 0:
+                self.say(f"looking, {part * BATCH * 100 // len(self._selected)} %", "head")
+            found = await asyncio.to_thread(self._selected.first_that_has, typed, numbers)
+            if found is not None or typed != self._sought:
+                return found
+        return None
 
     def action_next_error(self) -> None:
         """Go to the next thing that went wrong; the filter goes away where it hides it."""
@@ -283,6 +306,7 @@ class LogScreen(Stage[str]):
         self.run_worker(self._export(), exit_on_error=False, exclusive=True, group="export")
 
     async def _export(self) -> None:
+        await self._until_all_looked_at()
         numbers, typed, known = self._selected.numbers(), self._selected.filter, self._selected.known
 
         def write() -> tuple[Path, Path]:
