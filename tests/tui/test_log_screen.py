@@ -373,6 +373,22 @@ async def test_what_is_written_while_a_log_is_read_comes_by_itself_and_the_end_f
         assert table.cursor == table.row_count - 1
 
 
+async def test_who_goes_to_what_went_wrong_follows_no_more(shown: Shown, tmp_path: Path) -> None:
+    screen = _screen(stamped(FAILS), tmp_path, goes_on=True)
+    async with shown(screen) as pilot:
+        table = screen.query_one(Table)
+        assert table.cursor == table.row_count - 1
+        await pilot.press("e")
+        await _settled(pilot)
+        gone_to = table.cursor
+        assert "FAIL" in table.row(gone_to)[1].text
+        recorded(stamped(APPLIES)[len(BEGUN) :], tmp_path)
+        await screen._read()
+        await pilot.pause()
+        assert table.cursor == gone_to < table.row_count - 1
+        assert "; goes on: " in text(pilot)
+
+
 async def test_what_is_written_later_comes_through_the_filter_too(shown: Shown, tmp_path: Path) -> None:
     screen = _screen(stamped(BEGUN), tmp_path, goes_on=True)
     async with shown(screen) as pilot:
