@@ -17,6 +17,7 @@ from tests.tui.scenes import HOSTILE
 @pytest.mark.parametrize("width", [1, 2, 7, 40])
 def test_a_text_is_fitted_to_exactly_its_width(text: str, width: int, cut: str) -> None:
     from rich.cells import cell_len
+from tests.tui.showing import set_off
 
     assert cell_len(fit(cell(text).text, width, cut=cut)) == width
 
@@ -55,6 +56,40 @@ async def test_a_hundred_thousand_rows_are_asked_for_only_where_they_are_seen(tm
         table = _table()
         await app.mount(table)
         asked: set[int] = set()
+
+async def test_sought_words_are_set_off_as_they_stand_and_only_rows_that_have_them_are_painted_again(
+    tmp_path: Path,
+) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = _table()
+        await app.mount(table)
+        names = ("abc", "A.C and a.c", "f(x)", "日本 ab abc")
+        table.show([(Cell(name), Cell("waiting")) for name in names])
+        await pilot.pause()
+        asked: list[Region] = []
+        plain = table.refresh
+
+        def refresh(*regions: Region, **how: Any) -> Table:
+            asked.extend(regions)
+            return plain(*regions, **how)
+
+        table.refresh = refresh  # type: ignore[method-assign]
+        for sought, at in (
+            (["a.c"], {1: "A.Ca.c"}),
+            (["("], {2: "("}),
+            (["AB", "abc"], {0: "abc", 3: "ababc"}),
+            (["nowhere"], {}),
+            ([], {}),
+        ):
+            before = {row for row in range(len(names)) if set_off(pilot, table.region.y + 1 + row)}
+            table.mark(sought)
+            assert {region.y - 1 for region in asked} == before | set(at)
+            await pilot.pause()
+            asked.clear()
+            marked = {row: set_off(pilot, table.region.y + 1 + row) for row in range(len(names))}
+            assert {row: said for row, said in marked.items() if said} == at
+
 
         def row(index: int) -> tuple[Cell, ...]:
             asked.add(index)
