@@ -4,12 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.control import Control
+from rich.segment import Segment
+from textual._compositor import ChopsUpdate
 from textual.geometry import Region
+from textual.strip import Strip
 
 from changeover.tui.frame import Frame
+from changeover.tui.spans import Spans
+from changeover.tui.widgets.paper import changed_cells
 from changeover.tui.widgets.table import Column, Table, shared
-from changeover.tui.words import Cell, cell, fit
+from changeover.tui.words import Cell, cell, fit, joined, words
 from tests.tui.scenes import HOSTILE
+from tests.tui.showing import set_off
 
 
 @pytest.mark.parametrize("cut", ["start", "middle", "end"])
@@ -17,7 +25,6 @@ from tests.tui.scenes import HOSTILE
 @pytest.mark.parametrize("width", [1, 2, 7, 40])
 def test_a_text_is_fitted_to_exactly_its_width(text: str, width: int, cut: str) -> None:
     from rich.cells import cell_len
-from tests.tui.showing import set_off
 
     assert cell_len(fit(cell(text).text, width, cut=cut)) == width
 
@@ -49,13 +56,6 @@ async def test_only_the_cell_that_has_changed_is_painted_again(tmp_path: Path) -
         table.show(rows)
         assert len(asked) == 1
 
-
-async def test_a_hundred_thousand_rows_are_asked_for_only_where_they_are_seen(tmp_path: Path) -> None:
-    app = Frame(folder=tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        table = _table()
-        await app.mount(table)
-        asked: set[int] = set()
 
 async def test_sought_words_are_set_off_as_they_stand_and_only_rows_that_have_them_are_painted_again(
     tmp_path: Path,
@@ -91,6 +91,13 @@ async def test_sought_words_are_set_off_as_they_stand_and_only_rows_that_have_th
             assert {row: said for row, said in marked.items() if said} == at
 
 
+async def test_a_hundred_thousand_rows_are_asked_for_only_where_they_are_seen(tmp_path: Path) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = _table()
+        await app.mount(table)
+        asked: set[int] = set()
+
         def row(index: int) -> tuple[Cell, ...]:
             asked.add(index)
             return (Cell(f"row {index}"), Cell("waiting"))
@@ -114,6 +121,61 @@ async def test_the_chosen_row_is_marked_without_colour_too(tmp_path: Path) -> No
         await pilot.pause()
         assert table.render_line(2).text.startswith("> second")
         assert table.render_line(1).text.startswith("  first")
+
+
+async def test_a_column_is_as_wide_as_the_cells_of_its_texts(tmp_path: Path) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = Table([Column(title="name", width=20, fits=True), Column(title="state")])
+        await app.mount(table)
+        table.show([(Cell("日本語日本語"), Cell("done")), (Cell("short"), Cell("waiting"))])
+        await pilot.pause()
+        assert table.render_line(1).text.startswith("> 日本語日本語  done ")
+        assert table.render_line(2).text.startswith("  short         waiting ")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "cells"),
+    [
+        ("12 of 34", "12 of 35", (7, 1)),
+        ("12 of 34", "13 of 44", (1, 6)),
+        # what is not there any more is painted over
+        ("a, b", "a", (1, 3)),
+        ("日本 1", "日本 2", (5, 1)),
+        ("日本 1", "日木 1", (2, 2)),
+        # what follows has moved
+        ("a x 日", "a 本 日", (2, 5)),
+        ("a 本 日", "a x 日", (2, 5)),
+        ("same", "same", (0, 0)),
+    ],
+)
+def test_of_a_line_only_the_cells_that_are_others_are_painted(before: str, now: str, cells: tuple[int, int]) -> None:
+    changed = changed_cells(words(before), words(now), 20)
+    assert changed is not None
+    assert (changed.x, changed.width) == cells
+
+
+def test_a_word_in_another_colour_is_painted_and_what_is_no_line_is_painted_whole() -> None:
+    done = joined(words("0001 "), words("done", "ok"))
+    assert changed_cells(joined(words("0001 "), words("done", "bad")), done, 20) == Region(5, 0, 4, 1)
+    assert changed_cells(words("a\nb", lines=True), words("a"), 20) is None
+    assert changed_cells(words("a"), words("日" * 11), 20) is None
+
+
+@pytest.mark.parametrize(
+    ("span", "written"),
+    [
+        ((0, 2, 8), [(2, "cdef"), (6, "gh")]),
+        ((0, 0, 6), [(0, "abcdef")]),
+        ((0, 9, 10), [(9, "j")]),
+        ((1, 2, 6), [(2, "本語")]),
+    ],
+)
+def test_of_a_span_exactly_its_cells_are_written(span: tuple[int, int, int], written: list[tuple[int, str]]) -> None:
+    chops = [{0: Strip([Segment("abcdef")]), 6: Strip([Segment("ghij")])}, {0: Strip([Segment("日本語日本")])}]
+    update = Spans.of(ChopsUpdate(chops, [span], [[6, 10], [10]]))
+    expected = "".join(Control.move_to(x, span[0]).segment.text + said for x, said in written)
+    assert update.render_segments(Console(color_system=None)) == expected
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ def changed_cells(before: Content, now: Content, width: int) -> Region | None:
     if not differing:
         return _NOWHERE
     first = cell_len(now.plain[: differing[0]])
-    last = max(cell_len(each.plain[: differing[-1] + 1]) for each in (before, now))
+    old, new = (cell_len(each.plain[: differing[-1] + 1]) for each in (before, now))
+    # where a wide letter stands for a narrow one, what follows it has moved
+    last = new if old == new else max(before.cell_length, now.cell_length)
     return Region(first, 0, last - first, 1)
 
 
