@@ -19,6 +19,7 @@ DIGEST = "0123456789abcdef" * 4
     [
         ("short", ["short"]),
         ("a sentence that is too long", ["a sentence that is", "  too long"]),
+        ("a sentence that fits  now", ["a sentence that fits", "  now"]),
         ("  indented and then too long", ["  indented and then", "    too long"]),
         ("  ! a mark, and then too long", ["  ! a mark, and then", "    too long"]),
         (f"plan {DIGEST}", ["plan", f"  {DIGEST}"]),
