@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from changeover.tui.frame import Frame
 from changeover.tui.spans import Spans
-from changeover.tui.widgets.paper import changed_cells
+from changeover.tui.widgets.paper import Paper, changed_cells
 from changeover.tui.widgets.table import Column, Table, shared
 from changeover.tui.words import Cell, cell, fit, joined, words
 from tests.tui.scenes import HOSTILE
@@ -176,6 +176,43 @@ def test_of_a_span_exactly_its_cells_are_written(span: tuple[int, int, int], wri
     update = Spans.of(ChopsUpdate(chops, [span], [[6, 10], [10]]))
     expected = "".join(Control.move_to(x, span[0]).segment.text + said for x, said in written)
     assert update.render_segments(Console(color_system=None)) == expected
+
+
+async def test_the_row_that_was_chosen_and_the_one_that_is_are_painted_again_and_no_other(tmp_path: Path) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = _table()
+        await app.mount(table)
+        table.show([(Cell(f"row {i}"), Cell("waiting")) for i in range(5)])
+        table.focus()
+        await pilot.press("j")
+        await pilot.pause()
+        asked: list[Region] = []
+        plain = table.refresh
+
+        def refresh(*regions: Region, **how: Any) -> Table:
+            asked.extend(regions)
+            return plain(*regions, **how)
+
+        table.refresh = refresh  # type: ignore[method-assign]
+        await pilot.press("G")
+        await pilot.pause()
+        assert {region.y - 1 for region in asked} == {1, 4}
+
+
+async def test_the_same_words_in_another_colour_are_written_anew(tmp_path: Path) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        paper = Paper(words("done", "bad"))
+        await app.mount(paper)
+        colours = []
+        for tone in ("bad", "ok", "ok"):
+            paper.write(words("done", tone))
+            await pilot.pause()
+            style = next(iter(paper.render_line(0))).style
+            assert style is not None
+            colours.append(style.color)
+        assert colours[0] != colours[1] == colours[2]
 
 
 @pytest.mark.parametrize(
