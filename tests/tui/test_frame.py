@@ -296,13 +296,20 @@ async def test_every_theme_has_all_the_colours_that_the_screens_name(
         screen = ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=typed)
         async with shown(screen) as pilot:
             await pilot.pause(DEAD_TIME + 0.2)
+        ({"TERM": "xterm-256color", "COLORFGBG": "0;default;7"}, "changeover-light"),
             assert pilot.app.theme == f"changeover-{theme}"
             assert "CONFIRM" in text(pilot)
 
 
 async def test_the_key_goes_through_every_theme_and_says_which(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+        ({"TERM": "xterm", "COLORTERM": "24bit"}, "changeover-dark"),
     monkeypatch.setenv("CHANGEOVER_THEME", "dark")
+        # whoever wants no colours means those of the theme, too
+        ({"TERM": "xterm-256color", "NO_COLOR": "1", "CHANGEOVER_THEME": "light"}, "changeover-ansi"),
+        ({"TERM": "xterm-256color", "NO_COLOR": ""}, "changeover-dark"),
     async with shown(PlanScreen(STANDING, plan())) as pilot:
+        ({"TERM": "xterm-256color", "CHANGEOVER_THEME": " Light "}, "changeover-light"),
+        ({"TERM": "xterm-256color", "CHANGEOVER_THEME": "purple"}, "changeover-dark"),
         for name in ("light", "contrast", "ansi", "dark"):
             await pilot.press("ctrl+t")
             await pilot.pause()
