@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from rich.control import Control
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.content import Content
 from textual.events import Key
@@ -17,8 +19,9 @@ from changeover.core.errors import UsageError
 from changeover.core.events import LocksSeen, MigrationStarted, NoticeRaised, PlanConfirmed, StatementStarted
 from changeover.core.secret import Secret
 from changeover.core.view import RunView, reduce
-from changeover.tui.fence import ControlFence
-from changeover.tui.format import ACTING
+from changeover.tui.charset import in_ascii, is_ascii_only
+from changeover.tui.fence import Colourless, ControlFence
+from changeover.tui.format import ACTING, visible
 from changeover.tui.frame import Frame
 from changeover.tui.keys import key_name
 from changeover.tui.screens.confirm import ConfirmScreen
@@ -45,6 +48,7 @@ from tests.tui.scenes import (
     stamped,
 )
 from tests.tui.showing import Shown, answers, text
+from tests.tui.snapshot import FOLDER as APPROVED
 
 
 def _hostile_screens() -> list[Screen[Any]]:
@@ -104,6 +108,24 @@ def test_the_second_fence_knows_each_sign_that_acts_and_no_other() -> None:
         for text_of_it in (f"a{chr(code)}─", f"a{chr(code)}b"):
             caught = ControlFence().apply([Segment(text_of_it)], Color(0, 0, 0))[0].text
             assert caught == (text_of_it.replace(chr(code), "\ufffd") if code in acting else text_of_it), hex(code)
+
+
+def test_the_second_fence_looks_at_every_piece_of_a_line_whatever_its_style() -> None:
+    bold, moved = Style(bold=True), Control.move_to(1, 1).segment
+    line = [Segment("plain "), Segment("a\x1b[2J", bold), moved, Segment("b\x9b", Style())]
+    fenced = ControlFence().apply(line, Color(0, 0, 0))
+    # what we send ourselves stays
+    assert fenced == [Segment("plain "), Segment("a\ufffd[2J", bold), moved, Segment("b\ufffd", Style())]
+
+
+def test_behind_all_fences_a_terminal_of_ascii_gets_ascii_in_as_many_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    line = [Segment("a\x1b]0;owned\x07b\x9b2J "), Segment("日本 ✓…é e\u0301", Style(bold=True))]
+    for each in Frame(folder=tmp_path).get_line_filters():
+        line = each.apply(line, Color(0, 0, 0))
+    assert [segment.text for segment in line] == ["a?]0;owned?b?2J ", "???? +~? e"]
 
 
 async def test_what_slips_past_the_first_fence_is_caught_by_the_second(tmp_path: Path) -> None:
@@ -274,17 +296,52 @@ def test_a_socket_is_local_whatever_its_folder() -> None:
     ("environ", "theme"),
     [
         ({"TERM": "xterm-256color", "COLORFGBG": "0;15"}, "changeover-light"),
+        ({"TERM": "xterm-256color", "COLORFGBG": "0;default;7"}, "changeover-light"),
         ({"TERM": "xterm-256color", "COLORFGBG": "15;default;0"}, "changeover-dark"),
         ({"TERM": "linux", "CHANGEOVER_THEME": "contrast"}, "changeover-contrast"),
         ({"TERM": "xterm-256color"}, "changeover-dark"),
         ({"TERM": "linux"}, "changeover-ansi"),
         ({"TERM": "xterm", "COLORTERM": "truecolor"}, "changeover-dark"),
+        ({"TERM": "xterm", "COLORTERM": "24bit"}, "changeover-dark"),
         ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "changeover-ansi"),
+        # whoever wants no colours means those of the theme, too
+        ({"TERM": "xterm-256color", "NO_COLOR": "1", "CHANGEOVER_THEME": "light"}, "changeover-ansi"),
+        ({"TERM": "xterm-256color", "NO_COLOR": ""}, "changeover-dark"),
         ({"TERM": "xterm-256color", "CHANGEOVER_THEME": "light"}, "changeover-light"),
+        ({"TERM": "xterm-256color", "CHANGEOVER_THEME": " Light "}, "changeover-light"),
+        ({"TERM": "xterm-256color", "CHANGEOVER_THEME": "purple"}, "changeover-dark"),
     ],
 )
 def test_the_theme_follows_the_terminal(environ: dict[str, str], theme: str) -> None:
     assert theme_for(environ) == theme
+
+
+@pytest.mark.parametrize(
+    ("environ", "ascii_only"),
+    [
+        ({}, False),
+        ({"LC_ALL": "C"}, True),
+        ({"LC_ALL": "POSIX", "LANG": "C.UTF-8"}, True),
+        ({"LC_CTYPE": "C", "LANG": "C.UTF-8"}, True),
+        ({"LC_ALL": "C.UTF-8", "LC_CTYPE": "C", "LANG": "C"}, False),
+        # set to nothing it says nothing
+        ({"LC_ALL": "", "LANG": "de_DE.utf8"}, False),
+        ({"LANG": "de_DE.UTF-8@euro"}, False),
+        ({"LANG": "de_DE.ISO-8859-15@euro"}, True),
+    ],
+)
+def test_the_locale_says_whether_there_is_more_than_ascii(environ: dict[str, str], ascii_only: bool) -> None:
+    assert is_ascii_only(environ, "utf-8") is ascii_only
+    assert is_ascii_only(environ, "iso8859-1")
+
+
+def test_every_sign_of_ours_has_one_of_ascii() -> None:
+    approved = "".join(file.read_text(encoding="utf-8") for file in APPROVED.glob("*.txt"))
+    # a line break in a row is one, too
+    signs = "".join(sorted({sign for sign in approved + visible("\n") if not sign.isascii()}))
+    assert len(signs) > 20
+    told = {sign: in_ascii(sign) for sign in signs}
+    assert all(len(said) == 1 and said.isascii() and said != "?" for said in told.values()), told
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "contrast", "ansi"])
@@ -296,20 +353,13 @@ async def test_every_theme_has_all_the_colours_that_the_screens_name(
         screen = ConfirmScreen(STANDING, plan(), SERVER, by="ada", typed=typed)
         async with shown(screen) as pilot:
             await pilot.pause(DEAD_TIME + 0.2)
-        ({"TERM": "xterm-256color", "COLORFGBG": "0;default;7"}, "changeover-light"),
             assert pilot.app.theme == f"changeover-{theme}"
             assert "CONFIRM" in text(pilot)
 
 
 async def test_the_key_goes_through_every_theme_and_says_which(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-        ({"TERM": "xterm", "COLORTERM": "24bit"}, "changeover-dark"),
     monkeypatch.setenv("CHANGEOVER_THEME", "dark")
-        # whoever wants no colours means those of the theme, too
-        ({"TERM": "xterm-256color", "NO_COLOR": "1", "CHANGEOVER_THEME": "light"}, "changeover-ansi"),
-        ({"TERM": "xterm-256color", "NO_COLOR": ""}, "changeover-dark"),
     async with shown(PlanScreen(STANDING, plan())) as pilot:
-        ({"TERM": "xterm-256color", "CHANGEOVER_THEME": " Light "}, "changeover-light"),
-        ({"TERM": "xterm-256color", "CHANGEOVER_THEME": "purple"}, "changeover-dark"),
         for name in ("light", "contrast", "ansi", "dark"):
             await pilot.press("ctrl+t")
             await pilot.pause()
@@ -323,6 +373,12 @@ def test_without_colour_not_one_colour_is_sent(tmp_path: Path, monkeypatch: pyte
     kinds = [type(each).__name__ for each in app.get_line_filters()]
     assert "Colourless" in kinds
     assert not {"NoColor", "Monochrome"} & set(kinds)
+
+
+@pytest.mark.parametrize("colours", ["red", "on red", "red on #14181d", "default on default"])
+def test_every_colour_is_taken_away_and_what_else_a_style_says_stays(colours: str) -> None:
+    segment = Segment("a", Style.parse(f"bold underline reverse {colours}"))
+    assert Colourless().apply([segment], Color(0, 0, 0)) == [Segment("a", Style.parse("bold underline reverse"))]
 
 
 def test_switches_of_a_development_shell_are_taken_away() -> None:
