@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -20,6 +21,8 @@ SIXTEEN, MORE = re.compile(r"(?:3|4|9|10)[0-7]"), {"5": "256", "2": "any"}
 
 # What a set-up ends with that is left at its first question.
 NOTHING_CHOSEN = 2
+# and one whose terminal has gone
+HUNG_UP = 129
 
 
 def colours(written: bytes | bytearray) -> set[str]:
@@ -101,11 +104,11 @@ def test_the_lines_are_ascii_there_too(database: Target, tmp_path: Path) -> None
         assert done.code == 0, done.err
         assert (done.out + done.err).isascii(), words
         assert "gr\\xf6\\xdfe" in done.out or words[-1] in {"--json", "--help"}
+        # our own signs are told by their like, not by their number
+        assert "\\u" not in done.out + done.err or words[-1] == "--json"
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown", ""])
-        # our own signs are told by their like, not by their number
-        assert "\\u" not in done.out + done.err or words[-1] == "--json"
 def test_a_terminal_that_obeys_nothing_gets_lines(term: str, database: Target, tmp_path: Path) -> None:
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "0001_a.sql").write_text("CREATE TABLE a ();\n")
@@ -143,6 +146,24 @@ def test_what_is_said_to_stderr_does_not_take_the_screen_away(tmp_path: Path) ->
     assert (tmp_path / "said").read_bytes() == b""
 
 
+def test_a_terminal_is_asked_neither_for_its_mouse_nor_for_its_focus(tmp_path: Path) -> None:
+    with set_up(tmp_path) as terminal:
+        terminal.shows("SET-UP", "Which database")
+        assert terminal.modes[1004] is False
+        assert not {1000, 1002, 1003, 1006, 1015} & set(terminal.modes)
+
+
+def test_a_letter_whose_bytes_come_one_by_one_is_read_whole(tmp_path: Path) -> None:
+    with set_up(tmp_path) as terminal:
+        terminal.shows("SET-UP", "Which database")
+        terminal.type("o")
+        terminal.shows("Connection URL")
+        for byte in "größe".encode():
+            os.write(terminal._master, bytes([byte]))
+            time.sleep(0.1)
+        terminal.shows("größe")
+
+
 def test_a_window_that_is_too_small_asks_for_room_from_the_beginning(tmp_path: Path) -> None:
     # whatever a shell has exported: it does not follow the window
     with set_up(tmp_path, columns=40, rows=10, COLUMNS="80", LINES="24") as terminal:
@@ -163,9 +184,24 @@ def test_a_window_that_is_too_small_can_be_left(tmp_path: Path) -> None:
         assert terminal.ended() == 0
 
 
+def test_hang_ups_that_go_on_coming_do_not_end_it_while_it_closes(tmp_path: Path) -> None:
+    with set_up(tmp_path) as terminal:
+        terminal.shows("SET-UP", "Which database")
+        while not terminal.has_ended():
+            os.kill(terminal.pid, signal.SIGHUP)
+            time.sleep(0.01)
+        assert terminal.exit_code == HUNG_UP
+        assert terminal.settings == terminal.settings_before
+
+
 def stop(terminal: Terminal, how: signal.Signals = signal.SIGTSTP) -> None:
     """Stop the program as ^Z does, and wait until it has stopped; what it took of the terminal it gives back first."""
     os.kill(terminal.pid, how)
+    wait_for_stop(terminal)
+
+
+def wait_for_stop(terminal: Terminal) -> None:
+    """Wait until the program has stopped."""
     deadline = time.monotonic() + 60
     while not (seen := os.waitpid(terminal.pid, os.WUNTRACED | os.WNOHANG))[0]:
         assert time.monotonic() < deadline, "it does not stop"
@@ -195,6 +231,34 @@ def test_what_is_stopped_while_it_loads_goes_on_loading_when_it_comes_back(paint
         # without a shell above it, what does not handle SIGTSTP is not stopped by it (setpgid(2), orphaned groups)
         stop(terminal, signal.SIGTSTP if painted else signal.SIGSTOP)
         terminal.screen.reset()
+        os.kill(terminal.pid, signal.SIGCONT)
+        terminal.shows("SET-UP", "Which database", "enter Use it")
+        terminal.type("q")
+        assert terminal.ended() == NOTHING_CHOSEN
+        assert terminal.settings == terminal.settings_before
+
+
+# Stopped by its shell in the middle of taking the terminal, before anything reads it.
+STOPPED = """
+import os, signal
+from changeover.tui.terminal import prepare
+prepare()
+from changeover.tui.cli import main
+from changeover.tui.driver import TerminalDriver
+plain = TerminalDriver._enable_mouse_support
+def stopped(driver):
+    TerminalDriver._enable_mouse_support = plain
+    os.kill(os.getpid(), signal.SIGTSTP)
+    plain(driver)
+TerminalDriver._enable_mouse_support = stopped
+raise SystemExit(main([]))
+"""
+
+
+def test_what_is_stopped_while_it_takes_the_terminal_takes_it_once_when_it_comes_back(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", STOPPED]
+    with Terminal(words, environ=environment(None, HOME=str(tmp_path)), cwd=tmp_path) as terminal:
+        wait_for_stop(terminal)
         os.kill(terminal.pid, signal.SIGCONT)
         terminal.shows("SET-UP", "Which database", "enter Use it")
         terminal.type("q")
