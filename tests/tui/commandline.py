@@ -62,7 +62,7 @@ def start(*words: str, target: Target | None = None, cwd: Path, **environ: str) 
     return subprocess.Popen(
         [COMMAND, *words],
         cwd=cwd,
-        env=environment(target, PYTHONUNBUFFERED="1", **environ),
+        env=environment(target, **{"PYTHONUNBUFFERED": "1", **environ}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

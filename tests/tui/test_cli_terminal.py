@@ -100,9 +100,14 @@ def test_the_password_reaches_the_runner_and_no_file(wanted: Target, server: Ser
     assert all(b"S3cret" not in file.read_bytes() for file in files)
 
 
+# Python's own buffer: what does not fill it fails only when it is flushed.
+BUFFERED = pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+
+
+@BUFFERED
 @pytest.mark.parametrize("words", [("hazards", "--json"), ("hazards",), ("--help",)], ids=" ".join)
-def test_a_reader_that_has_enough_is_no_failure(words: tuple[str, ...], tmp_path: Path) -> None:
-    process = start(*words, cwd=tmp_path)
+def test_a_reader_that_has_enough_is_no_failure(words: tuple[str, ...], unbuffered: str, tmp_path: Path) -> None:
+    process = start(*words, cwd=tmp_path, PYTHONUNBUFFERED=unbuffered)
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
@@ -119,14 +124,28 @@ def test_a_run_whose_reader_has_gone_goes_on_to_its_own_end(database: Target, fo
     assert not is_pending(database, folder)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
-@pytest.mark.parametrize("words", [("hazards", "--json"), ("--help",)], ids=" ".join)
-def test_output_that_cannot_be_written_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
+ON_A_FULL_DISK = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="this system has no disk that is always full"
+)
+
+
+def on_a_full_disk(*words: str, cwd: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [COMMAND, *words], cwd=tmp_path, env=environment(None), stdout=full, stderr=subprocess.PIPE, text=True
-        )
+        return subprocess.run([COMMAND, *words], cwd=cwd, env=environ, stdout=full, stderr=subprocess.PIPE, text=True)
+
+
+@ON_A_FULL_DISK
+@BUFFERED
+@pytest.mark.parametrize("words", [("hazards", "--json"), ("--help",)], ids=" ".join)
+def test_output_that_cannot_be_written_is_told(words: tuple[str, ...], unbuffered: str, tmp_path: Path) -> None:
+    done = on_a_full_disk(*words, cwd=tmp_path, environ=environment(PYTHONUNBUFFERED=unbuffered))
     assert done.returncode == 2
     assert done.stderr.startswith("changeover: Not all of the output could be written: No space left on device.")
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@ON_A_FULL_DISK
+def test_what_a_command_found_out_is_not_lost_with_its_output(database: Target, folder: Path) -> None:
+    done = on_a_full_disk("status", "--exit-code", cwd=folder, environ=environment(database))
+    assert done.returncode == 5
