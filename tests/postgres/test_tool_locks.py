@@ -19,7 +19,7 @@ from changeover.core.events import RunKeyAwaited, StatementStarted
 from changeover.core.target import Target
 from tests.foreign import SAMPLES, A, shop_of
 from tests.runs import UNTIL_OPEN, follow, project, until
-from tests.servers import connect, psql
+from tests.servers import Server, connect, psql
 
 
 async def test_of_ten_runners_on_a_tool_s_history_one_applies(database: Target, tmp_path: Path) -> None:
@@ -89,6 +89,39 @@ async def test_while_the_tool_holds_its_lock_nothing_runs_and_the_tool_is_named(
         await tool.close()
 
 
+async def test_who_only_waits_for_the_lock_of_a_tool_is_not_named_as_its_holder(
+    database: Target, tmp_path: Path
+) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "goose")
+    take = f"SELECT pg_advisory_lock({KEYS['goose'](database.database)})"
+    tools = [await connect(database) for _ in range(5)]
+    waiting: list[asyncio.Task[str]] = []
+    try:
+        await tools[2].execute(take)
+        waiting = [asyncio.create_task(tool.execute(take)) for tool in tools if tool is not tools[2]]
+        while psql(database, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != "4":
+            await asyncio.sleep(0.1)
+        assert f" is migrating: backend {tools[2].get_server_pid()} as " in (await shop.look()).running
+    finally:
+        for tool in tools:
+            tool.terminate()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_tool_that_migrates_another_database_of_the_server_is_no_reason_to_wait(
+    server: Server, database: Target, tmp_path: Path
+) -> None:
+    shop = shop_of(database, tmp_path / "migrations", "goose")
+    with server.new_database() as other:
+        tool = await connect(other)
+        try:
+            await tool.execute(f"SELECT pg_advisory_lock({KEYS['goose'](other.database)})")
+            assert (await shop.look()).running == ""
+            assert (await shop.apply()).end.exit_code == 0
+        finally:
+            await tool.close()
+
+
 # the text of a committed migration of graphile-migrate is hashed: a gate in it would be refused
 @pytest.mark.parametrize("name", [name for name in KEYS if name != "graphile-migrate"])
 async def test_while_we_run_the_tool_does_not_get_its_lock(database: Target, tmp_path: Path, name: str) -> None:
@@ -104,6 +137,8 @@ async def test_while_we_run_the_tool_does_not_get_its_lock(database: Target, tmp
     try:
         key = KEYS[name](database.database)
         assert await tool.fetchval(f"SELECT pg_try_advisory_lock({key})") is False
+        # who looks is told of a run of ours, and not of the tool
+        assert (await shop.look()).running.startswith("changeover guard ")
         psql(database, "INSERT INTO gate DEFAULT VALUES")
         assert (await follow(run)).end.exit_code == 0
         assert await tool.fetchval(f"SELECT pg_try_advisory_lock({key})") is True
