@@ -354,6 +354,12 @@ async def test_the_set_up_asks_tries_saves_and_ends_on_the_overview(
         # what was answered is the usual answer now
         await seen(pilot, "Port", f"empty is {database.port}")
         await type_in(pilot, "")
+        await seen(pilot, "Database", "empty is")
+        await pilot.press("escape")
+        # and stays so where nothing else was said
+        await seen(pilot, "Port", f"empty is {database.port}")
+        await type_in(pilot, "")
+        await seen(pilot, "Database", "empty is")
         await type_in(pilot, database.database)
         await seen(pilot, "User")
         await type_in(pilot, database.user)
