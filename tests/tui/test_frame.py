@@ -19,7 +19,7 @@ from changeover.core.errors import UsageError
 from changeover.core.events import LocksSeen, MigrationStarted, NoticeRaised, PlanConfirmed, StatementStarted
 from changeover.core.secret import Secret
 from changeover.core.view import RunView, reduce
-from changeover.tui.charset import in_ascii, is_ascii_only
+from changeover.tui.charset import ERRORS, in_ascii, is_ascii_only
 from changeover.tui.fence import Colourless, ControlFence
 from changeover.tui.format import ACTING, visible
 from changeover.tui.frame import Frame
@@ -342,6 +342,8 @@ def test_every_sign_of_ours_has_one_of_ascii() -> None:
     assert len(signs) > 20
     told = {sign: in_ascii(sign) for sign in signs}
     assert all(len(said) == 1 and said.isascii() and said != "?" for said in told.values()), told
+    # in a line they are the same, and what is not ours keeps its number
+    assert f"{signs}ö日".encode("ascii", ERRORS).decode() == in_ascii(signs) + "\\xf6\\u65e5"
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "contrast", "ansi"])
