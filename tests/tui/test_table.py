@@ -178,6 +178,34 @@ def test_of_a_span_exactly_its_cells_are_written(span: tuple[int, int, int], wri
     assert update.render_segments(Console(color_system=None)) == expected
 
 
+async def test_in_a_small_window_a_column_that_shares_keeps_its_title_and_the_widest_gives_way(tmp_path: Path) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = Table([Column(title="name", width=30), Column(title="statement")])
+        table.styles.width = 36
+        await app.mount(table)
+        table.show([(Cell("a"), Cell("b"))])
+        await pilot.pause()
+        assert [width for _column, _x, width in table._layout()] == [22, 9]
+        assert table.render_line(0).text.rstrip().endswith("  statement")
+
+
+async def test_rows_behind_a_chosen_one_are_in_view_with_it_until_a_key_moves_on(tmp_path: Path) -> None:
+    app = Frame(folder=tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = _table()
+        table.styles.height = 11
+        await app.mount(table)
+        table.show([(Cell(f"row {i}"), Cell("waiting")) for i in range(100)])
+        table.focus()
+        await pilot.pause()
+        table.choose(50, below=3)
+        await pilot.pause()
+        assert table.scroll_offset.y == 53 - 9
+        await pilot.press("j", "j", "j", "j")
+        assert table.scroll_offset.y == 54 - 9
+
+
 async def test_the_row_that_was_chosen_and_the_one_that_is_are_painted_again_and_no_other(tmp_path: Path) -> None:
     app = Frame(folder=tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
