@@ -86,7 +86,7 @@ def answer(answers: Answers, asked: Question, text: str) -> Answers:
         case Ask.PASSWORD:
             return replace(answers, password=Secret(text) if text else None)
         case Ask.SSLMODE:
-            return replace(answers, sslmode=_one_of(text, asked.words))
+            return replace(answers, sslmode=_one_of(text, asked))
         case Ask.MIGRATIONS:
             return replace(answers, migrations=_folder(text))
         case Ask.NAME:
@@ -96,7 +96,7 @@ def answer(answers: Answers, asked: Question, text: str) -> Answers:
                 )
             return replace(answers, name=text)
         case Ask.ENVIRONMENT:
-            return replace(answers, environment=_plain(text, "answer"))
+            return replace(answers, environment=_one_of(text, asked))
         case Ask.PROTECTED:
             return replace(answers, protected=_yes_or_no(text))
         case Ask.READ_ONLY:
@@ -109,10 +109,16 @@ def _yes_or_no(text: str) -> bool:
     return text.lower() in _YES
 
 
-def _one_of(text: str, words: tuple[str, ...]) -> str:
-    if text not in words:
-        raise SettingsError("That is none of the answers.", advice=f"Answer with one of: {', '.join(words)}.")
-    return text
+def _one_of(text: str, asked: Question) -> str:
+    """Return the answer of the list that was given by its word, in either case, or by its number."""
+    by_number = {str(number): word for number, word in enumerate(asked.words, start=1)} if asked.is_numbered else {}
+    word = by_number.get(text, text.lower())
+    if word not in asked.words:
+        number = ", or with its number" if by_number else ""
+        raise SettingsError(
+            "That is none of the answers.", advice=f"Answer with one of: {', '.join(asked.words)}{number}."
+        )
+    return word
 
 
 def _plain(text: str, what: str) -> str:

@@ -89,6 +89,11 @@ class Question(Struct, frozen=True, kw_only=True):
     # why this is asked, and what it changes
     about: str = ""
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the number of an answer in the list may be given for it; not for a yes or no, which a 1 may mean."""
+        return bool(self.words) and not {"yes", "no"} & set(self.words)
+
 
 def question(ask: Ask, answers: Answers, settings: Settings, folders: tuple[FoundFolder, ...]) -> Question:
     """Return what to ask; `folders` are those that look like migrations, likeliest first."""

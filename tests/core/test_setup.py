@@ -85,6 +85,27 @@ def _questions() -> list:  # type: ignore[type-arg]
     return found
 
 
+@pytest.mark.parametrize("text", ["3", "development", "Development"])
+def test_the_kind_of_a_database_is_one_of_the_list_by_its_word_or_its_number(text: str) -> None:
+    asked = question(Ask.ENVIRONMENT, Answers(), Settings(), ())
+    assert answer(Answers(), asked, text).environment == "development"
+
+
+@pytest.mark.parametrize("text", ["prodution", "0", "4", "+1", "qa"])
+def test_a_kind_of_database_that_is_not_in_the_list_is_refused_with_the_list(text: str) -> None:
+    asked = question(Ask.ENVIRONMENT, Answers(), Settings(), ())
+    with pytest.raises(SettingsError) as caught:
+        answer(Answers(), asked, text)
+    assert "production, staging, development, or with its number" in caught.value.advice
+
+
+def test_a_yes_or_no_has_no_number() -> None:
+    asked = question(Ask.READ_ONLY, Answers(), Settings(), ())
+    assert not asked.is_numbered
+    with pytest.raises(SettingsError):
+        answer(Answers(), asked, "1")
+
+
 def test_a_port_that_is_none_gets_advice_about_ports() -> None:
     asked = question(Ask.PORT, Answers(), Settings(), ())
     with pytest.raises(TargetError) as caught:

@@ -279,6 +279,18 @@ def test_the_set_up_in_questions_ends_in_a_saved_target(database: Target, tmp_pa
     assert changeover("status", "--target", "shop", cwd=tmp_path).code == 0
 
 
+def test_the_set_up_in_questions_takes_no_kind_of_database_that_there_is_not(
+    database: Target, tmp_path: Path, home: Path
+) -> None:
+    write(tmp_path, m0001_item=TABLE)
+    place = ["", database.host, str(database.port), database.database, database.user, "", "", "shop"]
+    done = changeover("setup", "--plain", cwd=tmp_path, stdin="\n".join([*place, "prodution", "3", "", "", "", ""]))
+    assert done.code == 0, done.err
+    assert "  3  development" in done.err
+    assert "Answer with one of: production, staging, development, or with its number." in done.err
+    assert 'environment = "development"' in (home / "config" / "targets.toml").read_text()
+
+
 def test_a_database_that_is_not_reached_is_asked_for_again_and_nothing_is_written_on_a_no(
     database: Target, tmp_path: Path, home: Path
 ) -> None:

@@ -152,8 +152,8 @@ def _ask_until(answers: Answers, settings: Settings, *, of_target: bool) -> Answ
 def _answered(answers: Answers, question: Question) -> Answers:
     if question.about:
         prompt.say(visible(question.about))
-    for word, meaning in zip(question.words, question.meanings, strict=True):
-        prompt.say(f"  {word:<12} {meaning}")
+    for number, (word, meaning) in enumerate(zip(question.words, question.meanings, strict=True), start=1):
+        prompt.say(f"  {number}  {word:<12} {meaning}" if question.is_numbered else f"  {word:<12} {meaning}")
     words = f"{question.text} ({', '.join(question.words)})" if question.words else question.text
     while True:
         text = prompt.secret(words) if question.secret else prompt.ask(words, default=question.default)
