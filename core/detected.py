@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from . import formats
 from .connect import Connection
+from .errors import ServerError
 from .folders.detect import candidates
 from .folders.listing import look
 from .history import OtherHistory
@@ -39,6 +40,14 @@ async def detect(connection: Connection, settings: Settings, path: Path | None) 
     known = [name for name in tables.formats if not folder or name in folder]
     proposed = known[0] if len(known) == 1 else folder[0] if len(folder) == 1 else None
     return Detected(folder=folder, histories=said, proposed=proposed)
+
+
+async def formats_there(connection: Connection, settings: Settings) -> tuple[str, ...]:
+    """Return the formats of the history tables that the database has; none where they cannot be looked for."""
+    try:
+        return (await histories.find(connection, schema=settings.schema, table=settings.history_table)).formats
+    except ServerError:
+        return ()
 
 
 def title_of(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from . import formats
 from .errors import FolderError
 from .folders.detect import candidates
 from .folders.listing import Listing, look
+from .folders.registry import READERS
 
 # Where tools keep them by default or by habit.
 _PLACES: Final = (
@@ -52,6 +54,23 @@ def find(start: Path) -> tuple[FoundFolder, ...]:
             if folder.is_dir():
                 found += _looked(look(folder, depth=0 if folder == start else None))
     return tuple(found)
+
+
+def open_formats(folder: Path, histories: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the formats between which somebody has to choose for `folder`; none where files or database say it.
+
+    `histories` are the formats of the history tables that the database has. A folder that cannot be read leaves
+    nothing open: another one has to be named.
+    """
+    try:
+        listing = look(folder)
+    except FolderError:
+        return ()
+    names = candidates(listing)
+    if len(names) < 2 or not set(names) <= READERS.keys():
+        return ()
+    told = any(name in READERS and READERS[name].likeness(listing) for name in histories)
+    return () if told else names
 
 
 def _looked(listing: Listing) -> list[FoundFolder]:

@@ -53,6 +53,8 @@ def text_of(targets: Mapping[str, NamedTarget], *, default: str | None) -> str:
             lines.append(f"environment = {_quoted(target.environment)}")
         if target.migrations:
             lines.append(f"migrations = {_quoted(str(target.migrations))}")
+        if target.format:
+            lines.append(f"format = {_quoted(target.format)}")
     return "\n".join(lines) + "\n"
 
 

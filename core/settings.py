@@ -149,15 +149,19 @@ def load(*, start: Path, environ: Mapping[str, str], flags: Flags) -> Settings:
 
 
 def for_target(settings: Settings, target: Target) -> Settings:
-    """Return the settings as the chosen target has them: migrations, read-only, connect_timeout, end_blockers.
+    """Return the settings as the chosen target has them: migrations, format, read-only, connect_timeout, end_blockers.
 
-    A flag or a CHANGEOVER_ variable stands before the target's own value.
+    A flag or a CHANGEOVER_ variable stands before the target's own value; with another folder than the target's, the
+    target's format does not apply.
     """
     sources = dict(settings.sources)
     named = settings.targets.get(target.name) if target.name else None
-    migrations, retry, read_only = settings.migrations, settings.retry, settings.read_only
+    migrations, format_, retry = settings.migrations, settings.format, settings.retry
+    read_only = settings.read_only
     if named and named.migrations and not _said_outside(sources.get("migrations")):
         migrations, sources["migrations"] = named.migrations, named.source
+    if named and named.format and named.migrations in {None, migrations} and not _said_outside(sources.get("format")):
+        format_, sources["format"] = named.format, named.source
     if target.connect_timeout and not _said_outside(sources.get("connect_timeout")):
         retry = replace(retry, timeout=target.connect_timeout)
         sources["connect_timeout"] = target.sources["connect_timeout"]
@@ -169,6 +173,7 @@ def for_target(settings: Settings, target: Target) -> Settings:
     return replace(
         settings,
         migrations=migrations,
+        format=format_,
         retry=retry,
         read_only=read_only,
         end_blockers=end_blockers,

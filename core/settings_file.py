@@ -30,6 +30,7 @@ read_only = false
 end_blockers = false              # whether a person may end who blocks a run, from the lock panel
 environment = "staging"
 migrations = "db/migrations"
+format = "sqlx"                   # of that folder, where its files could be of several tools
 """
 
 from __future__ import annotations
@@ -190,6 +191,7 @@ _TARGET_KINDS: Final[dict[str, Kind]] = {
     "end_blockers": _FLAG,
     "environment": _TEXT,
     "migrations": _TEXT,
+    "format": KINDS["format"],
 }
 
 
@@ -321,6 +323,7 @@ class _Reader(Struct, frozen=True, kw_only=True):
             end_blockers=values.get("end_blockers", False),
             environment=values.get("environment", ""),
             migrations=(self.folder / Path(migrations).expanduser()).absolute() if migrations else None,
+            format=values.get("format"),
         )
 
     def check_url(self, name: str, url: str, where: Place) -> None:

@@ -8,7 +8,7 @@ Pure, but for looking at service files and folders:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from . import conninfo
 from .errors import Fault, SettingsError, TargetError
-from .found_folders import FoundFolder
+from .found_folders import FoundFolder, open_formats
 from .secret import Secret
 from .settings import Settings
 from .setup_offers import Offer, pairs_text, without
@@ -42,16 +42,30 @@ def take(answers: Answers, offer: Offer) -> Answers:
         protected=named.protected if named else None,
         read_only=named.read_only if named else None,
         migrations=named.migrations if named else None,
+        format=named.format if named else None,
         asked=answers.asked | {Ask.URL, *OF_THE_TARGET},
     )
 
 
-def next_question(answers: Answers, *, settings: Settings, folders: tuple[FoundFolder, ...] = ()) -> Question | None:
-    """Return what to ask next, None where everything is answered; `folders` are the migrations that were found."""
+def next_question(
+    answers: Answers,
+    *,
+    settings: Settings,
+    folders: tuple[FoundFolder, ...] = (),
+    histories: Collection[str] = (),
+) -> Question | None:
+    """Return what to ask next, None where everything is answered.
+
+    `folders` are the migrations that were found, `histories` the formats of the history tables that the database has.
+    """
     for ask in Ask:
         if ask in answers.asked or _known(answers, ask):
             continue
-        return question(ask, answers, settings, folders)
+        if ask is not Ask.FORMAT:
+            return question(ask, answers, settings, folders)
+        left = open_formats(answers.migrations, histories) if answers.migrations is not None else ()
+        if left:
+            return question(ask, answers, settings, folders, left)
     return None
 
 
@@ -89,6 +103,8 @@ def answer(answers: Answers, asked: Question, text: str) -> Answers:
             return replace(answers, sslmode=_one_of(text, asked))
         case Ask.MIGRATIONS:
             return replace(answers, migrations=_folder(text))
+        case Ask.FORMAT:
+            return replace(answers, format=_one_of(text, asked))
         case Ask.NAME:
             if not re.fullmatch(r"[\w.-]+", text):
                 raise SettingsError(
@@ -165,6 +181,7 @@ def anew(answers: Answers, target: Target) -> Answers:
     return Answers(
         edits=target,
         migrations=answers.migrations,
+        format=answers.format,
         name=answers.name,
         environment=answers.environment,
         protected=answers.protected,
@@ -227,6 +244,7 @@ def named_of(answers: Answers, target: Target, *, source: str = "set-up") -> Nam
         read_only=target.read_only if answers.read_only is None else answers.read_only,
         environment=answers.environment or "",
         migrations=answers.migrations,
+        format=answers.format,
     )
 
 

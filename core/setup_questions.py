@@ -32,6 +32,23 @@ _ENVIRONMENTS: Final = (
 )
 
 
+# Where each tool keeps its history by default, by the name of its format.
+HISTORIES: Final = {
+    "golang-migrate": "schema_migrations",
+    "dbmate": "schema_migrations",
+    "goose": "goose_db_version",
+    "sqlx": "_sqlx_migrations",
+    "prisma": "_prisma_migrations",
+    "flyway": "flyway_schema_history",
+    "tern": "public.schema_version",
+    "node-pg-migrate": "pgmigrations",
+    "graphile-migrate": "graphile_migrate.migrations",
+    "diesel": "__diesel_schema_migrations",
+    "atlas": "atlas_schema_revisions.atlas_schema_revisions",
+    "sqitch": "sqitch.changes",
+}
+
+
 class Ask(StrEnum):
     """What the set-up asks for, in this order."""
 
@@ -43,6 +60,7 @@ class Ask(StrEnum):
     SSLMODE = "sslmode"
     PASSWORD = "password"  # noqa: S105 - the name of a question
     MIGRATIONS = "migrations"
+    FORMAT = "format"
     NAME = "name"
     ENVIRONMENT = "environment"
     PROTECTED = "protected"
@@ -69,6 +87,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     sslmode: str | None = None
     password: Secret | None = None
     migrations: Path | None = None
+    # of that folder, where its files could be of several tools
+    format: str | None = None
     name: str | None = None
     environment: str | None = None
     protected: bool | None = None
@@ -83,7 +103,7 @@ class Question(Struct, frozen=True, kw_only=True):
     text: str
     default: str = ""
     secret: bool = False
-    # the only answers there are, each with what it means
+    # the only answers there are, each with what it means; without a default, one of them has to be said
     words: tuple[str, ...] = ()
     meanings: tuple[str, ...] = ()
     # why this is asked, and what it changes
@@ -95,8 +115,17 @@ class Question(Struct, frozen=True, kw_only=True):
         return bool(self.words) and not {"yes", "no"} & set(self.words)
 
 
-def question(ask: Ask, answers: Answers, settings: Settings, folders: tuple[FoundFolder, ...]) -> Question:
-    """Return what to ask; `folders` are those that look like migrations, likeliest first."""
+def question(
+    ask: Ask,
+    answers: Answers,
+    settings: Settings,
+    folders: tuple[FoundFolder, ...],
+    formats_left: tuple[str, ...] = (),
+) -> Question:
+    """Return what to ask.
+
+    `folders` are those that look like migrations, likeliest first; `formats_left` are those that the folder may be of.
+    """
     match ask:
         case Ask.URL | Ask.HOST | Ask.PORT | Ask.DATABASE | Ask.USER | Ask.SSLMODE | Ask.PASSWORD:
             return _of_the_target(ask, answers.edits)
@@ -105,6 +134,8 @@ def question(ask: Ask, answers: Answers, settings: Settings, folders: tuple[Foun
             found = "; ".join(f"{it.path} ({it.format}, {it.files})" for it in folders[:3])
             about = f"found: {found}" if found else "none was found near here; leave it empty to look at the database"
             return Question(ask=ask, text="Migrations folder", default=default, about=about)
+        case Ask.FORMAT:
+            return _of_format(settings, formats_left)
         case Ask.NAME:
             about = "what --target takes: letters, digits, -, . and _"
             return Question(ask=ask, text="Name of this target", default=_free_name(answers, settings), about=about)
@@ -147,6 +178,14 @@ def _of_the_target(ask: Ask, edits: Target | None) -> Question:
             return Question(ask=ask, text=text, secret=True)
         case _:
             return Question(ask=ask, text="Database", default=default(edits and edits.database, "postgres"))
+
+
+def _of_format(settings: Settings, names: tuple[str, ...]) -> Question:
+    options = tuple((name, f"its history is in {HISTORIES[name]}") for name in names)
+    # nothing is usual here: a guess would be recorded in the table of another tool
+    usual = settings.format if settings.format in names else ""
+    about = "the files could be of any of these; what is applied is recorded as that tool would"
+    return _choice(Ask.FORMAT, "Which tool's folder is it", options, usual or "", about)
 
 
 def _choice(ask: Ask, text: str, options: tuple[tuple[str, str], ...], default: str, about: str) -> Question:

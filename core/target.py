@@ -131,6 +131,8 @@ class NamedTarget(Struct, frozen=True, kw_only=True):
     end_blockers: bool = False
     environment: str = ""
     migrations: Path | None = None
+    # of that folder, where its files leave it open
+    format: str | None = None
 
 
 class Choice(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from ..core import found_folders, saved_targets, setup
+from ..core.detected import formats_there
 from ..core.errors import ExitCode, Fault, UsageError, fault_of
 from ..core.setup_offers import Offer, offers
 from ..core.setup_questions import ABOUT_THE_TARGET, Answers, Ask, Question
@@ -64,9 +65,13 @@ class SetUp:
         self._console = link.console
         self._opening = link.opening
         self._folders = found_folders.find(link.opening.start)
+        # formats of the history tables of the database that was reached
+        self._histories: tuple[str, ...] = ()
 
     def _next(self, answers: Answers) -> Question | None:
-        return setup.next_question(answers, settings=self._link.settings, folders=self._folders)
+        return setup.next_question(
+            answers, settings=self._link.settings, folders=self._folders, histories=self._histories
+        )
 
     async def go(self, fault: Fault | None) -> bool:
         """Ask for a database until one is connected; False where the operator leaves."""
@@ -162,7 +167,11 @@ class SetUp:
         except UsageError as error:
             self._console.show_fault(fault_of(error))
             return "edit"
-        return await self._link.reach(target)
+        said = await self._link.reach(target)
+        if said == "connected":
+            assert self._link.connection is not None
+            self._histories = await formats_there(self._link.connection, self._link.settings)
+        return said
 
     async def _settle(self, answers: Answers) -> bool:
         """Show what would be saved, and save it where that is wanted; False for a step back."""
@@ -185,7 +194,10 @@ class SetUp:
         if said == "save":
             saved_targets.save(named, default=True, environ=self._opening.environ)
         self._link.settings = replace(
-            self._link.settings, targets=targets, migrations=named.migrations or self._link.settings.migrations
+            self._link.settings,
+            targets=targets,
+            migrations=named.migrations or self._link.settings.migrations,
+            format=named.format or self._link.settings.format,
         )
         self._link.target = replace(
             self._link.target, name=named.name, environment=named.environment, protected=named.protected
@@ -208,6 +220,7 @@ def _settled(answers: Answers, target: Target | None) -> tuple[tuple[str, str], 
         ("user", answers.user),
         ("TLS", answers.sslmode),
         ("migrations", str(answers.migrations) if answers.migrations else None),
+        ("format", answers.format),
         ("name", answers.name),
         ("environment", answers.environment),
         ("protected", None if answers.protected is None else "yes" if answers.protected else "no"),

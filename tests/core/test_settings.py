@@ -144,6 +144,29 @@ def test_the_chosen_target_brings_its_own_folder_and_mode_unless_a_flag_says_oth
     assert (ours.migrations, ours.retry.timeout) == (tmp_path / "x", 9.0)
 
 
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        (Flags(), "sqlx"),
+        (Flags(format="golang-migrate"), "golang-migrate"),
+        (Flags(migrations=Path("m")), "sqlx"),
+        # whose folder the target's own one is says nothing of another one
+        (Flags(migrations=Path("x")), "flyway"),
+    ],
+)
+def test_the_chosen_target_says_whose_folder_its_own_one_is(flags: Flags, wanted: str, tmp_path: Path) -> None:
+    text = 'format = "flyway"\n[targets.a]\nurl = "postgresql://h/d"\nmigrations = "m"\nformat = "sqlx"\n'
+    settings = loaded(tmp_path, text, flags)
+    target = resolve(choose("a", environ={}, named=settings.targets), environ={}, home=tmp_path)
+    ours = for_target(settings, target)
+    assert ours.format == wanted
+    if wanted == "sqlx":
+        assert ours.sources["format"] == settings.targets["a"].source
+    again = text_of(settings.targets, default=None)
+    (tmp_path / "changeover.toml").write_text(again)
+    assert loaded(tmp_path).targets["a"].format == "sqlx"
+
+
 def test_a_saved_target_is_private_whole_and_without_a_password(tmp_path: Path) -> None:
     environ = {"CHANGEOVER_HOME": str(tmp_path / "home")}
     named = NamedTarget(

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from changeover.core import dotenv, found_folders
+from changeover.core.errors import SettingsError
+from changeover.core.history.registry import DIALECTS
 from changeover.core.settings import Settings
 from changeover.core.setup import answer, named_of, next_question, take, target_of
-from changeover.core.setup_offers import offers
-from changeover.core.setup_questions import Answers, Ask
+from changeover.core.setup_offers import Offer, offers
+from changeover.core.setup_questions import HISTORIES, Answers, Ask
+from changeover.core.target import Choice, NamedTarget, choose, resolve
 
 
 def test_a_dotenv_is_read_as_it_is_meant_and_nothing_in_it_is_expanded(tmp_path: Path) -> None:
@@ -100,6 +103,50 @@ def test_the_folder_that_was_found_is_the_default_answer(tmp_path: Path) -> None
     assert question is not None
     assert question.default == str(tmp_path / "migrations")
     assert "numbered files, 1)" in question.about
+
+
+def test_a_folder_that_could_be_of_several_tools_is_asked_for_and_the_target_keeps_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "000001_q.up.sql").write_text("SELECT 1;")
+    (tmp_path / "000001_q.down.sql").write_text("SELECT 1;")
+    answers = Answers(migrations=tmp_path, asked=frozenset(Ask) - {Ask.FORMAT})
+    question = next_question(answers, settings=Settings())
+    assert question is not None
+    assert dict(zip(question.words, question.meanings, strict=True)) == {
+        "golang-migrate": "its history is in schema_migrations",
+        "sqlx": "its history is in _sqlx_migrations",
+    }
+    for text in ("", "flyway", "3"):
+        with pytest.raises(SettingsError, match="none of the answers"):
+            answer(answers, question, text)
+    target = resolve(choose("postgresql://ada@db.example.org/shop", environ={}, named={}), environ={}, home=tmp_path)
+    assert [named_of(answer(answers, question, text), target).format for text in ("sqlx", "2")] == ["sqlx", "sqlx"]
+    # what the settings say is the usual answer
+    usual = next_question(answers, settings=Settings(format="sqlx"))
+    assert usual is not None
+    assert usual.default == "sqlx"
+    named = NamedTarget(name="main", url="postgresql://h/d", source="it", migrations=tmp_path, format="sqlx")
+    offer = Offer(label="main", choice=Choice(said_by="it", named=named), target=target)
+    taken = take(Answers(asked=frozenset(Ask) - {Ask.FORMAT}), offer)
+    assert taken.format == "sqlx"
+    assert next_question(taken, settings=Settings()) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "histories"),
+    [("0001_a.sql", ()), ("V1__a.sql", ()), ("notes.txt", ()), ("1_a.up.sql", ("sqlx",)), ("gone/1_a.up.sql", ())],
+)
+def test_whose_folder_it_is_is_not_asked_where_files_or_database_say_it(
+    tmp_path: Path, file: str, histories: tuple[str, ...]
+) -> None:
+    (tmp_path / Path(file).name).write_text("SELECT 1;")
+    folder = (tmp_path / file).parent
+    answers = Answers(migrations=folder, asked=frozenset(Ask) - {Ask.FORMAT})
+    assert next_question(answers, settings=Settings(), histories=histories) is None
+
+
+def test_where_each_tool_keeps_its_history_is_said_as_its_table_is_called() -> None:
+    tables = {name: f"{it.schema}.{it.name}" if it.schema else it.name for name, it in DIALECTS.items()}
+    assert tables == HISTORIES
 
 
 def test_how_the_link_is_protected_is_only_asked_of_another_host() -> None:

@@ -291,6 +291,27 @@ def test_the_set_up_in_questions_takes_no_kind_of_database_that_there_is_not(
     assert 'environment = "development"' in (home / "config" / "targets.toml").read_text()
 
 
+def test_the_set_up_in_questions_asks_whose_folder_it_is_and_the_answer_is_in_force(
+    database: Target, tmp_path: Path, home: Path
+) -> None:
+    write(tmp_path, **{"000001_q.up": TABLE, "000001_q.down": "DROP TABLE item;\n"})
+    place = ["", database.host, str(database.port), database.database, database.user, "", ""]
+    done = changeover("setup", "--plain", cwd=tmp_path, stdin="\n".join([*place, "", "2", "shop", "3", "", "", "", ""]))
+    assert done.code == 0, done.err
+    assert "That is none of the answers." in done.err
+    assert "  2  sqlx" in done.err
+    assert "public._sqlx_migrations (not there yet)" in done.out
+    assert 'format = "sqlx"' in (home / "config" / "targets.toml").read_text()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert changeover("status", cwd=elsewhere).code == 0
+    # a history that is there says it
+    assert changeover("apply", "--yes", cwd=elsewhere).code == 0
+    again = changeover("setup", "--plain", cwd=tmp_path, stdin="\n".join(["0", *place, "again", "3", "", "", "", ""]))
+    assert again.code == 0, again.err
+    assert "Which tool's folder" not in again.err
+
+
 def test_a_database_that_is_not_reached_is_asked_for_again_and_nothing_is_written_on_a_no(
     database: Target, tmp_path: Path, home: Path
 ) -> None:

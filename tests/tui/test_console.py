@@ -483,6 +483,40 @@ async def test_a_set_up_that_is_refused_goes_on_at_what_was_refused_and_forgets_
         assert f"user         {database.user}" in shown
 
 
+async def test_the_set_up_asks_whose_folder_it_is_and_the_overview_has_its_migrations(
+    database: Target, home: Path, tmp_path: Path
+) -> None:
+    (folder := tmp_path / "theirs").mkdir()
+    (folder / "000001_q.up.sql").write_text("CREATE TABLE item ();\n")
+    (folder / "000001_q.down.sql").write_text("DROP TABLE item;\n")
+    environ = {"HOME": str(tmp_path), "CHANGEOVER_HOME": str(home)}
+    async with opened(None, None, mode=Mode.SETUP, environ=environ, start=tmp_path) as pilot:
+        await seen(pilot, "Which database")
+        await pilot.press("o")
+        await seen(pilot, "Connection URL")
+        await type_in(pilot, url_of(database))
+        await seen(pilot, "Migrations folder")
+        await type_in(pilot, str(folder))
+        await seen(pilot, "Which tool's folder is it", "> golang-migrate", "_sqlx_migrations")
+        await pilot.press("down", "enter")
+        await seen(pilot, "Name of this target", "format       sqlx")
+        await pilot.press("escape")
+        await seen(pilot, "Which tool's folder is it", "> sqlx")
+        await pilot.press("enter")
+        await seen(pilot, "Name of this target")
+        await type_in(pilot, "mine")
+        await seen(pilot, "What kind of database is it")
+        await pilot.press("G", "enter")
+        await seen(pilot, "Ask for the database")
+        await pilot.press("enter")
+        await seen(pilot, "May this target only be looked at")
+        await pilot.press("enter")
+        await seen(pilot, "This goes into", 'format = "sqlx"')
+        await pilot.press("enter")
+        await seen(pilot, "OVERVIEW", "1 pending")
+    assert tomllib.loads((home / "config" / "targets.toml").read_text())["targets"]["mine"]["format"] == "sqlx"
+
+
 async def _asked_all(pilot: Pilot[int], folder: Path, *, protected: str, read_only: str) -> str:
     """Answer what the set-up asks of a database that it has reached, a development database; return what it shows."""
     await seen(pilot, "Migrations folder")

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ...core import found_folders
 from ...core.connect import Connector
+from ...core.detected import formats_there
 from ...core.errors import ApprovalNeeded, ConnectError, UsageError, fault_of
 from ...core.saved_targets import save, text_of, user_file
 from ...core.settings import Settings
@@ -50,14 +51,15 @@ def _questions(options: Options, settings: Settings) -> int:
     )
     answers, target = _target(_begin(settings), settings)
     with open_sitting(options, "setup", settings=settings, target=target) as sitting:
-        while not _is_reached(sitting):
+        while (histories := _formats_once_reached(sitting)) is None:
             answers, sitting.target = _target(anew(answers, sitting.target), settings)
             sitting.log.hide(sitting.target.password)
-        answers = _ask_until(answers, settings, of_target=False)
+        answers = _ask_until(answers, settings, of_target=False, histories=histories)
         named = named_of(answers, sitting.target)
         sitting.settings = replace(
             sitting.settings,
             migrations=named.migrations or sitting.settings.migrations,
+            format=named.format or sitting.settings.format,
             read_only=named.read_only or sitting.settings.read_only,
         )
         _save(named, settings)
@@ -74,28 +76,31 @@ def _target(answers: Answers, settings: Settings) -> tuple[Answers, Target]:
     return answers, target
 
 
-def _is_reached(sitting: Sitting) -> bool:
-    """Try the database, with every attempt said; False where the questions are to be asked again."""
+def _formats_once_reached(sitting: Sitting) -> tuple[str, ...] | None:
+    """Try the database, with every attempt said, and return the formats of the histories that it has.
 
-    async def once() -> None:
+    None where the questions are to be asked again.
+    """
+
+    async def once() -> tuple[str, ...]:
         connector = Connector(
             sitting.target, sitting.settings.retry, emit=sitting.emit, session=sitting.log.id, read_only=True
         )
         try:
-            await connector("look")
+            return await formats_there(await connector("look"), sitting.settings)
         finally:
             await connector.close()
 
     try:
-        run_with_password(sitting, once)
+        histories = run_with_password(sitting, once)
     except ConnectError as error:
         prompt.say(f"{fault_words(fault_of(error))} {visible(error.advice)}".rstrip())
         with contextlib.suppress(ApprovalNeeded):
             if prompt.confirm("Answer the questions about the database again"):
-                return False
+                return None
         raise
     prompt.say("The connection works.")
-    return True
+    return histories
 
 
 def _save(named: NamedTarget, settings: Settings) -> None:
@@ -139,10 +144,13 @@ def _offer_words(offer: Offer) -> str:
     return f"{label}: {fault_words(offer.fault)}" if offer.fault else label
 
 
-def _ask_until(answers: Answers, settings: Settings, *, of_target: bool) -> Answers:
+def _ask_until(answers: Answers, settings: Settings, *, of_target: bool, histories: tuple[str, ...] = ()) -> Answers:
     """Ask what is open; with `of_target`, only up to the questions that name the database."""
     folders = found_folders.find(Path.cwd())
-    while (question := next_question(answers, settings=settings, folders=folders)) is not None:
+    while True:
+        question = next_question(answers, settings=settings, folders=folders, histories=histories)
+        if question is None:
+            break
         if of_target and question.ask not in ABOUT_THE_TARGET:
             break
         answers = _answered(answers, question)
@@ -152,8 +160,9 @@ def _ask_until(answers: Answers, settings: Settings, *, of_target: bool) -> Answ
 def _answered(answers: Answers, question: Question) -> Answers:
     if question.about:
         prompt.say(visible(question.about))
+    width = max(12, *map(len, question.words)) if question.words else 0
     for number, (word, meaning) in enumerate(zip(question.words, question.meanings, strict=True), start=1):
-        prompt.say(f"  {number}  {word:<12} {meaning}" if question.is_numbered else f"  {word:<12} {meaning}")
+        prompt.say(f"  {number}  {word:<{width}} {meaning}" if question.is_numbered else f"  {word:<{width}} {meaning}")
     words = f"{question.text} ({', '.join(question.words)})" if question.words else question.text
     while True:
         text = prompt.secret(words) if question.secret else prompt.ask(words, default=question.default)

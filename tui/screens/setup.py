@@ -175,11 +175,12 @@ class ChoiceScreen(QuestionScreen):
         yield Table([Column(title="", width=14, fits=True), Column(title="")], header=False, id="choices")
 
     def begin(self) -> None:
-        """Mark the usual answer."""
+        """Mark the usual answer, else the first."""
         table = self.query_one(Table)
         pairs = zip(self._question.words, self._question.meanings, strict=True)
         table.show([(cell(word, "key"), cell(meaning)) for word, meaning in pairs])
-        table.choose(self._question.words.index(self._question.default))
+        if self._question.default:
+            table.choose(self._question.words.index(self._question.default))
         table.focus()
 
     def action_take(self) -> None:
