@@ -75,8 +75,7 @@ def diagnose(error: BaseException, target: Target, deadline: float) -> Diagnosis
             return _mended(f"{where} closed the connection.", "A proxy or firewall may sit in between.")
         case FileNotFoundError() if target.host.startswith("/"):
             return _mended(
-                f"There is no server socket in {target.host} for port {target.port}.",
-                f"{_ask_whether_it_runs(target)} SHOW unix_socket_directories on it names its folders.",
+                f"There is no server socket in {target.host} for port {target.port}.", _ask_whether_it_runs(target)
             )
         case PermissionError() if target.host.startswith("/"):
             return _final(f"The socket folder {target.host} is not open to you.", "Use a user who may enter it.")
@@ -137,6 +136,12 @@ def _untrusted(error: ssl.SSLCertVerificationError, target: Target) -> Diagnosis
 
 def _ask_whether_it_runs(target: Target) -> str:
     asks = f"pg_isready -h {target.host} -p {target.port}"
+    if target.host.startswith("/"):
+        # listen_addresses is about TCP alone
+        return (
+            f"Is the server running, with this port? {asks} asks it; its unix_socket_directories says in which folders"
+            " its sockets are, usually /var/run/postgresql (packages of Linux) or /tmp (PostgreSQL itself)."
+        )
     return f"Is the server running there, and listening on this port? {asks} asks it; listen_addresses must allow it."
 
 

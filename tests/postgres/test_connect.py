@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -81,6 +82,23 @@ async def test_a_refused_connection_is_tried_again_with_doubled_waits() -> None:
     assert failures[1].wait is not None
     assert 0.04 <= failures[0].wait <= 0.06
     assert 0.08 <= failures[1].wait <= 0.12
+
+
+@pytest.mark.parametrize("is_left_behind", [False, True])
+async def test_without_a_server_in_a_socket_folder_the_setting_of_such_folders_is_named(
+    is_left_behind: bool,
+) -> None:
+    # a socket's whole path has room for a hundred characters
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        if is_left_behind:
+            with socket.socket(socket.AF_UNIX) as gone:
+                gone.bind(f"{folder}/.s.PGSQL.5433")
+        error, events = await failing(replace(tcp(5433), host=folder, sslmode="disable"))
+    assert len([event for event in events if isinstance(event, AttemptStarted)]) == 3
+    assert "refused" in error.summary if is_left_behind else "no server socket" in error.summary
+    assert "unix_socket_directories" in error.advice
+    assert "/var/run/postgresql" in error.advice
+    assert "listen_addresses" not in error.advice
 
 
 async def test_a_server_that_accepts_and_never_answers_is_given_up_at_the_deadline() -> None:
