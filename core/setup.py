@@ -16,7 +16,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from . import conninfo
-from .errors import Fault, SettingsError, TargetError
+from .errors import ConnectError, Fault, SettingsError, TargetError
 from .found_folders import FoundFolder, open_formats
 from .secret import Secret
 from .settings import Settings
@@ -201,12 +201,20 @@ def steps_to(fault: Fault | None, answers: Answers, *, settings: Settings) -> li
     The last ones are where to go on, and the others the way back.
     """
     steps = [answers]
-    wanted = _ABOUT.get(fault.sqlstate or "") if fault is not None else None
+    wanted = _about(fault) if fault is not None else None
     while wanted is not None and (asked := next_question(steps[-1], settings=settings)) is not None:
         if asked.ask is wanted or asked.ask not in ABOUT_THE_TARGET:
             break
         steps.append(answer(steps[-1], asked, ""))
     return steps
+
+
+def _about(fault: Fault) -> Ask | None:
+    """Return the question that a fault is about; None where it is about none of them."""
+    if fault.id == ConnectError.id and not fault.sqlstate:
+        # nobody has answered who could have said more: it failed on the way there
+        return Ask.HOST
+    return _ABOUT.get(fault.sqlstate or "")
 
 
 def edited(answers: Answers, *, environ: Mapping[str, str], home: Path | None = None) -> Target:

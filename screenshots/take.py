@@ -72,6 +72,8 @@ async def connect(album: dict[str, str]) -> None:
             await stand.press("g")
             await stand.shows("t tries again")
             await stand.press("e")
+            await stand.shows("Host name")
+            await stand.press("escape")
             await stand.shows("Connection URL")
             await stand.press(*"postgresql", "colon", "slash", "slash", *"deployer", "colon", *"secret", "at", *"db")
             stand.take("edit-target")

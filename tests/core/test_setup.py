@@ -158,26 +158,29 @@ def test_a_url_made_from_a_target_names_the_same_target(url: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("sqlstate", "asked", "before"),
+    ("kind", "sqlstate", "asked", "before"),
     [
-        ("28P01", Ask.PASSWORD, 6),
-        ("28000", Ask.USER, 4),
-        ("3D000", Ask.DATABASE, 3),
-        ("57P03", Ask.URL, 0),
-        (None, Ask.URL, 0),
+        ("connect", "28P01", Ask.PASSWORD, 6),
+        ("connect", "28000", Ask.USER, 4),
+        ("connect", "3D000", Ask.DATABASE, 3),
+        ("connect", "57P03", Ask.URL, 0),
+        # no answer, refused, an unknown host, TLS
+        ("connect", None, Ask.HOST, 1),
+        ("target", None, Ask.URL, 0),
     ],
 )
 def test_the_way_back_from_a_refusal_begins_at_what_was_refused(
-    sqlstate: str | None, asked: Ask, before: int, tmp_path: Path
+    kind: str, sqlstate: str | None, asked: Ask, before: int, tmp_path: Path
 ) -> None:
     url = "postgresql://ada:S3cret@db.example.org:5433/shop?sslmode=require"
     target = resolve(choose(url, environ={}, named={}), environ={}, home=tmp_path)
-    fault = Fault(id="connect", summary="no", sqlstate=sqlstate)
+    fault = Fault(id=kind, summary="no", sqlstate=sqlstate)
     settings = Settings()
     *past, answers = steps_to(fault, anew(answered({Ask.URL: url, Ask.NAME: "live"}), target), settings=settings)
     question = next_question(answers, settings=settings)
     assert question is not None
     assert (question.ask, len(past)) == (asked, before)
+    assert asked is not Ask.HOST or question.default == "db.example.org"
     assert answers.name == "live"
     again = target_of(answered({Ask.PASSWORD: "other"}, answers), environ={}, home=tmp_path)
     assert (str(again), again.sslmode) == (str(target), target.sslmode)
