@@ -192,7 +192,7 @@ async def test_what_the_filter_has_not_looked_at_yet_is_written_too(shown: Shown
         screen._set_filter("needle")
         screen.action_export()
         await _settled(pilot)
-        assert "Written here" in text(pilot)
+        assert "Written: " in text(pilot)
     lines = (tmp_path / f"{SESSION}.txt").read_text().splitlines()
     assert [int(line.split()[-1]) for line in lines] == list(NEEDLES)
 

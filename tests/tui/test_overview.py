@@ -67,6 +67,15 @@ async def test_who_is_migrating_the_database_right_now_is_named(shown: Shown) ->
         assert "running" not in text(pilot)
 
 
+async def test_the_migrations_are_here_already(shown: Shown) -> None:
+    screen = OverviewScreen(STANDING, reading=True)
+    async with shown(screen) as pilot:
+        screen.show(survey([State.APPLIED, State.PENDING]))
+        await pilot.press("1")
+        await pilot.pause()
+        assert "You are there already." in text(pilot)
+
+
 async def test_a_choice_by_hand_outlives_another_look(shown: Shown) -> None:
     screen = OverviewScreen(STANDING, reading=True)
     async with shown(screen) as pilot:

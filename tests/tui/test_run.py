@@ -185,7 +185,10 @@ async def test_a_pid_ends_whom_it_names_and_not_before_the_question_could_be_rea
         await pilot.pause()
         assert "pid 4127 is not ended: it keeps transaction ids from running out." in text(pilot)
         assert answers(screen) == []
-        await pilot.press("ctrl+u", *"4123", "enter")
+        await pilot.press("ctrl+u", *"4123")
+        await pilot.pause()
+        assert "pid 4127 is not ended" not in text(pilot)
+        await pilot.press("enter")
         await pilot.pause()
         assert answers(screen) == [(endable, "cancel")]
 

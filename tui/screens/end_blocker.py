@@ -69,6 +69,9 @@ class EndBlocker(Over[tuple[Backend, str] | None]):
         if not self._armed and event.value:
             event.input.value = ""
             self._wait_for_quiet()
+        elif event.value:
+            # what was said of another pid does not hold for this one
+            self._say("")
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

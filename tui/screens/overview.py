@@ -195,8 +195,8 @@ class OverviewScreen(Stage[None]):
         """Go to the schema, the history or what goes on now; the migrations are here."""
         if name == "migrations":
             self.query_one(Migrations).focus()
-            if self.survey is None:
-                self.say("Why they cannot be shown is above; r looks again.", "head")
+            why = "Why they cannot be shown is above; r looks again."
+            self.say(why if self.survey is None else "You are there already.", "head")
         else:
             self._want(name)
 
