@@ -307,6 +307,21 @@ class RanMigrationPart(Struct, frozen=True, kw_only=True):
     error: Fault | None
 
 
+class EndPart(Struct, frozen=True, kw_only=True):
+    """A connection that somebody asked to end because it blocked the run: `how` is cancel (its statement) or terminate.
+
+    `sent` is whether the server took that, null where the run ended before it was told; `reason` says why not.
+    """
+
+    pid: int
+    how: str
+    by: str
+    sent: bool | None
+    reason: str
+    # null where it did not block the run
+    blocker: BlockerPart | None
+
+
 class PostCheckPart(Struct, frozen=True, kw_only=True):
     """Something that was looked at after the run."""
 
@@ -327,6 +342,8 @@ class ApplyDocument(Struct, frozen=True, kw_only=True):
     outcome: Result
     exit_code: int
     migrations: tuple[RanMigrationPart, ...]
+    # in the order in which it was asked
+    ends: tuple[EndPart, ...]
     left_behind: tuple[str, ...]
     post_checks: tuple[PostCheckPart, ...]
     # null where the plan was not rehearsed

@@ -18,6 +18,7 @@ from .document_types import (
     CheckDocument,
     ComparisonPart,
     DataPart,
+    EndPart,
     LockPart,
     LogsDocument,
     MigrationStatusPart,
@@ -57,7 +58,7 @@ from .status import MigrationStatus
 from .survey import Glance, Survey
 from .target import Target
 from .verify import Verification
-from .view import AttemptView, MigrationView, Progress, RunView
+from .view import AttemptView, EndView, MigrationView, Progress, RunView
 
 
 def status_document(found: Survey | Glance, target: Target, *, pending: int) -> StatusDocument:
@@ -132,6 +133,7 @@ def apply_document(
         outcome=outcome,
         exit_code=exit_code,
         migrations=tuple(_ran(one) for one in view.migrations),
+        ends=tuple(_end(one) for one in view.ends),
         left_behind=view.left_behind,
         post_checks=tuple(
             PostCheckPart(object=finding.object, expected=finding.expected, found=finding.found, ok=False)
@@ -398,6 +400,18 @@ def _blocker(backend: Backend) -> BlockerPart:
         xact_age=backend.xact_age,
         query=backend.query,
         prevents_wraparound=backend.prevents_wraparound,
+    )
+
+
+def _end(end: EndView) -> EndPart:
+    asked, answered = end.asked, end.answered
+    return EndPart(
+        pid=asked.pid,
+        how=asked.how,
+        by=asked.by,
+        sent=None if answered is None else answered.sent,
+        reason="" if answered is None else answered.reason,
+        blocker=None if asked.blocker is None else _blocker(asked.blocker),
     )
 
 

@@ -162,6 +162,13 @@ class NoticeView(Struct, frozen=True, kw_only=True):
     message: str
 
 
+class EndView(Struct, frozen=True, kw_only=True):
+    """A wish to end who blocks the run, and what became of it: None as long as that is not known."""
+
+    asked: BlockerEndAsked
+    answered: BlockerEndAnswered | None = None
+
+
 class RunView(Struct, frozen=True, kw_only=True):
     """Everything that a face shows of a session."""
 
@@ -188,9 +195,8 @@ class RunView(Struct, frozen=True, kw_only=True):
     locks: LocksSeen | None = None
     # of the statement in hand, where the server has a progress view for it
     progress: ProgressSeen | None = None
-    # the last blocker that somebody asked to end, what became of it, and the pids that a cancel was sent to
-    end_asked: BlockerEndAsked | None = None
-    end_answered: BlockerEndAnswered | None = None
+    # the blockers that somebody asked to end, the last one last, and the pids that a cancel was sent to
+    ends: tuple[EndView, ...] = ()
     cancelled: frozenset[int] = frozenset()
     notices: tuple[NoticeView, ...] = ()
     notice_count: int = 0
@@ -371,10 +377,18 @@ def _watched(view: RunView, event: LocksSeen | ProgressSeen | BlockerEndAsked | 
         case ProgressSeen():
             return replace(view, progress=event)
         case BlockerEndAsked():
-            return replace(view, end_asked=event, end_answered=None)
+            return replace(view, ends=(*view.ends, EndView(asked=event)))
         case BlockerEndAnswered():
             ended = {*view.cancelled, event.pid} if event.sent and event.how == "cancel" else view.cancelled
-            return replace(view, end_answered=event, cancelled=frozenset(ended))
+            return replace(view, ends=_answered(view.ends, event), cancelled=frozenset(ended))
+
+
+def _answered(ends: tuple[EndView, ...], event: BlockerEndAnswered) -> tuple[EndView, ...]:
+    """Return the wishes with the oldest one that an answer can be of answered: two viewers may wish the same."""
+    for index, end in enumerate(ends):
+        if end.answered is None and (end.asked.pid, end.asked.how) == (event.pid, event.how):
+            return (*ends[:index], replace(end, answered=event), *ends[index + 1 :])
+    return ends
 
 
 def _noticed(view: RunView, event: NoticeRaised, at: float) -> RunView:

@@ -20,6 +20,7 @@ from .aftermath import post_check_words
 from .allowed import allowed_lines
 from .claims import claims_line
 from .columns import CELL, Row, shortened, table, width
+from .ended import ended_lines
 from .exposure_words import exposure_lines
 from .fault_lines import fault_lines
 from .format import bounded, count, duration, numbered, stalled, visible
@@ -171,6 +172,7 @@ def receipt_lines(view: RunView) -> list[str]:
     rows = [_receipt_row(one) for one in view.migrations]
     lines += table(("VERSION", "NAME", "OUTCOME", "TOOK", "ATTEMPTS", "STATEMENTS", "DEFERRED"), rows) if rows else []
     lines += allowed_lines(view)
+    lines += ended_lines(view)
     for one in view.migrations:
         if one.fault and one.result and one.result.value != "applied":
             lines += ["", *fault_lines(one.fault), *(f"  blocked by {backend_words(it)}" for it in one.blockers)]

@@ -8,6 +8,8 @@ from changeover.core.errors import Fault
 from changeover.core.events import (
     AttemptFailed,
     AttemptStarted,
+    BlockerEndAnswered,
+    BlockerEndAsked,
     Event,
     MigrationApplied,
     MigrationBrief,
@@ -130,6 +132,20 @@ def test_stopping_stays_on_the_screen_until_the_end() -> None:
     stop = StopAsked(when="now", by="me")
     wait = MigrationRolledBack(version="1", attempt=1, fault=FAULT, blockers=(), wait=2.0)
     assert view([*planned(brief("1", [1])), started("1"), stop, wait]).phase == "stopping"
+
+
+def test_every_wish_to_end_a_blocker_is_kept_with_its_own_answer() -> None:
+    wishes = [("cancel", 7, "ada"), ("cancel", 7, "bob"), ("cancel", 8, "ada"), ("terminate", 7, "ada")]
+    asked = [BlockerEndAsked(how=how, by=by, pid=pid, blocker=None) for how, pid, by in wishes]
+    answers = [
+        BlockerEndAnswered(how="cancel", pid=8, sent=False, reason="it is gone"),
+        BlockerEndAnswered(how="cancel", pid=7, sent=True),
+        BlockerEndAnswered(how="terminate", pid=7, sent=True),
+    ]
+    seen = view([*planned(brief("1", [1])), started("1"), *asked, *answers])
+    assert [end.asked for end in seen.ends] == asked
+    assert [end.answered for end in seen.ends] == [answers[1], None, answers[0], answers[2]]
+    assert seen.cancelled == {7}
 
 
 def test_notices_are_counted_and_the_newest_kept() -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from textual.geometry import Region
 
 from changeover.core.attach import Run
+from changeover.core.documents import apply_document
 from changeover.core.events import (
     BlockerEndAnswered,
     BlockerEndAsked,
@@ -26,6 +27,7 @@ from changeover.core.events import (
     PostCheck,
     PostChecked,
     ProgressSeen,
+    Result,
     RunFinished,
     RunStarted,
     Stalled,
@@ -40,6 +42,7 @@ from changeover.tui.screens.live import LiveRunScreen
 from changeover.tui.screens.receipt import ReceiptScreen, receipt_words
 from changeover.tui.screens.replay import ReplayScreen
 from changeover.tui.screens.run import RunScreen, promise_words
+from changeover.tui.tables import receipt_lines
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.steps import Steps
 from changeover.tui.words import RESULT, STATE, STATEMENT
@@ -54,6 +57,7 @@ from tests.tui.scenes import (
     GIVES_WAY,
     SERVER,
     STANDING,
+    TARGET,
     WAITER,
     WAITS,
     stamped,
@@ -425,6 +429,47 @@ async def test_the_receipt_says_what_is_left_who_was_in_the_way_and_who_stood_st
     screen = ReceiptScreen(STANDING, view_of(list(stamped(unknown))), FOLDER)
     async with shown(screen) as pilot:
         assert "connections  not confirmed" in text(pilot)
+
+
+ENDINGS = pytest.mark.parametrize(
+    ("how", "replies", "name", "became", "sent"),
+    [
+        ("cancel", (True, ""), "ended", "its statement cancelled by ada@bastion", True),
+        ("terminate", (True, ""), "ended", "terminated by ada@bastion", True),
+        (
+            "terminate",
+            (False, "cancel comes first"),
+            "not ended",
+            "terminate asked by ada@bastion, not sent: cancel comes first",
+            False,
+        ),
+        ("cancel", None, "to end", "cancel asked by ada@bastion; what came of it was not told", None),
+    ],
+    ids=["cancelled", "terminated", "refused", "unanswered"],
+)
+
+
+@ENDINGS
+def test_the_receipt_says_whom_somebody_asked_to_end_and_what_came_of_it(
+    how: str, replies: tuple[bool, str] | None, name: str, became: str, sent: bool | None
+) -> None:
+    asked = BlockerEndAsked(how=how, by="ada@bastion", pid=BLOCKER.pid, blocker=BLOCKER)
+    told = () if replies is None else (BlockerEndAnswered(how=how, pid=4123, sent=replies[0], reason=replies[1]),)
+    view = view_of(list(stamped((*WAITS, asked, *told, *APPLIES[len(BEGUN) :]))))
+    said = receipt_words(view, FOLDER).plain
+    assert f"\n{name:<13}pid 4123 nightly report as report, active 12 min, {became}\n" in said
+    lines = receipt_lines(view)
+    assert f"  pid 4123 (report nightly report, active, transaction 12 min old), {became}" in lines
+    (end,) = apply_document(view, TARGET, session="s", outcome=Result.APPLIED, exit_code=0).ends
+    assert (end.pid, end.how, end.by, end.sent) == (4123, how, "ada@bastion", sent)
+    assert end.blocker is not None
+    assert end.blocker.query == BLOCKER.query
+
+
+def test_a_receipt_of_a_run_in_which_nobody_was_to_be_ended_says_nothing_of_it() -> None:
+    view = view_of(list(stamped(APPLIES)))
+    assert "ended" not in receipt_words(view, FOLDER).plain
+    assert not any("to end" in line for line in receipt_lines(view))
 
 
 async def test_of_statements_that_went_in_one_message_all_are_shown_as_under_way(shown: Shown) -> None:

@@ -11,9 +11,10 @@ from textual.content import Content
 from textual.widget import Widget
 
 from ...core.events import Backend, Result, StatementState
-from ...core.view import MigrationView, RunView
+from ...core.view import EndView, MigrationView, RunView
 from ..aftermath import post_check_words
 from ..allowed import by_words
+from ..ended import became_words
 from ..format import age, count, duration, numbered, stalled
 from ..keys import bindings
 from ..rehearsal_words import compared_words
@@ -77,6 +78,8 @@ def receipt_words(view: RunView, folder: Path) -> Content:
         lines.append(_named("allowed", words(said)))
     if allowed:
         lines.append(Content(""))
+    if view.ends:
+        lines += [*map(ended_words, view.ends), Content("")]
     for finding in view.post_checks or ():
         lines.append(words(post_check_words(finding), "warn"))
     compared = [] if view.compared is None else [view.compared]
@@ -90,6 +93,14 @@ def receipt_words(view: RunView, folder: Path) -> Content:
         _named("log", words(str(folder))),
     ]
     return stacked(*lines)
+
+
+def ended_words(end: EndView) -> Content:
+    """Return whom somebody asked to end because it blocked the run, who that was, and what came of it."""
+    blocker, answered = end.asked.blocker, end.answered
+    whom = f"pid {end.asked.pid}" if blocker is None else blocker_words(blocker)
+    name = "ended" if answered is not None and answered.sent else "not ended" if answered is not None else "to end"
+    return _named(name, words(f"{whom}, {became_words(end)}", "warn"))
 
 
 def checked_words(view: RunView) -> Content:

@@ -116,12 +116,13 @@ def _progress(view: RunView) -> list[Content]:
 
 def _ending(view: RunView) -> list[Content]:
     """Return what became of the last wish to end a blocker that is still in the way."""
-    asked, answered = view.end_asked, view.end_answered
+    last = view.ends[-1] if view.ends else None
     seen = view.locks.blockers if view.locks else ()
     migration = view.current_migration
     there = {it.pid for it in (*seen, *(migration.blockers if migration else ()))}
-    if asked is None or asked.pid not in there:
+    if last is None or last.asked.pid not in there:
         return []
+    asked, answered = last.asked, last.answered
     if answered is None:
         became = "is being sent"
     elif answered.sent:
