@@ -9,13 +9,25 @@ from .format import visible
 
 def allowed_lines(view: RunView) -> list[str]:
     """Return the hazards that were allowed in what ran, by whom and why; empty where there were none."""
-    found = [
-        visible(f"  {brief.file or one.brief.file}:{brief.line} {it.id} on {it.relation}: {by_words(it, view.by)}")
+    found = [f"  {said}" for said in allowed_words(view)]
+    return ["", "Hazards that were allowed:", *found] if found else []
+
+
+def allowed_words(view: RunView) -> list[str]:
+    """Return each hazard that was allowed: where it stands, by whom and why; what is said alike once.
+
+    It says so where its migration was not begun: the hazard was allowed, and nothing came of it.
+    """
+    said = {
+        visible(
+            f"{brief.file or one.brief.file}:{brief.line} {it.id} on {it.relation}, {by_words(it, view.by)}"
+            + ("" if one.result is not None or one.attempt else "; not begun")
+        ): None
         for one in view.migrations
         for brief in one.brief.statements
         for it in brief.allowed
-    ]
-    return ["", "Hazards that were allowed:", *found] if found else []
+    }
+    return list(said)
 
 
 def by_words(hazard: AllowedHazard, operator: str) -> str:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from changeover.core.plan import Approval
 from changeover.tui.screens import confirm
-from changeover.tui.screens.confirm import ConfirmScreen
-from tests.tui.scenes import SERVER, STANDING, plan
+from changeover.tui.screens.confirm import ConfirmScreen, allowed_hazards_words
+from tests.tui.scenes import SERVER, STANDING, plan, planned, planned_statement
 from tests.tui.showing import Shown, answers, readable, text
 
 
@@ -142,3 +143,19 @@ async def test_that_keys_do_not_count_yet_is_said_only_as_long_as_it_is_so(shown
         await readable(pilot)
         await pilot.pause()
         assert "Read it first" not in text(pilot)
+
+
+@pytest.mark.parametrize(
+    ("findings", "said"),
+    [
+        (1, None),
+        (2, "and 1 more severe hazard that was allowed"),
+        (3, "and 2 more severe hazards that were allowed"),
+    ],
+)
+def test_every_severe_finding_that_was_allowed_is_counted_also_of_one_rule(findings: int, said: str | None) -> None:
+    statements = tuple(planned_statement(number, hazard=True) for number in range(1, findings + 1))
+    found = replace(plan(), migrations=(replace(planned(), statements=statements),))
+    first, *others = (line.plain for line in allowed_hazards_words(found))
+    assert "foreign-key-validates allowed by file: we looked" in first
+    assert [line.strip() for line in others] == ([] if said is None else [said])

@@ -15,6 +15,7 @@ from textual.geometry import Region
 from changeover.core.attach import Run
 from changeover.core.documents import apply_document
 from changeover.core.events import (
+    AllowedHazard,
     BlockerEndAnswered,
     BlockerEndAsked,
     Event,
@@ -470,6 +471,25 @@ def test_a_receipt_of_a_run_in_which_nobody_was_to_be_ended_says_nothing_of_it()
     view = view_of(list(stamped(APPLIES)))
     assert "ended" not in receipt_words(view, FOLDER).plain
     assert not any("to end" in line for line in receipt_lines(view))
+
+
+def test_allowed_hazards_are_told_with_their_file_and_line_and_what_is_alike_once() -> None:
+    hazard = AllowedHazard(id="scan-create-index", relation="app.items", by="operator", reason="it is night")
+    first, second = (
+        replace(it, statements=(replace(it.statements[0], line=2, allowed=(hazard, hazard)), it.statements[1]))
+        for it in BRIEFS
+    )
+    begun = tuple(
+        replace(it, migrations=(first, second)) if isinstance(it, PlanConfirmed) else it for it in APPLIES[:10]
+    )
+    view = view_of(list(stamped((*begun, *APPLIES[-2:]))))
+    told = [
+        "0001_complete_users.sql:2 scan-create-index on app.items, by ada (it is night)",
+        "0002_complete_donations.sql:2 scan-create-index on app.items, by ada (it is night); not begun",
+    ]
+    said = receipt_words(view, FOLDER).plain.splitlines()
+    assert [line for line in said if line.startswith("allowed")] == [f"{'allowed':<13}{it}" for it in told]
+    assert [line for line in receipt_lines(view) if "scan-create-index" in line] == [f"  {it}" for it in told]
 
 
 async def test_of_statements_that_went_in_one_message_all_are_shown_as_under_way(shown: Shown) -> None:

@@ -259,13 +259,14 @@ def strongest_words(plan: Plan) -> list[Content]:
 
 
 def allowed_hazards_words(plan: Plan) -> list[Content]:
-    """Return the severe hazards that were allowed, each once, with by whom and why; the first one and how many more."""
-    severe = {hazard.id: hazard for _, _, hazard in plan.hazards if hazard.severity == "severe" and hazard.allowed_by}
+    """Return the first severe hazard that was allowed, with by whom and why, and how many more findings there are."""
+    severe = [hazard for _, _, hazard in plan.hazards if hazard.severity == "severe" and hazard.allowed_by]
     if not severe:
         return []
-    first = next(iter(severe.values()))
+    first, *others = severe
     told = wrap(f"{first.id} {allowed_words(first)}", _LINE)
-    more = [words(f"and {len(severe) - 1} more severe hazards that were allowed", "warn")] if len(severe) > 1 else []
+    were = "more severe hazard that was allowed", "more severe hazards that were allowed"
+    more = [words(f"and {count(len(others), *were)}", "warn")] if others else []
     head = joined(words(first.id, "warn", bold=True), words(told[0].removeprefix(first.id)))
     lines = [head, *(words(line) for line in told[1:]), *more]
     return [_row("hazards" if not number else "", line) for number, line in enumerate(lines)]

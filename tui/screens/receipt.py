@@ -13,7 +13,7 @@ from textual.widget import Widget
 from ...core.events import Backend, Result, StatementState
 from ...core.view import EndView, MigrationView, RunView
 from ..aftermath import post_check_words
-from ..allowed import by_words
+from ..allowed import allowed_words
 from ..ended import became_words
 from ..format import age, count, duration, numbered, stalled
 from ..keys import bindings
@@ -72,12 +72,8 @@ def receipt_words(view: RunView, folder: Path) -> Content:
         lines.append(words("What is there now", "bad", bold=True))
         lines += [beside(Content("  "), thing) for thing in view.left_behind]
         lines.append(Content(""))
-    allowed = [(brief, it) for one in view.migrations for brief in one.brief.statements for it in brief.allowed]
-    for brief, it in allowed:
-        said = f"{it.id} on {it.relation}, line {brief.line}: {by_words(it, view.by)}"
-        lines.append(_named("allowed", words(said)))
-    if allowed:
-        lines.append(Content(""))
+    if allowed := allowed_words(view):
+        lines += [*(_named("allowed", words(said)) for said in allowed), Content("")]
     if view.ends:
         lines += [*map(ended_words, view.ends), Content("")]
     for finding in view.post_checks or ():
