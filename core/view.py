@@ -331,6 +331,9 @@ def _running(
             )
             return replace(view, server=event.server, migrations=migrations, phase="running")
         case StopAsked():
+            if view.stop is not None and view.stop.when == "now":
+                # what is being cancelled does not go on for a later wish
+                return view
             return replace(view, stop=event, phase="stopping" if event.when == "now" else view.phase)
         case StopConfirmed():
             return replace(view, stop_confirmed=True)

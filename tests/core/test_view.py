@@ -134,6 +134,14 @@ def test_stopping_stays_on_the_screen_until_the_end() -> None:
     assert view([*planned(brief("1", [1])), started("1"), stop, wait]).phase == "stopping"
 
 
+def test_a_stop_at_once_is_not_taken_back_by_a_later_one() -> None:
+    now = StopAsked(when="now", by="ada")
+    seen = view([*planned(brief("1", [1])), started("1"), now, StopAsked(when="after-migration", by="bob")])
+    assert seen.stop == now
+    sooner = view([*planned(brief("1", [1])), started("1"), StopAsked(when="after-migration", by="bob"), now])
+    assert sooner.stop == now
+
+
 def test_every_wish_to_end_a_blocker_is_kept_with_its_own_answer() -> None:
     wishes = [("cancel", 7, "ada"), ("cancel", 7, "bob"), ("cancel", 8, "ada"), ("terminate", 7, "ada")]
     asked = [BlockerEndAsked(how=how, by=by, pid=pid, blocker=None) for how, pid, by in wishes]

@@ -35,6 +35,7 @@ from changeover.core.events import (
     StatementFinished,
     StatementStarted,
     StatementState,
+    StopAsked,
 )
 from changeover.core.view import RunView, Stamped, reduce, view_of
 from changeover.tui.screens import end_blocker
@@ -42,7 +43,7 @@ from changeover.tui.screens.end_blocker import EndBlocker
 from changeover.tui.screens.live import LiveRunScreen
 from changeover.tui.screens.receipt import ReceiptScreen, receipt_words
 from changeover.tui.screens.replay import ReplayScreen
-from changeover.tui.screens.run import RunScreen, promise_words
+from changeover.tui.screens.run import RunScreen, headline_words, promise_words
 from changeover.tui.tables import receipt_lines
 from changeover.tui.widgets.banner import Standing
 from changeover.tui.widgets.steps import Steps
@@ -430,6 +431,65 @@ async def test_the_receipt_says_what_is_left_who_was_in_the_way_and_who_stood_st
     screen = ReceiptScreen(STANDING, view_of(list(stamped(unknown))), FOLDER)
     async with shown(screen) as pilot:
         assert "connections  not confirmed" in text(pilot)
+
+
+@pytest.mark.parametrize(
+    ("events", "when", "heading", "promise"),
+    [
+        (
+            WAITS,
+            "after-migration",
+            "■ stopping after this migration  0002 …  attempt 1 of 10  00:00:02",
+            "Nothing was cancelled: this migration goes on to its end, then the run stops.",
+        ),
+        (
+            WAITS,
+            "after-statement",
+            "■ stopping after this statement  0002 …  attempt 1 of 10  00:00:02",
+            "Nothing was cancelled: this statement goes on to its end, then the run stops.",
+        ),
+        (
+            GIVES_WAY,
+            "after-migration",
+            "■ stopping after this migration; attempt 2 of 10 in 3 s  0002 …  00:00:02",
+            "Rolled back, nothing is held; the run stops once this migration is done.",
+        ),
+        (
+            GIVES_WAY,
+            "after-statement",
+            "■ stopping in 3 s  0002 complete_donations  attempt 1 of 10  00:00:02",
+            "Rolled back, nothing is held; the run stops when the pause is over.",
+        ),
+        (
+            WAITS,
+            "now",
+            "■ stopping now  0002 complete_donations  attempt 1 of 10  00:00:02",
+            "Not stopped yet: waiting until the server confirms it.",
+        ),
+    ],
+)
+async def test_a_stop_that_waits_says_what_goes_on_until_then(
+    shown: Shown, events: tuple[Event, ...], when: str, heading: str, promise: str
+) -> None:
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, (*events, StopAsked(when=when, by="ada")), later=1)
+        await pilot.pause()
+        # how much of a name there is room for is not what this is about
+        seen = [re.sub(r"0002 \w*…\w*", "0002 …", line.strip()) for line in text(pilot).splitlines()]
+        assert heading in seen
+        assert promise in seen
+
+
+@pytest.mark.parametrize("events", [WAITS, GIVES_WAY])
+def test_in_a_narrow_window_a_pending_stop_leaves_room_for_migration_attempt_and_clock(
+    events: tuple[Event, ...],
+) -> None:
+    view = view_of(list(stamped((*events, StopAsked(when="after-migration", by="ada")))))
+    said = headline_words(view, (view.last_at or 0.0) + 1, 60).plain
+    assert len(said) < 60
+    assert re.search(r"■ stopping.* 0002 .*00:00:02$", said)
+    assert re.search(r"attempt \d of 10", said)
 
 
 ENDINGS = pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual.binding import BindingType
 
@@ -22,6 +22,12 @@ from .run import RunScreen
 
 # How often new facts are painted, at most; seconds. Nothing is painted where nothing has changed.
 _FRAME = 0.2
+# What is said to who asked the run to stop: only a stop at once asks something of the server.
+_ASKED: Final = {
+    "now": "Asked to stop. It is stopped when the server has confirmed it.",
+    "after-statement": "Asked to stop once this statement is done.",
+    "after-migration": "Asked to stop once this migration is done.",
+}
 
 
 class LiveRunScreen(RunScreen[str]):
@@ -163,7 +169,7 @@ class LiveRunScreen(RunScreen[str]):
         except ChangeoverError as error:
             self.say(fault_of(error).summary, "bad")
         else:
-            self.say("Asked to stop. It is stopped when the server has confirmed it.", "warn")
+            self.say(_ASKED.get(when, _ASKED["now"]), "warn")
 
 
 def ended_words(event: BlockerEndAnswered) -> str:

@@ -38,6 +38,10 @@ _STOPS: Final = {
 }
 
 
+# Cells for the number of a migration, with the blanks around it.
+_NUMBER: Final = 12
+
+
 class RunScreen(Stage[ResultT]):
     """Headline, progress, migrations and statements, the SQL in hand, locks, notices; painted from a `RunView`."""
 
@@ -134,19 +138,42 @@ def headline_words(view: RunView, now: float, room: int) -> Content:
         word, tone = RESULT[view.result]
         return joined(" ", words(word, tone, bold=True), clock)
     migration = view.current_migration
-    if view.stop is not None:
-        said = f"■ stopping {_STOPS.get(view.stop.when, view.stop.when)}"
-        return joined(" ", words(said, "warn", bold=True), clock)
+    if migration is None and view.stop is not None:
+        return joined(" ", words(f"■ stopping {_STOPS.get(view.stop.when, view.stop.when)}", "warn", bold=True), clock)
     if migration is None:
         return joined(" ", words(f"► {_PHASES.get(view.phase, view.phase)}", "live", bold=True), clock)
     attempt = words(f"  attempt {migration.attempt} of {migration.of}", "head") if migration.of > 1 else NOTHING
-    if migration.retry_at is not None:
-        left = max(0, math.ceil(migration.retry_at - now))
+    left = None if migration.retry_at is None else max(0, math.ceil(migration.retry_at - now))
+    if view.stop is not None:
+        rest = clock if left is not None and view.stop.when == "after-migration" else joined(attempt, clock)
+        ways = (words(said, "warn", bold=True) for said in _stopping(view.stop.when, migration, left))
+        return _about(_fitting(ways, room - rest.cell_length), migration, rest, room)
+    if left is not None:
         said = f"• gave way; attempt {migration.attempt + 1} of {migration.of} in {left} s"
         return _about(words(said, "warn", bold=True), migration, clock, room)
     if view.phase == "running" and view.locks is not None and view.locks.waiting_for:
         return _about(words("• waiting for a lock", "warn", bold=True), migration, joined(attempt, clock), room)
     return _about(words(f"► {view.phase}", "live", bold=True), migration, joined(attempt, clock), room)
+
+
+def _stopping(when: str, migration: MigrationView, left: int | None) -> tuple[str, str]:
+    """Return that a run is to stop, and what it does until then, `left` seconds before its next attempt; and shorter.
+
+    A stop after the statement ends what begins behind the pause, before its first statement.
+    """
+    after = _STOPS.get(when, when)
+    if left is None or when not in {"after-migration", "after-statement"}:
+        return f"■ stopping {after}", "■ stopping"
+    if when == "after-statement":
+        return f"■ stopping in {left} s", f"■ stopping in {left} s"
+    again = f"; attempt {migration.attempt + 1} of {migration.of} in {left} s"
+    return f"■ stopping {after}{again}", f"■ stopping{again}"
+
+
+def _fitting(ways: Iterable[Content], room: int) -> Content:
+    """Return the first way to say something that leaves room for the number of a migration, else the last."""
+    *longer, shortest = ways
+    return next((said for said in longer if said.cell_length + _NUMBER <= room), shortest)
 
 
 def _about(said: Content, migration: MigrationView, rest: Content, room: int) -> Content:
@@ -197,7 +224,9 @@ def promise_words(view: RunView, closes: str) -> Content:
     if view.stop is not None:
         if view.stop_confirmed:
             return words(" The server has confirmed it: nothing of this migration runs and no lock is held.", "ok")
-        return words(" Not stopped yet: waiting until the server confirms it.", "warn")
+        if view.stop.when == "now":
+            return words(" Not stopped yet: waiting until the server confirms it.", "warn")
+        return words(pending_words(view.stop.when, view.current_migration), "warn")
     migration = view.current_migration
     if migration is not None and migration.retry_at is not None:
         why = f": {migration.fault.summary}" if migration.fault is not None else ""
@@ -208,6 +237,15 @@ def promise_words(view: RunView, closes: str) -> Content:
         return words(f" Rolled back, nothing is held{why}", "warn")
     policy = POLICIES.get(view.on_hangup)
     return words(f" {closes}, {policy}." if policy else "", "dim")
+
+
+def pending_words(when: str, migration: MigrationView | None) -> str:
+    """Return what goes on until a stop that waits for the end of the statement or of the migration comes true."""
+    if migration is not None and migration.retry_at is not None:
+        then = "when the pause is over" if when == "after-statement" else "once this migration is done"
+        return f" Rolled back, nothing is held; the run stops {then}."
+    what = "statement" if when == "after-statement" else "migration"
+    return f" Nothing was cancelled: this {what} goes on to its end, then the run stops."
 
 
 def outcome_words(view: RunView) -> Content:
