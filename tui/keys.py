@@ -237,6 +237,8 @@ KEYS: Final[dict[str, tuple[Key, ...]]] = {
     "receipt": (
         Key(keys="enter,q,escape", action="back", label="Overview", help="back to the overview, which looks again"),
     ),
+    "receipt, followed": (_back(keys="enter,q,escape", text="back to the sessions"),),
+    "receipt, attached": (Key(keys="enter,q,escape", action="back", label="Done", help="end this console"),),
     "replay": (
         Key(keys="space", action="pause", label="Pause", help="stop the clock, or let it go on"),
         Key(keys="n", action="next_event", label="Next event", help="one event further, and pause"),

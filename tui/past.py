@@ -17,7 +17,7 @@ from .opening import Opening
 from .screens.first import FirstScreen
 from .screens.live import LiveRunScreen
 from .screens.log import LogScreen
-from .screens.receipt import ReceiptScreen
+from .screens.receipt import AttachedReceiptScreen, FollowedReceiptScreen
 from .screens.replay import ReplayScreen
 from .screens.sessions import SessionsScreen
 from .screens.stage import Stage
@@ -93,7 +93,8 @@ class Past:
             with contextlib.suppress(NeedsAttention):
                 async for stamped in run.events():
                     view = reduce(view, stamped)
-        await self._console.push_screen_wait(ReceiptScreen(standing, view, run.folder))
+        receipt = AttachedReceiptScreen if alone else FollowedReceiptScreen
+        await self._console.push_screen_wait(receipt(standing, view, run.folder))
         if alone:
             self._console.leave(int(ExitCode.NEEDS_ATTENTION) if view.exit_code is None else view.exit_code)
 

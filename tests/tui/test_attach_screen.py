@@ -114,7 +114,7 @@ def test_enter_on_a_running_session_attaches_to_its_run(project: Path, database:
         terminal.type("\r")
         terminal.shows("ATTACHED", "pg_sleep")
         applying.send_signal(signal.SIGINT)
-        terminal.shows("RECEIPT", "Stopped by the operator")
+        terminal.shows("RECEIPT", "Stopped by the operator", "enter Back")
         terminal.type("q")
         terminal.shows("SESSIONS")
 
@@ -125,7 +125,8 @@ def test_of_a_run_that_is_over_the_receipt_is_shown(project: Path, database: Tar
         session = running_runs()[0].session
         assert applying.wait(30) == 0
     with screen(project, "attach", session) as terminal:
-        terminal.shows("RECEIPT", "Applied: 1 migration applied")
+        # there is no overview behind it
+        terminal.shows("RECEIPT", "Applied: 1 migration applied", "enter Done")
         terminal.type("q")
         assert terminal.ended() == 0
 

@@ -358,6 +358,7 @@ def cut_words(seen: str, width: int) -> list[str]:
 def test_every_screen_has_a_scene() -> None:
     """Or is one of these: a base of others, or the same with other keys."""
     alike = {"Stage", "Asking", "OverviewScreen", "PrecheckScreen", "LiveRunScreen", "ReadingListScreen", "LeftOnce"}
+    alike |= {"FollowedReceiptScreen", "AttachedReceiptScreen"}
     over = {"Help", "Commands", "Over"}
     shown = {type(scene()).__name__ for scene in SCENES.values()}
     there = {

@@ -52,8 +52,20 @@ class ReceiptScreen(Stage[None]):
         return receipt_words(self._view, self._folder).plain
 
     def action_back(self) -> None:
-        """Back to the overview."""
+        """Back to where the run was shown."""
         self.dismiss(None)
+
+
+class FollowedReceiptScreen(ReceiptScreen):
+    """The same of a run that was chosen from the sessions."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("receipt, followed")
+
+
+class AttachedReceiptScreen(ReceiptScreen):
+    """The same in a console that shows one run and nothing else."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("receipt, attached")
 
 
 def receipt_words(view: RunView, folder: Path) -> Content:
