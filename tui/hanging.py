@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 from textual.content import Content
 
-from .folding import lead_of
+from .folding import lead_of, loose, tied
 
 
 def hung(content: Content, width: int) -> Content:
@@ -23,5 +23,13 @@ def _parts(line: Content, width: int) -> list[Content]:
         # under a lead of half the line there is no room to go on
         end = min(len(line.plain) - len(line.plain.lstrip(" ")), width // 2)
     indent = cell_len(line.plain[:end])
-    first, *others = line[end:].wrap(width - indent)
+    first, *others = _wrapped(line[end:], width - indent)
     return [line[:end] + first, *(Content(" " * indent) + other for other in others)]
+
+
+def _wrapped(text: Content, room: int) -> list[Content]:
+    """Return text in lines of at most `room` cells, each command and each number with its unit in one of them."""
+    whole = tied(text.plain, room)
+    if whole == text.plain:
+        return text.wrap(room)
+    return [Content(loose(line.plain), list(line.spans)) for line in Content(whole, list(text.spans)).wrap(room)]

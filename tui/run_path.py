@@ -131,8 +131,7 @@ class RunPath:
         view = replace(view, by=approval.by, how=approval.how, digest=approval.digest)
         screen = LiveRunScreen(self._link.standing, view, run)
         if await self._console.push_screen_wait(screen) == "leave":
-            said = f"The run goes on without this console: changeover logs show {log.id}"
-            self._console.leave(int(ExitCode.DONE), said)
+            self._console.leave(int(ExitCode.DONE), f"The run goes on without this console: changeover attach {log.id}")
             return
         code = screen.view.exit_code
         self._console.exit_code = int(ExitCode.NEEDS_ATTENTION) if code is None else code

@@ -38,6 +38,7 @@ def run_console(opening: Opening, *, mouse: bool = False) -> int:
     prepare()
     from .app import Console
     from .driver import HUNG_UP
+    from .folding import laid_out
 
     console = Console(opening)
     result = console.run(mouse=mouse)
@@ -45,7 +46,7 @@ def run_console(opening: Opening, *, mouse: bool = False) -> int:
         _let_go()
         return result
     if console.last_words:
-        print(console.last_words, file=sys.stderr)
+        print("\n".join(laid_out([console.last_words], sys.stderr)), file=sys.stderr)
     return result if result is not None else console.return_code or 0
 
 

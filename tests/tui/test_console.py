@@ -684,7 +684,7 @@ async def test_leaving_lets_the_run_go_on_under_its_policy(database: Target, fol
         await pilot.press("l")
         await pilot.pause(0.5)
         console: Any = pilot.app
-        assert "The run goes on" in console.last_words
+        assert "The run goes on without this console: changeover attach 2" in console.last_words
     done: list[Mapping[str, Any]] = []
     for _ in range(100):
         done = await ask(database, "SELECT 1 FROM pg_class WHERE relname = 'half'")

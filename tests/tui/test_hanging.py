@@ -119,5 +119,21 @@ async def test_no_screen_begins_a_second_line_at_the_left_edge(
     assert lines[at + 1][:begin].strip() == ""
 
 
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    [
+        ("it was applied in 49.0 s.", ["it was applied in", "49.0 s."]),
+        ("now: changeover attach 2-d", ["now:", "changeover attach 2-d"]),
+        ("`of more words than are in a line`", ["`of more words than", "are in a line`"]),
+    ],
+)
+def test_commands_and_numbers_with_their_units_are_not_cut_where_there_is_room_for_them(
+    said: str, lines: list[str]
+) -> None:
+    folded = hung(words(said, "bad"), 21)
+    assert [line.rstrip() for line in folded.plain.split("\n")] == lines
+    assert {span.style for span in folded.spans} == {"$bad"}
+
+
 def test_what_was_found_of_a_step_is_told_in_full() -> None:
     assert f"     {NOTE}" in case_lines(_case())

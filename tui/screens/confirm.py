@@ -264,7 +264,7 @@ def allowed_hazards_words(plan: Plan) -> list[Content]:
     if not severe:
         return []
     first, *others = severe
-    told = wrap(f"{first.id} {allowed_words(first)}", _LINE)
+    told = wrap(f"{first.id} {allowed_words(first)}", _LINE, break_on_hyphens=False)
     were = "more severe hazard that was allowed", "more severe hazards that were allowed"
     more = [words(f"and {count(len(others), *were)}", "warn")] if others else []
     head = joined(words(first.id, "warn", bold=True), words(told[0].removeprefix(first.id)))
