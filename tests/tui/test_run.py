@@ -394,6 +394,28 @@ async def test_a_transaction_of_ten_digits_leaves_no_word_of_its_line_alone(show
     assert "\n skipped" not in seen
 
 
+async def test_a_receipt_cuts_no_name_for_which_there_is_room(shown: Shown) -> None:
+    step = replace(BRIEFS[1], name="link_transactions_and_donors", entry="deferred")
+    named = tuple(replace(it, migrations=(BRIEFS[0], step)) if isinstance(it, PlanConfirmed) else it for it in APPLIES)
+    whole = "0002 link_transactions_and_donors (deferred step)"
+    screen = ReceiptScreen(STANDING, view_of(list(stamped(named))), FOLDER)
+    async with shown(screen, size=(120, 40)) as pilot:
+        assert f"{whole}   300 ms  xid 812\n" in text(pilot)
+        # at 80 columns what stands beside it gives way first
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        seen = text(pilot).splitlines()
+        (at,) = [number for number, line in enumerate(seen) if whole in line]
+        assert seen[at].endswith("300 ms")
+        assert seen[at + 1].strip() == "xid 812"
+        # all durations end in one column
+        assert len(next(line for line in seen if "0001 complete_users" in line)) == len(seen[at])
+        await pilot.resize_terminal(60, 16)
+        await pilot.pause()
+        assert "0002 link_transac" in text(pilot)
+        assert all(len(line) < 60 for line in text(pilot).splitlines() if "0002" in line)
+
+
 async def test_the_receipt_of_a_failure_has_the_fault_in_full(shown: Shown) -> None:
     screen = ReceiptScreen(STANDING, view_of(list(stamped(FAILS))), FOLDER)
     async with shown(screen, size=(80, 40)) as pilot:

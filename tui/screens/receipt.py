@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from textual.binding import BindingType
 from textual.content import Content
+from textual.events import Resize
 from textual.widget import Widget
 
 from ...core.events import Backend, Result, StatementState
@@ -25,8 +27,14 @@ from ..words import RESULT, beside, cell, fault_words, fit, joined, stacked, wor
 from .run import outcome_words
 from .stage import Stage
 
-# What is left of a line of 80 columns beside outcome, name and duration, in cells.
-_BESIDE: Final = 20
+# Cells of a line: of the outcome, the least that a name has, and of the duration.
+_OUTCOME: Final = 14
+_NAME: Final = 35
+_TOOK: Final = 8
+# Cells at the edges of the screen, and of the bar beside a long receipt.
+_EDGES: Final = 3
+# What is left of a line of 80 columns.
+ROOM: Final = 80 - _EDGES
 # Of a migration that has left the database as it was.
 _NOTHING_DONE: Final = frozenset({None, Result.ROLLED_BACK, Result.STOPPED, Result.REFUSED, Result.NOTHING_TO_DO})
 
@@ -45,11 +53,18 @@ class ReceiptScreen(Stage[None]):
     def body(self) -> Iterable[Widget]:
         """All of it, scrolling where it is long."""
         with TextScroll(id="receipt"):
-            yield Paper(receipt_words(self._view, self._folder))
+            yield Paper(self._words(self.app.size.width))
+
+    def on_resize(self, event: Resize) -> None:
+        """Names have another room."""
+        self.query_one("#receipt Paper", Paper).write(self._words(event.size.width), layout=True)
 
     def copied(self) -> str:
         """Return the receipt as text."""
-        return receipt_words(self._view, self._folder).plain
+        return self._words(self.app.size.width).plain
+
+    def _words(self, width: int) -> Content:
+        return receipt_words(self._view, self._folder, width - _EDGES)
 
     def action_back(self) -> None:
         """Back to where the run was shown."""
@@ -68,14 +83,17 @@ class AttachedReceiptScreen(ReceiptScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("receipt, attached")
 
 
-def receipt_words(view: RunView, folder: Path) -> Content:
-    """Return the receipt."""
+def receipt_words(view: RunView, folder: Path, room: int = ROOM) -> Content:
+    """Return the receipt, in whose lines of migrations there are `room` cells."""
     closed = view.connections_closed
     said = "not confirmed" if closed is None else f"all closed ({closed}); every lock is released"
     # first of all that nothing is held any more: a long list may follow
     held = _named("connections", words(said, "ok" if closed is not None else "warn"))
     lines: list[Content] = [outcome_words(view), held, Content("")]
-    lines += [migration_words(migration) for migration in view.migrations]
+    # all names end in one column, and none is cut where there is room for it
+    longest = max((cell_len(_name(migration)) + 1 for migration in view.migrations), default=0)
+    names = max(min(longest, room - _OUTCOME - _TOOK), _NAME)
+    lines += [migration_words(migration, names, room) for migration in view.migrations]
     if view.migrations:
         lines.append(Content(""))
     if view.fault is not None:
@@ -124,18 +142,27 @@ def _named(name: str, value: Content) -> Content:
     return joined(words(f"{name:<13}", "dim"), value)
 
 
-def migration_words(view: MigrationView) -> Content:
-    """Return a migration: result, duration, attempts, transaction; under it what was deferred."""
-    word, tone = RESULT[view.result] if view.result is not None else ("○ not begun", "dim")
+def _name(view: MigrationView) -> str:
     step = " (deferred step)" if view.brief.entry == "deferred" else ""
-    name = fit(cell(f"{numbered(view.brief.version)} {view.brief.name}{step}").text, 35, cut="middle")
+    return cell(f"{numbered(view.brief.version)} {view.brief.name}{step}").text
+
+
+def migration_words(view: MigrationView, names: int, room: int) -> Content:
+    """Return a migration: result, duration, attempts, transaction; under it what was deferred.
+
+    Its name has `names` cells, and the first line `room`.
+    """
+    word, tone = RESULT[view.result] if view.result is not None else ("○ not begun", "dim")
+    # a blank before a duration of more cells than most
+    name = fit(_name(view), names - 1, cut="middle") + " "
     more = _details(view)
-    took = f"{duration(view.elapsed):>8}" if view.result is not None else ""
-    # beside the name where 80 columns have room for it: an xid has up to ten digits
-    beside = "  ".join(["", *more]) if sum(len(it) + 2 for it in more) <= _BESIDE else ""
-    lines = [joined(words(fit(word, 14), tone), words(name), words(took + beside, "dim"))]
+    took = f"{duration(view.elapsed):>{_TOOK}}" if view.result is not None else ""
+    # beside the name where there is room for it: an xid has up to ten digits
+    left = room - _OUTCOME - names - _TOOK
+    beside = "  ".join(["", *more]) if sum(len(it) + 2 for it in more) <= left else ""
+    lines = [joined(words(fit(word, _OUTCOME), tone), words(name), words(took + beside, "dim"))]
     if more and not beside:
-        lines.append(joined(" " * 14, words("  ".join(more), "dim")))
+        lines.append(joined(" " * _OUTCOME, words("  ".join(more), "dim")))
     for number in view.deferred:
         brief = view.brief.statements[view.index(number)]
         reason = view.progress(number).reason or brief.reason
