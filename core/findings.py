@@ -136,7 +136,7 @@ class _Looker(Struct, frozen=True, kw_only=True):
         if state.relation is None:
             return self.made_by(state.made) if state.made else state.kind
         if state.relation.kind in {"table", "partitioned table", "materialized view"} and state.relation.rows >= 0:
-            return f"{state.kind}, about {state.relation.rows:.0f} rows"
+            return f"{state.kind}, about {state.relation.rows:,.0f} rows"
         return state.kind
 
     def use_member(self) -> Finding | None:

@@ -179,7 +179,7 @@ def _of_connecting(event: AttemptStarted | AttemptFailed | WaitCut | Connected |
 def _of_looking(event: PreChecked | Planned) -> str:
     match event:
         case PreChecked():
-            found = ", ".join(f"{number} {visible(verdict)}" for verdict, number in event.verdicts.items() if number)
+            found = ", ".join(f"{number:,} {visible(verdict)}" for verdict, number in event.verdicts.items() if number)
             return f"pre-check: {found or 'nothing to check'}; {'ready' if event.ready else 'NOT READY'}"
         case Planned():
             refused = f", refused: {fault_words(event.refusals[0])}" if event.refusals else ""
@@ -304,7 +304,7 @@ def _where(event: StatementStarted | StatementFinished | StatementFailed | Notic
 
 def _more(event: StatementStarted | StatementFinished) -> str:
     """Return how many more went in one message with it."""
-    return "" if event.last is None else f" and {event.last - event.number} more"
+    return "" if event.last is None else f" and {event.last - event.number:,} more"
 
 
 def _of_watch(event: LocksSeen | ProgressSeen | BlockerEndAsked | BlockerEndAnswered) -> str | None:

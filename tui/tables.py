@@ -199,7 +199,7 @@ def receipt_lines(view: RunView) -> list[str]:
 
 
 def _receipt_row(one: MigrationView) -> tuple[str, ...]:
-    done = f"{one.finished} of {len(one.brief.statements)}"
+    done = f"{one.finished:,} of {len(one.brief.statements):,}"
     outcome = result_words(one.result) if one.result else "not run"
     took = duration(one.elapsed) if one.result else ""
     deferred = ", ".join(f"statement {number}" for number in one.deferred)

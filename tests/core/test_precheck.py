@@ -411,3 +411,10 @@ def test_a_temporary_table_does_not_outlive_its_migration() -> None:
         for touch in effects_of(made).touches:
             world.apply(touch)
         assert world.find(("t",)) is not None
+
+
+def test_the_rows_of_a_table_are_told_as_everywhere_else() -> None:
+    row = row_of(
+        "ALTER TABLE users ADD COLUMN IF NOT EXISTS note text", "public.users", at=catalog(USERS, rows=200_000)
+    )
+    assert row.found == "table, about 200,000 rows"

@@ -594,6 +594,24 @@ def test_states_are_told_by_words_and_not_by_colour_alone(table: dict[object, tu
     assert len({word for word, _ in table.values()}) == len(table)
 
 
+async def test_thousands_are_told_apart_in_the_steps_and_in_the_receipt(shown: Shown) -> None:
+    sql = BRIEFS[0].statements[0]
+    many = replace(BRIEFS[0], statements=tuple(replace(sql, number=it + 1) for it in range(5000)))
+    events: tuple[Event, ...] = (
+        PlanConfirmed(digest="d", server=SERVER, migrations=(many,)),
+        MigrationStarted(version="0001", entry="migration", attempt=1, of=10, backend=4001),
+        StatementFinished(version="0001", number=1, last=4999, state=StatementState.DONE, tag="", elapsed=0.1),
+    )
+    screen: RunScreen[None] = RunScreen(STANDING, RunView())
+    async with shown(screen) as pilot:
+        _play(screen, events)
+        await pilot.press("home")
+        await pilot.pause()
+        assert re.search(r"► running +0001 .* 4,999 of 5,000\n", text(pilot))
+    ended = replace(APPLIES[-1], applied=0)
+    assert any(" 4,999 of 5,000" in line for line in receipt_lines(view_of(list(stamped((*events, ended))))))
+
+
 async def test_statements_that_go_by_too_quickly_to_be_read_are_painted_once_a_second(shown: Shown) -> None:
     sql = BRIEFS[0].statements[0]
     many = replace(BRIEFS[0], statements=tuple(replace(sql, number=it + 1) for it in range(5000)))

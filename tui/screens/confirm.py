@@ -205,7 +205,7 @@ def summary_words(plan: Plan, server: ServerFacts, *, most: int) -> Content:
             ),
         ),
         *(_row("", migration_words(migration)) for migration in plan.migrations[:most]),
-        _row("", words(f"and {len(plan.migrations) - most} more", "dim")) if len(plan.migrations) > most else None,
+        _row("", words(f"and {len(plan.migrations) - most:,} more", "dim")) if len(plan.migrations) > most else None,
         *strongest_words(plan),
         *allowed_hazards_words(plan),
         _row("measured", words(standing_words(plan.rehearsal, time.time()))) if plan.rehearsal else None,
@@ -252,7 +252,7 @@ def strongest_words(plan: Plan) -> list[Content]:
         return [_row("lock", words("none on tables that are there already"))]
     top: LockMode = max((claim.mode for claim in claims), key=lambda mode: mode.strength)
     relations = list(dict.fromkeys(claim.relation for claim in claims if claim.mode is top))
-    shown = ", ".join(relations[:2]) + (f" and {len(relations) - 2} more" if len(relations) > 2 else "")
+    shown = ", ".join(relations[:2]) + (f" and {len(relations) - 2:,} more" if len(relations) > 2 else "")
     effect = "reads and writes" if top.blocks_reads else ("writes" if top.blocks_writes else "")
     lines = [_row("lock", joined(words(str(top), "warn" if effect else "text", bold=True), words(f" on {shown}")))]
     return [*lines, _row("", words(f"{effect} wait while it is held", "dim"))] if effect else lines

@@ -142,7 +142,7 @@ class OverviewScreen(Stage[None]):
         self._left = matching(survey.statuses, self._typed)
         heading = pending_words(survey.statuses, survey)
         if self._typed:
-            shown = f"   {len(self._left)} of {len(survey.statuses)}, filter: {self._typed}"
+            shown = f"   {len(self._left):,} of {len(survey.statuses):,}, filter: {self._typed}"
             heading = joined(heading, words(shown, "head"))
         self.query_one("#pending", Paper).write(heading)
         self.query_one(Migrations).follow(self._left, self._typed)

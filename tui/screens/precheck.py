@@ -158,7 +158,7 @@ class PrecheckScreen(Stage[bool]):
         table.choose(next((at for at, row in enumerate(self._rows) if row is chosen), 0))
         self._about_plan = False
         self._show_details()
-        self.say(f"{len(self._rows)} of {len(self._plan.rows)} rows" if event.value.strip() else "", "head")
+        self.say(f"{len(self._rows):,} of {len(self._plan.rows):,} rows" if event.value.strip() else "", "head")
 
     def on_input_submitted(self, event: Field.Submitted) -> None:
         """Go back into the table; an empty filter goes away."""
@@ -278,7 +278,7 @@ def plan_words(plan: Plan) -> Content:
     ready = words("ready", "ok", bold=True) if plan.ready else words("NOT READY", "bad", bold=True)
     verdicts = Counter(row.verdict for row in plan.rows)
     said = [
-        joined("  ", words(f"{VERDICT[verdict][0]} {number}", VERDICT[verdict][1]))
+        joined("  ", words(f"{VERDICT[verdict][0]} {number:,}", VERDICT[verdict][1]))
         for verdict, number in sorted(verdicts.items(), key=lambda item: list(VERDICT).index(item[0]))
     ]
     return stacked(

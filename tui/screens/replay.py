@@ -93,9 +93,9 @@ class ReplayScreen(RunScreen[None]):
             return
         if self._taken == len(self._events):
             span = self._events[-1].at - self._events[0].at
-            super().say(f"The end of {self.view.session}: {len(self._events)} events in {duration(span)}.", "head")
+            super().say(f"The end of {self.view.session}: {len(self._events):,} events in {duration(span)}.", "head")
             return
-        place = f"{self._taken} of {len(self._events)}"
+        place = f"{self._taken:,} of {len(self._events):,}"
         at = f"{datetime.fromtimestamp(self._clock, UTC):%H:%M:%S}"
         if self._paused:
             super().say(f"Paused at {at}, {place}: {self._said or 'the beginning'}", "head")

@@ -91,7 +91,7 @@ class SessionsScreen(Stage[tuple[str, str] | None]):
         chosen = self._left[self.query_one(SessionsTable).cursor]
         going = ", goes on: enter attaches" if chosen.run_goes_on else ", still open" if chosen.running else ""
         total = count(len(self._all), "session")
-        shown = total if len(self._left) == len(self._all) else f"{len(self._left)} of {total}"
+        shown = total if len(self._left) == len(self._all) else f"{len(self._left):,} of {total}"
         return f"{chosen.id}, by {chosen.by}{going}; {shown}"
 
     def why_not(self, action: str) -> str:

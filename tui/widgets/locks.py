@@ -99,8 +99,8 @@ def _backends(shown: list[tuple[str, Link]], total: int, width: int, rows: int) 
     if total > len(lines) and rows > 0:
         held = sum(role == "held by" for role, _ in shown[len(lines) :])
         behind = total - len(lines) - held
-        said = "behind us" if not held else f"of which {behind} behind us"
-        lines.append(words(f"          and {total - len(lines)} more, {said}", "dim"))
+        said = "behind us" if not held else f"of which {behind:,} behind us"
+        lines.append(words(f"          and {total - len(lines):,} more, {said}", "dim"))
     return lines
 
 

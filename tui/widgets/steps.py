@@ -146,7 +146,7 @@ def migration_row(view: MigrationView, *, current: bool) -> TableRow:
         word, tone = "► commit", "live"
     else:
         word, tone = "► running", "live"
-    attempt = f"try {view.attempt}/{view.of}" if view.attempt > 1 else f"{view.finished} of {total}"
+    attempt = f"try {view.attempt}/{view.of}" if view.attempt > 1 else f"{view.finished:,} of {total:,}"
     return (Cell(word, tone), cell(numbered(view.brief.version), "head"), cell(name), Cell(attempt, "head"))
 
 
