@@ -71,7 +71,7 @@ async def test_what_the_operator_allows_runs_and_the_receipt_and_the_log_say_so(
         await seen(pilot, "Run this now?", "allowed by operator: one row only")
         await readable(pilot)
         await pilot.press("y")
-        await seen(pilot, "scan-create-index on public.people", "(one row")
+        await seen(pilot, "0001_index.sql:1 scan-create-index on public.people, by", "(one")
         await pilot.press("enter")
         await seen(pilot, "0001")
     assert server.psql("SELECT count(*) FROM pg_indexes WHERE indexname = 'people_name'", database.database) == "1"
