@@ -109,13 +109,12 @@ class Frame(App[int]):
     async def on_unmount(self) -> None:
         """Give the signals back.
 
-        After a hang-up further ones are ignored: shell and kernel send one each, and the second would end the
-        process in the middle of closing what it has opened.
+        One that has ended us is ignored from here on: of a hang-up shell and kernel send one each, who asks a process
+        to end may ask again, and the second would end it in the middle of closing what it has opened.
         """
         for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if self._before and self.return_code == HUNG_UP:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            ended_us = _SIGNALS[number] == self.return_code
+            signal.signal(number, signal.SIG_IGN if ended_us else handler)
 
     def leave(self, code: int, message: str | None = None) -> None:
         """End with this exit code."""

@@ -184,13 +184,16 @@ def test_a_window_that_is_too_small_can_be_left(tmp_path: Path) -> None:
         assert terminal.ended() == 0
 
 
-def test_hang_ups_that_go_on_coming_do_not_end_it_while_it_closes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, HUNG_UP), (signal.SIGTERM, 143)])
+def test_signals_that_go_on_coming_do_not_end_it_while_it_closes(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     with set_up(tmp_path) as terminal:
         terminal.shows("SET-UP", "Which database")
         while not terminal.has_ended():
-            os.kill(terminal.pid, signal.SIGHUP)
+            os.kill(terminal.pid, number)
             time.sleep(0.01)
-        assert terminal.exit_code == HUNG_UP
+        assert terminal.exit_code == code
         assert terminal.settings == terminal.settings_before
 
 
