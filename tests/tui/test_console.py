@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from changeover.core.connect import Connector
@@ -83,7 +84,7 @@ async def seen(pilot: Pilot[int], *said: str, within: float = 120) -> str:
     """Wait until all of `said` stands on the screen; return the screen."""
     end = time.monotonic() + within
     while True:
-        await pilot.pause(0.05)
+        await pilot.pause(0.1)
         shown = text(pilot)
         if all(each in shown for each in said):
             return shown
@@ -91,8 +92,13 @@ async def seen(pilot: Pilot[int], *said: str, within: float = 120) -> str:
 
 
 async def type_in(pilot: Pilot[int], said: str) -> None:
-    """Type a line and enter it."""
-    await pilot.press(*(KEYS.get(letter, letter) for letter in said), "enter")
+    """Give a line and enter it; what is long is pasted, as a person would."""
+    if len(said) > 3:
+        pilot.app.post_message(Paste(said))
+        await pilot.pause()
+    else:
+        await pilot.press(*(KEYS.get(letter, letter) for letter in said))
+    await pilot.press("enter")
 
 
 async def to_the_confirmation(pilot: Pilot[int]) -> None:
