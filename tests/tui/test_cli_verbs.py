@@ -188,6 +188,9 @@ def test_work_of_another_run_that_is_half_done_is_exit_9_too(database: Target, t
     for text in process.stderr:
         if "1/1 SELECT" in text:
             break
+    assert "a run is going on: changeover guard " in changeover("status", target=database, cwd=tmp_path).out
+    seen = checked(changeover("status", "--json", target=database, cwd=tmp_path), "status")
+    assert seen["running"].startswith("changeover guard ")
     second = changeover("apply", "--yes", "--json", target=database, cwd=tmp_path)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
