@@ -101,7 +101,7 @@ async def run(album: dict[str, str], name: str, size: tuple[int, int], settings:
                     stand.take("stop")
                     await stand.press("escape")
                     await _ends_the_report(stand)
-                await stand.shows("RECEIPT", within=120)
+                await stand.shows("RECEIPT", "enter Overview", within=120)
                 if seen and usual:
                     await _after_the_run(stand)
             if seen and usual:
@@ -281,7 +281,7 @@ async def trouble(album: dict[str, str], settings: Settings) -> None:
         await stand.shows("CONFIRM", "Yes, run it")
         await stand.until(lambda: stand.pilot.app.focused is not None, "a confirmation that listens")
         await stand.press("y")
-        await stand.shows("RECEIPT", within=120)
+        await stand.shows("RECEIPT", "enter Overview", within=120)
         stand.take("receipt-partial")
         await stand.press("enter")
         await stand.shows("OVERVIEW", "partial")

@@ -11,8 +11,8 @@ from tests.faults.doomed import doomed
 from tests.faults.kills import Kills, killed_at_random, server_killed_at_random
 from tests.faults.ledger import opened
 
-KILLS_OF_RUNNERS = 14
-KILLS_OF_SERVERS = 26
+KILLS_OF_RUNNERS = 10
+KILLS_OF_SERVERS = 18
 
 
 def dice() -> random.Random:

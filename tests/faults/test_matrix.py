@@ -17,10 +17,13 @@ from tests.faults.matrix import BEGINS, CANNOT_OCCUR, OF_RUNNER, OF_TERMINAL, Ce
 from tests.faults.proxy import Message, Way, proxied
 from tests.faults.trouble import Trouble
 
+# In all phases in the soak, and here in two: to hang costs waiting, and of the others the matrix has a harder kind
+# (a server that is killed), or nothing hangs on the phase (the clock).
+_MET_TWICE = frozenset({Fault.HANGS, Fault.STOPPED_IMMEDIATELY, Fault.CLOCK_JUMPS})
+
 
 def _of_this_suite(cell: Cell) -> object:
-    """Leave what only costs waiting to the soak: a server that hangs is met in two phases here."""
-    met = cell.fault is not Fault.HANGS or cell.phase in {Phase.FIRST_STATEMENT, Phase.COMMIT}
+    met = cell.fault not in _MET_TWICE or cell.phase in {Phase.FIRST_STATEMENT, Phase.COMMIT}
     return cell if met else pytest.param(cell, marks=pytest.mark.soak)
 
 
