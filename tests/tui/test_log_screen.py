@@ -1,4 +1,7 @@
-"""The log of a session on the screen."""
+"""The log of a session on the screen.
+
+Past 400 lines: filter, search, following and writing are tried on one screen because each changes what the others see.
+"""
 
 from __future__ import annotations
 
